@@ -236,9 +236,10 @@ UNASKED = """
 import sys
 from sidebooks_core.fonts.discovery import FontSet
 from sidebooks_core.worker.desk import Desk
+from sidebooks_core.worker.warming import warm_up
 loaded = set(sys.modules)
 desk = Desk(FontSet(()), 1 << 20, opens_paths=False)
-desk.warm_up()
+warm_up()
 while desk.has_chores:
     desk.do_chore()
 print(*sorted(set(sys.modules) - loaded))

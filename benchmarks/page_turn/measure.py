@@ -153,14 +153,15 @@ def _child(
     try:
         opened.show(steps[0].document, courses[steps[0].document].screens[steps[0].screen], 1.0, time.perf_counter() + 60.0)
         opened.ready()
-        answer.send({"turns": _follow(opened, courses, steps), **opened.figures()})
+        answer.send({"turns": follow(opened, courses, steps), **opened.figures()})
     except Exception as error:  # noqa: BLE001 - likewise for a page
         answer.send({"error": repr(error)})
     finally:
         opened.close()
 
 
-def _follow(peer: Any, courses: Sequence[Course], steps: list[Step]) -> list[dict[str, Any]]:
+def follow(peer: Any, courses: Sequence[Course], steps: list[Step]) -> list[dict[str, Any]]:
+    """Turn as the steps say, and return what each turn brought."""
     start_s = time.perf_counter() + 0.5
     turns: list[dict[str, Any]] = []
     index = 1

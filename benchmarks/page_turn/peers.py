@@ -9,7 +9,7 @@ from __future__ import annotations
 import io
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from dataclasses import dataclass
 from multiprocessing import get_context
@@ -53,7 +53,8 @@ class Peer(Protocol):
 class Ours:
     """sidebooks_core: a Reader with its defaults."""
 
-    def __init__(self, files: Files, profile: Profile, is_spread: bool) -> None:
+    def __init__(self, files: Files, profile: Profile, is_spread: bool, settings: Mapping[str, Any] | None = None) -> None:
+        """settings: in place of the defaults and of the profile's."""
         import tempfile
 
         import sidebooks_core as sb
@@ -62,10 +63,13 @@ class Ours:
         self._service = sb.TileService(
             sb.Settings(
                 cache_dir=self._folder.name,
-                memory_bytes=profile.memory_bytes,
-                preview_bytes=profile.memory_bytes // 4,
-                disk_bytes=profile.disk_bytes,
-                workers=WORKERS,
+                **{
+                    "memory_bytes": profile.memory_bytes,
+                    "preview_bytes": profile.memory_bytes // 4,
+                    "disk_bytes": profile.disk_bytes,
+                    "workers": WORKERS,
+                    **(settings or {}),
+                },
             )
         )
         view_px = profile.view_px[::-1] if is_spread else profile.view_px
@@ -100,7 +104,12 @@ class Ours:
 
     def figures(self) -> dict[str, int]:
         found = self._service.statistics()
-        return {"renders": found.renders, "prefetched": found.prefetched_bytes, "wasted": found.prefetch_wasted_bytes}
+        return {
+            "renders": found.renders,
+            "prefetched": found.prefetched_bytes,
+            "wasted": found.prefetch_wasted_bytes,
+            "memory": found.memory_bytes,
+        }
 
     def close(self) -> None:
         for reader in self._readers:

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from functools import partial
+from itertools import islice
 from typing import Any, Unpack
 
 from sidebooks_core.errors import RenderTimeout, RequestDropped, ServiceClosed, SidebooksError
@@ -105,8 +106,8 @@ class Dispatcher:
     def take_ahead(self, held_documents: set[str], flight: Flight) -> Flight | None:
         """The flight that a worker is to begin after the bulk flight which it will end in a moment. Never waits.
 
-        The next flight in the queue is taken if it is of the same document. None is taken while the document is suspect, or
-        another worker calls for help, or for a flight more urgent than BULK, which the spare may have.
+        It is the next one in the queue, if that is of the same document. None while another worker calls for help, or the
+        document is suspect. The flights of the spare are never bulk.
         """
         with self._lock:
             is_suspect = self._suspects.includes(flight.document, time.monotonic())
@@ -326,14 +327,21 @@ class Dispatcher:
         if not self._aged:
             return  # nearly always; read without the lock, because `aged` calls this again after it adds a flight
         with self._lock:
-            waiting = self._flights.count_waiting(Priority.VISIBLE)
-            waiting -= sum(interrupt is None for interrupt in self._aged.values())
-            unwanted = [
-                (flight, interrupt)
-                for flight, interrupt in self._aged.items()
-                if interrupt and flight.state is State.AT_WORK and not flight.waiting
-            ]
-            chosen = unwanted[: max(0, waiting)]
-            self._aged.update((flight, None) for flight, _ in chosen)
-        for _, interrupt in chosen:
+            chosen = _to_interrupt(self._aged, self._flights.count_waiting(Priority.VISIBLE))
+            self._aged.update(dict.fromkeys(chosen))
+        for interrupt in chosen.values():
             interrupt()
+
+
+def _to_interrupt(aged: Mapping[Flight, Callable[[], None] | None], waiting: int) -> dict[Flight, Callable[[], None]]:
+    """The flights that take long and give their workers to visible flights, with the functions that interrupt them.
+
+    aged: those that take long; without a function if it was called. waiting: visible flights that wait for a worker.
+    """
+    waiting -= sum(interrupt is None for interrupt in aged.values())
+    unwanted = {
+        flight: interrupt
+        for flight, interrupt in aged.items()
+        if interrupt and flight.state is State.AT_WORK and not flight.waiting
+    }
+    return dict(islice(unwanted.items(), max(0, waiting)))

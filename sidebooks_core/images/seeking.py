@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import logging
 import weakref
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 
 from sidebooks_core.documents.document import Document
-from sidebooks_core.errors import PageError, RenderTimeout, SidebooksError
+from sidebooks_core.errors import PageError, RenderFailed, RenderTimeout, SidebooksError
 from sidebooks_core.images.dispatch import Dispatcher
 from sidebooks_core.images.keeping import Keeper
 from sidebooks_core.images.quarantine import Quarantine
@@ -23,6 +24,8 @@ IDENTIFY_AHEAD = 64
 """The most pages that one job identifies, as far as its time allows. Requests for the next pages are likely to follow."""
 IDENTIFY_VISIBLE_S = 0.002
 IDENTIFY_BULK_S = 0.005
+
+_log = logging.getLogger("sidebooks_core.images")
 
 
 class Seeker:
@@ -73,6 +76,21 @@ class Seeker:
             return [identifying(self.settings, request.document, request.page, wanted)]
         self.keeper.count_miss()
         return [self._drawing(wanted, request, key, mark)]
+
+    def seek_again(self, waiting: Sequence[Wanted]) -> list[Flight]:
+        """Look for the records of requests that have waited already. Returns the flights that make the missing ones."""
+        follow_ups: list[Flight] = []
+        for wanted in waiting:
+            request = wanted.request
+            if request is None:
+                continue
+            try:
+                follow_ups += self.seek(wanted, request)
+            except SidebooksError as error:
+                fail(wanted.future, error)
+            except Exception as fault:  # noqa: BLE001 - an application's store, which must not raise
+                fail(wanted.future, not_kept(request, fault))
+        return follow_ups
 
     def refusal(self, request: Request, *, is_ahead: bool) -> PageError | None:
         """The error with which a raster is refused now, because other rasters of its page failed. None: it may be tried."""
@@ -158,6 +176,12 @@ def _identify_job(settings: Settings, document: Document, page: int, priority: P
 def _block_of(page: int) -> int:
     """The first page of the block of pages to which a page belongs."""
     return page - page % IDENTIFY_AHEAD
+
+
+def not_kept(request: Request, fault: Exception) -> SidebooksError:
+    _log.error("a fault of the library: what was made could not be kept", exc_info=fault)
+    what = f"{request.document.name}: what was made could not be kept ({type(fault).__name__})"
+    return RenderFailed(what, document_id=request.document.id, page=request.page)
 
 
 def _names_of_page(request: Request) -> Iterable[str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import os
 import time
-from collections import OrderedDict
+from collections import OrderedDict, deque
 from collections.abc import Callable
 from typing import TypeVar, cast
 
@@ -14,13 +14,12 @@ from msgspec.structs import replace
 from numpy.typing import NDArray
 from PIL import Image
 
-from sidebooks_core.documents.model import DocumentInfo, Link, SearchHit, Word
+from sidebooks_core.documents.model import DocumentInfo, Link, Word
 from sidebooks_core.documents.problems import EMPTYING, IMAGE_CUT, IMAGE_PROBLEMS, of_warnings
 from sidebooks_core.documents.reference import DocumentRef
 from sidebooks_core.documents.sniffing import IMAGE_KINDS
 from sidebooks_core.documents.source import Source
 from sidebooks_core.encoding.cutting import record_of
-from sidebooks_core.encoding.encode import encode
 from sidebooks_core.engine.drawing import draw, is_blank
 from sidebooks_core.engine.fonts import hooks as fonts
 from sidebooks_core.engine.grey import is_grey
@@ -30,17 +29,23 @@ from sidebooks_core.engine.images.lengths import CutImages
 from sidebooks_core.engine.images.mending import Mender
 from sidebooks_core.engine.inspection import inspect_page
 from sidebooks_core.engine.messages import take_messages
-from sidebooks_core.engine.open_document import OpenDocument
 from sidebooks_core.engine.opening import open_by
-from sidebooks_core.engine.store import forget_resources, forget_unpacked, lacks_colour_links, make_colour_link, shrink_store
-from sidebooks_core.engine.thin_lines import is_layout_known
+from sidebooks_core.engine.store import (
+    forget_old,
+    forget_resources,
+    forget_unpacked,
+    lacks_colour_links,
+    make_colour_link,
+    shrink_store,
+)
 from sidebooks_core.errors import DamagedDocument, PageNotFound, RenderFailed
 from sidebooks_core.fonts.discovery import FontSet
 from sidebooks_core.text.packing import pack
 from sidebooks_core.worker.banding import BandDrawer
-from sidebooks_core.worker.memory import resident_bytes
-from sidebooks_core.worker.sheets import Held, Sheet, is_to_be_mended
-from sidebooks_core.workers.answers import Drawn, Inspected, Searched
+from sidebooks_core.worker.memory import Growth, resident_bytes
+from sidebooks_core.worker.searching import searched
+from sidebooks_core.worker.sheets import MIN_LIST_BYTES, Held, Place, Sheet, is_to_be_mended, surplus
+from sidebooks_core.workers.answers import Drawn, Inspected
 from sidebooks_core.workers.jobs import (
     Draw,
     DrawBands,
@@ -64,9 +69,9 @@ MAX_DOCUMENTS = 12
 KEPT_DOCUMENTS = 8
 """The documents that stay open when a worker closes some. It closes several together, since closing also drops objects that
 the engine shares between documents."""
-MIN_LIST_BYTES = 128 << 10
-"""The least size that is counted for a display list. A list smaller than the allocator's step shows no growth of the
-process."""
+GROWTH_BYTES = 32 << 20
+"""After so much growth a worker lets go of images and fonts that no display list holds. The engine would keep 256 MiB of
+images, and any number of fonts: half a MB for each, of which it counts 330 bytes."""
 
 
 A = TypeVar("A")
@@ -92,10 +97,11 @@ class Desk:
         image_decoding.install()
         self._display_list_bytes = display_list_bytes
         self._opens_paths = opens_paths
-        self._listed_bytes = 0
         self._held: OrderedDict[str, Held] = OrderedDict()
         self._is_clearing = False
         self._just_opened: DocumentRef | None = None
+        self._growth = Growth(GROWTH_BYTES)
+        self._last_pages: deque[Place] = deque(maxlen=2)  # or a spread: who zooms needs them again
         self.bands = BandDrawer()
         self.tell_drawn: Callable[[], None] = lambda: None
         """Called when the raster of a job that `tells_drawn` is drawn, before it is encoded."""
@@ -149,20 +155,6 @@ class Desk:
         else:
             make_colour_link()
 
-    def warm_up(self) -> None:
-        """Encode a page of a screen's size, so that the process has its memory and the codecs are set up.
-
-        Otherwise the first coloured page takes 30 ms longer, mostly because the kernel clears memory. Also check once how the
-        engine stores paths.
-        """
-        is_layout_known()
-        page = np.full((2048, 1536, 3), 255, np.uint8)
-        specks = page[::7, ::5]
-        # Noise without `numpy.random`, which would be loaded for this alone.
-        noise = np.arange(specks.size, dtype=np.uint32) * np.uint32(2654435761) >> np.uint32(24)
-        specks[:] = noise.astype(np.uint8).reshape(specks.shape)
-        encode(page, "auto", 85)
-
     def forget_everything(self) -> None:
         """Close all documents and give their memory back."""
         while self._held:
@@ -195,7 +187,7 @@ class Desk:
             case ReadLinks():
                 return tuple(link for link in held.document.links(job.page) if _is_somewhere(link))
             case Search():
-                return _searched(held.document, job)
+                return searched(held.document, job)
             case Inspect():
                 return self._inspected(held, job)
         raise TypeError(f"no such job: {type(job).__name__}")
@@ -231,6 +223,7 @@ class Desk:
         if job.tells_drawn:
             self.tell_drawn()
         record = record_of(pixels, spec.tile_px, job.image_format, job.quality, sheet.problems)
+        sheet.most_px = max(sheet.most_px, *pixels.shape[:2])
         return Drawn(record, drawn_s - started_s, time.perf_counter() - drawn_s)
 
     def _inspected(self, held: Held, job: Inspect) -> Inspected:
@@ -271,7 +264,6 @@ class Desk:
 
     def _forget(self, token: str) -> None:
         held = self._held.pop(token)
-        self._listed_bytes -= sum(sheet.counted_bytes for sheet in held.sheets.values())
         held.sheets.clear()
         held.identifier = None
         if held.mender is not None:
@@ -279,6 +271,7 @@ class Desk:
         held.document.close()
         shrink_store()
         held.source.close()
+        self._growth.settle()
 
     def _drawn_mended(self, held: Held, job: PageJob[A], sheet: Sheet, scale: float, rect_px: list[int]) -> NDArray[np.uint8]:
         """Draw pixels, and add their problems to the sheet. Raises RenderFailed if nothing of the page can be drawn."""
@@ -326,20 +319,27 @@ class Desk:
         shows_nothing = bool(lost) and is_blank(sheet.display_list, of_any_colour=is_picture)
         forget_unpacked()  # so the next drawing reports the problem again
         if shows_nothing:
-            self._listed_bytes -= held.sheets.pop(page).counted_bytes
+            del held.sheets[page]
             raise RenderFailed(f"{ref.name}, page {page + 1}: nothing of it can be drawn ({'; '.join(lost)})", page=page)
         return mended is not None
 
     def _sheet(self, held: Held, ref: DocumentRef, page: int) -> Sheet:
+        if (ref.token, page) not in self._last_pages:
+            self._last_pages.append((ref.token, page))
+            # Here, since who zooms needs the images of the last pages. It takes 1 to 2 ms for each 32 MiB of growth.
+            if self._growth.look():
+                forget_old()
+                self._growth.settle()
         sheet = held.sheets.get(page)
         if sheet is not None:
             held.sheets.move_to_end(page)
             return sheet
-        before_bytes = resident_bytes()
+        before_bytes, before_s = resident_bytes(), time.process_time()
         take_messages()
         display_list = held.document.display_list(page)
         problems = dict.fromkeys(of_warnings(take_messages()))
-        sheet = Sheet(display_list, max(MIN_LIST_BYTES, resident_bytes() - before_bytes), problems)
+        counted_bytes = max(MIN_LIST_BYTES, resident_bytes() - before_bytes)
+        sheet = Sheet(display_list, counted_bytes, problems, time.process_time() - before_s)
         if held.cut_images is None:
             held.cut_images = CutImages(held.document.handle)
         sheet.cut_images = held.cut_images.of_page(page)
@@ -348,8 +348,7 @@ class Desk:
         if problems:
             forget_resources(held.document.handle)  # so the next page that uses them reports the problem, too
         held.sheets[page] = sheet
-        self._listed_bytes += sheet.counted_bytes
-        self._drop_lists(keep=sheet)
+        self._drop_lists()
         return sheet
 
     def _is_grey(self, sheet: Sheet) -> bool:
@@ -357,26 +356,11 @@ class Desk:
             sheet.grey = is_grey(sheet.display_list)
         return sheet.grey
 
-    def _drop_lists(self, keep: Sheet) -> None:
-        """Drop display lists until the rest fits into the budget: of the least recently used document its oldest list first."""
-        for held in list(self._held.values()):
-            while self._listed_bytes > self._display_list_bytes and held.sheets:
-                page, sheet = next(iter(held.sheets.items()))
-                if sheet is keep:
-                    break
-                del held.sheets[page]
-                self._listed_bytes -= sheet.counted_bytes
-
-
-def _searched(document: OpenDocument, job: Search) -> Searched:
-    hits: list[SearchHit] = []
-    deadline_s = time.perf_counter() + job.budget_s
-    reached = job.page
-    while reached < job.stop and (reached == job.page or time.perf_counter() < deadline_s):
-        found = document.search(job.query, reached, reached + 1, old_forms=job.old_forms)
-        hits.extend(hit for hit in found if math.isfinite(sum(map(sum, hit.boxes))))
-        reached += 1
-    return Searched(tuple(hits), reached)
+    def _drop_lists(self) -> None:
+        """Drop display lists until the rest fits into the budget; those of the least recently used document first."""
+        listed = [((token, page), sheet) for token, held in self._held.items() for page, sheet in held.sheets.items()]
+        for token, page in surplus(listed, self._display_list_bytes, self._last_pages):
+            del self._held[token].sheets[page]
 
 
 def _is_somewhere(box: Word | Link) -> bool:

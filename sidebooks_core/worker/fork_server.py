@@ -71,9 +71,9 @@ def _load() -> None:
     """Import everything that a worker needs."""
     gc.disable()  # loaded modules stay for ever: a collection would find nothing
     from sidebooks_core.engine import lettering
-    from sidebooks_core.worker import confinement, desk
+    from sidebooks_core.worker import confinement, desk, warming
 
-    del desk, lettering
+    del desk, lettering, warming
     confinement.load()
     gc.freeze()  # else a collection in a worker would write to every object, and so copy the shared memory
     gc.enable()

@@ -47,6 +47,7 @@ def main(desk_type: type[Desk] | None = None) -> None:
     limit_memory(config.worker_bytes)
     import sidebooks_core.engine.lettering  # noqa: F401 - a confined worker could not read the module any more
     from sidebooks_core.worker.desk import Desk  # loads the engine, with the limits in force; a forked process has it already
+    from sidebooks_core.worker.warming import warm_up
 
     files = socket.socket(fileno=int(sys.argv[3])) if len(sys.argv) > 3 else None
     desk = (desk_type or Desk)(
@@ -57,7 +58,7 @@ def main(desk_type: type[Desk] | None = None) -> None:
     unconfined = _confine(desk, config.worker_bytes) if config.is_isolated else []
     wire.send(replies, to_bytes(Greeting(ready=True, unconfined=tuple(unconfined))))
     if not _is_asked(requests, 0):
-        _do_unasked(desk, desk.warm_up)  # nobody waits yet
+        _do_unasked(desk, warm_up)  # nobody waits yet
     assignments = msgspec.msgpack.Decoder(Assignment)
     while True:
         if desk.can_look_ahead and not _is_asked(requests, 0):

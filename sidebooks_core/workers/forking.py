@@ -14,13 +14,8 @@ from typing import IO
 
 from sidebooks_core.workers.wire import STATUS
 
-if sys.platform == "linux":
-    import fcntl
-
 START_TIMEOUT_S = 60.0
 """The longest time to load the engine. On an idle machine it takes 0.3 s."""
-ANSWER_PIPE_BYTES = 1 << 20
-"""The most that Linux allows an ordinary user. Memory is taken for what waits in the pipe only."""
 _LOST = -int(signal.SIGTERM)
 """The exit code of a worker that ended together with the process from which it was forked."""
 
@@ -175,16 +170,6 @@ class ForkServer:
         return ours
 
 
-def _widen(pipe: int) -> None:
-    """Let a pipe hold the record of most pages, so that a worker need not wait for its host in the middle of one."""
-    if sys.platform != "linux":
-        return
-    try:
-        fcntl.fcntl(pipe, fcntl.F_SETPIPE_SZ, ANSWER_PIPE_BYTES)
-    except OSError:  # the user has used up the system's limit: 64 KiB do as well, with more turns
-        return
-
-
 def _fork(requests: socket.socket, files: socket.socket) -> ForkedProcess:
     """Fork a worker. Raises ConnectionError if the process that forks is lost, and other OSErrors if it cannot fork."""
     pipes: list[int] = []
@@ -196,7 +181,6 @@ def _fork(requests: socket.socket, files: socket.socket) -> ForkedProcess:
             os.close(descriptor)
         raise
     their_in, our_in, our_out, their_out, status, their_status = pipes
-    _widen(our_out)
     stdin, stdout = os.fdopen(our_in, "wb"), os.fdopen(our_out, "rb")
     try:
         try:

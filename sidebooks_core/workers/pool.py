@@ -269,6 +269,7 @@ class WorkerPool(Generic[F]):
             if theirs is not None:
                 theirs.close()
         worker = WorkerProcess(process, files)
+        worker.widen_answers()
         with self._lock:
             self._live.add(worker)
         watch = self._watchdog.watch(worker, START_TIMEOUT_S)

@@ -32,7 +32,7 @@ _ENVIRONMENT = {
     # glibc would give a raster's pages back to the kernel after each page and have them cleared for the next: 15-20 % of
     # drawing and encoding a page of text. The second variable bounds the memory that stays reserved.
     "MALLOC_MMAP_THRESHOLD_": str(32 << 20),
-    "MALLOC_TRIM_THRESHOLD_": str(128 << 20),
+    "MALLOC_TRIM_THRESHOLD_": str(64 << 20),
 }
 _INHERITED = ("LANG", "LC_ALL", "LC_CTYPE", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "PATH", "SYSTEMROOT", "TZ")
 """All that a worker sees of the host's environment: no secrets, nothing that changes how Python runs."""

@@ -1,0 +1,23 @@
+"""Searches some pages of an open document within a time."""
+
+from __future__ import annotations
+
+import math
+import time
+
+from sidebooks_core.documents.model import SearchHit
+from sidebooks_core.engine.open_document import OpenDocument
+from sidebooks_core.workers.answers import Searched
+from sidebooks_core.workers.jobs import Search
+
+
+def searched(document: OpenDocument, job: Search) -> Searched:
+    """The hits on the pages of a job, and the page that was reached: at least one is searched. Raises RenderFailed."""
+    hits: list[SearchHit] = []
+    deadline_s = time.perf_counter() + job.budget_s
+    reached = job.page
+    while reached < job.stop and (reached == job.page or time.perf_counter() < deadline_s):
+        found = document.search(job.query, reached, reached + 1, old_forms=job.old_forms)
+        hits.extend(hit for hit in found if math.isfinite(sum(map(sum, hit.boxes))))
+        reached += 1
+    return Searched(tuple(hits), reached)

@@ -1,0 +1,214 @@
+"""How much a worker keeps between two pages, and that it gives the rest back."""
+
+from __future__ import annotations
+
+import io
+import re
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from sidebooks_core.documents.reference import DocumentRef
+from sidebooks_core.engine import store
+from sidebooks_core.engine.mupdf import pymupdf
+from sidebooks_core.engine.open_document import OpenDocument
+from sidebooks_core.fonts.discovery import discover
+from sidebooks_core.tiling.raster import RasterSpec
+from sidebooks_core.worker import desk, memory
+from sidebooks_core.worker.sheets import DEAR_S, MIN_LIST_BYTES, PREVIEW_PX, Sheet, surplus
+from sidebooks_core.workers.jobs import Draw
+
+MIB = 1 << 20
+IMAGE_PX = 2048
+IMAGE_BYTES = 3 * IMAGE_PX * IMAGE_PX
+"""Of one unpacked image. The engine counts it twice: for the packed image, it counts what that will be unpacked."""
+PAGES = 8
+
+
+@pytest.fixture
+def images(tmp_path: Path) -> Path:
+    """A PDF with an image in colour of its own on each page."""
+    with pymupdf.open() as made:
+        for number in range(PAGES):
+            file = io.BytesIO()
+            Image.new("RGB", (IMAGE_PX, IMAGE_PX), (number * 20, 90, 200)).save(file, "PNG", compress_level=1)
+            page = made.new_page(width=400, height=400)
+            page.insert_image(page.rect, stream=file.getvalue())
+        made.save(tmp_path / "images.pdf")
+    return tmp_path / "images.pdf"
+
+
+@pytest.fixture
+def drawer() -> Iterator[Drawer]:
+    found = Drawer(desk.Desk(discover([]), 4 * MIB, opens_paths=True))
+    yield found
+    found.desk.forget_everything()
+
+
+class Drawer:
+    """Has a desk draw pages of one document."""
+
+    def __init__(self, at: desk.Desk) -> None:
+        self.desk = at
+
+    def draw(self, path: Path, page: int, long_px: int) -> None:
+        """A page of 400 points, as one image."""
+        state = path.stat()
+        ref = DocumentRef(
+            token=path.name,
+            name=path.name,
+            path=str(path).encode(),
+            file_state=(state.st_ino, state.st_size, state.st_mtime_ns),
+        )
+        spec = RasterSpec.whole_page(long_px / 400, long_px, long_px)
+        self.desk.do(Draw(document=ref, timeout_s=60.0, page=page, spec=spec, image_format="auto", quality=85), None)
+
+
+def stored() -> dict[str, int]:
+    """Bytes of unpacked images, of conversions between colours, and of all else in the engine's store."""
+    found = {"image": 0, "link": 0, "other": 0}
+    for size, key in re.findall(rb"store\[\*\]\[refs=\d+\]\[size=(\d+)\] key=\((\S*)", store.listing()):
+        found[key.decode() if key in (b"image", b"link") else "other"] += int(size)
+    return found
+
+
+def test_unpacked_images_of_pages_before_go(images: Path, drawer: Drawer) -> None:
+    most_bytes = 0
+    for page in range(PAGES):
+        drawer.draw(images, page, IMAGE_PX)
+        most_bytes = max(most_bytes, stored()["image"])
+        assert most_bytes >= IMAGE_BYTES, "the image of this page is there"
+    assert most_bytes < PAGES * IMAGE_BYTES - desk.GROWTH_BYTES
+
+
+def test_a_spread_that_is_zoomed_keeps_its_images(images: Path, drawer: Drawer) -> None:
+    for page in range(PAGES):
+        drawer.draw(images, page, IMAGE_PX)
+    for page in (0, 1, 0):
+        drawer.draw(images, page, IMAGE_PX)
+    before = stored()
+    held = [bytearray(b"x") * desk.GROWTH_BYTES]
+    for page in (0, 1, 0, 1):
+        drawer.draw(images, page, IMAGE_PX)
+        held.append(bytearray(b"x") * desk.GROWTH_BYTES)
+    assert stored() == before
+    assert before["image"] >= 2 * IMAGE_BYTES
+
+
+def test_conversions_between_colours_stay(images: Path, drawer: Drawer) -> None:
+    """To make one again takes 25 to 40 ms."""
+    while drawer.desk.has_chores:
+        drawer.desk.do_chore()
+    links = stored()["link"]
+    for page in range(3):
+        drawer.draw(images, page, IMAGE_PX)
+    store.forget_old()
+    after = stored()
+    assert after["link"] == links > 0
+    assert after["image"] <= IMAGE_BYTES + 1000, "one at most, which was used last"
+    assert not drawer.desk.has_chores
+
+
+def test_all_goes_where_little_is_counted(drawer: Drawer, images: Path) -> None:
+    """Fonts are large, and count little."""
+    drawer.draw(images, 0, 64)
+    drawer.desk.forget_everything()
+    while drawer.desk.has_chores:
+        drawer.desk.do_chore()
+    store.forget_old()
+    assert stored() == {"image": 0, "link": 0, "other": 0}
+    assert drawer.desk.has_chores, "what took long to make is made again when nobody waits"
+
+
+def sheets(kinds: str) -> list[tuple[tuple[str, int], Sheet]]:
+    """One sheet for each letter, of 10 bytes: "p" for a page of which only a preview was drawn, "d" for one whose list is dear
+    besides, and "r" for one that was read.
+    """
+    cheap = DEAR_S / 2
+    made = {
+        "p": Sheet(None, 10, {}, cheap, PREVIEW_PX - 1),
+        "d": Sheet(None, 10, {}, DEAR_S, PREVIEW_PX - 1),
+        "r": Sheet(None, 10, {}, cheap, PREVIEW_PX),
+    }
+    return [(("document", number), made[kind]) for number, kind in enumerate(kinds)]
+
+
+@pytest.mark.parametrize(
+    ("kinds", "most_bytes", "kept", "gone"),
+    [
+        ("ppppp", 100, [], []),
+        ("pppppp", 100, [], [5]),
+        ("pppppp", 100, [5], [4]),
+        ("rrrrpp", 100, [], [5]),
+        ("rrrrrrrpp", 100, [], [8, 7]),
+        ("rrrrrrrrrr", 100, [], []),
+        ("rrrrrrrrrrrr", 100, [], [0, 1]),
+        ("rrrrrrrrrrrr", 100, [0], [1, 2]),
+        ("dddddddddddr", 100, [], [0, 1]),
+        ("pr", 1, [0, 1], []),
+    ],
+)
+def test_which_lists_go(kinds: str, most_bytes: int, kept: list[int], gone: list[int]) -> None:
+    found = surplus(sheets(kinds), most_bytes, [("document", number) for number in kept])
+    assert [number for _, number in found] == gone
+
+
+def test_previews_do_not_drop_the_list_of_the_page_that_is_read(
+    tmp_path: Path, drawer: Drawer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    count = 3 * 4 * MIB // MIN_LIST_BYTES
+    with pymupdf.open() as made:
+        for number in range(count):
+            made.new_page(width=400, height=400).insert_text((50, 50), str(number))
+        made.save(tmp_path / "long.pdf")
+    listed: list[int] = []
+    its_own = OpenDocument.display_list
+
+    def noted(document: OpenDocument, index: int) -> pymupdf.DisplayList:
+        listed.append(index)
+        return its_own(document, index)
+
+    monkeypatch.setattr(OpenDocument, "display_list", noted)
+    drawer.draw(tmp_path / "long.pdf", 0, 1024)
+    for page in range(1, count):
+        drawer.draw(tmp_path / "long.pdf", page, 256)
+    drawer.draw(tmp_path / "long.pdf", 0, 1024)
+    drawer.draw(tmp_path / "long.pdf", 1, 1024)
+    assert listed == list(range(count)), "the page that is read, and the first preview, still have theirs"
+
+
+@pytest.mark.skipif(memory.used_bytes() == 0, reason="needs glibc's account of the heap")
+def test_growth_is_what_is_in_use() -> None:
+    growth = memory.Growth(32 * MIB)
+    assert not growth.look()
+    held = bytearray(b"x") * (48 * MIB)
+    assert growth.look()
+    growth.settle()
+    assert not growth.look(), "counted from here"
+    del held
+    assert not growth.look()
+
+
+@pytest.mark.skipif(memory.used_bytes() == 0, reason="needs glibc's account of the heap")
+def test_free_memory_that_has_grown_is_given_back() -> None:
+    memory.give_back()
+    growth = memory.Growth(32 * MIB)
+    blocks = [bytearray(b"x") * 65_536 for _ in range(1024)]
+    full_bytes = memory.resident_bytes()
+    del blocks[:-1]
+    assert not growth.look(), "it is free"
+    assert memory.resident_bytes() <= full_bytes - 32 * MIB
+    assert len(blocks) == 1
+
+
+@pytest.mark.skipif(sys.platform != "linux" or memory.used_bytes() == 0, reason="needs glibc")
+def test_free_memory_inside_the_heap_is_given_back() -> None:
+    blocks = [bytearray(b"x") * 65_536 for _ in range(1024)]  # below the size from which glibc maps a block of its own
+    full_bytes = memory.resident_bytes()
+    del blocks[:-1]  # the last one holds the heap's end
+    memory.give_back()
+    assert memory.resident_bytes() <= full_bytes - 32 * MIB
+    assert len(blocks) == 1
