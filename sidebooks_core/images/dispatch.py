@@ -73,8 +73,7 @@ class Dispatcher:
     def forget(self, wanted: Wanted) -> bool:
         """Forget a request. Its flight is dropped if no other request waits for it and no worker has begun it.
 
-        A flight that was begun goes on, until a visible page needs its worker (`aged`). False: the request waited for no
-        flight.
+        A flight that was begun goes on, until a visible page needs its worker (`aged`). False: it waited for no flight.
         """
         with self._lock:
             flight = wanted.flight
@@ -104,15 +103,13 @@ class Dispatcher:
             return seat.flight
 
     def take_ahead(self, held_documents: set[str], flight: Flight) -> Flight | None:
-        """The flight that a worker is to begin after the bulk flight which it will end in a moment. Never waits.
+        """The flight to begin after a bulk flight that ends in a moment: the next one if it is of the document. Never waits.
 
-        It is the next one in the queue, if that is of the same document. None while another worker calls for help, or the
-        document is suspect. The flights of the spare are never bulk.
+        None while another worker calls for help, or the document is suspect. The flights of the spare are never bulk.
         """
         with self._lock:
-            is_suspect = self._suspects.includes(flight.document, time.monotonic())
-            is_bulk = flight.priority is Priority.BULK
-            if self._closed or is_suspect or not is_bulk or self._seats.is_called(held_documents):
+            is_barred = self._suspects.includes(flight.document, time.monotonic()) or self._seats.is_called(held_documents)
+            if self._closed or is_barred or flight.priority is not Priority.BULK:
                 return None
             barred, finishing = self._suspects.at_work(), set(self._finishing.values())
             following = self._flights.take(held_documents, Priority.BULK, barred, finishing, flight.document)
@@ -121,10 +118,7 @@ class Dispatcher:
             return following
 
     def put_back(self, flight: Flight) -> None:
-        """A flight was taken ahead, and no worker has begun it: it waits again, first in its class.
-
-        The flight must hold no lease. It lands if no request waits for it any more.
-        """
+        """A flight that was taken ahead was not begun, and holds no lease: it waits first in its class, if it is wanted."""
         with self._lock:
             self._seats.end(flight)
             if flight.waiting and not self._closed:
