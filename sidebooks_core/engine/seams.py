@@ -11,7 +11,6 @@ from __future__ import annotations
 import ctypes
 import math
 from bisect import bisect_left
-from itertools import pairwise
 
 from msgspec import Struct
 
@@ -48,13 +47,17 @@ WHOLE = Bands((0,))
 """The raster is not cut."""
 
 
-def bands_of(display_list: pymupdf.DisplayList, scale: float, rows_px: tuple[int, int], most_bands: int) -> Bands:
+def bands_of(
+    display_list: pymupdf.DisplayList, scale: float, rows_px: tuple[int, int], most_bands: int, step_px: int = ROW_STEP_PX
+) -> Bands:
     """The bands of a raster. rows_px: its first row, and the row after its last, of the page at `scale` pixels a point.
+
+    step_px: bands begin at multiples of it in the raster.
 
     They depend on the arguments alone, so all workers find the same. Raises the engine's errors.
     """
     top_px, height_px = rows_px[0], rows_px[1] - rows_px[0]
-    wanted = min(most_bands, height_px // LEAST_BAND_PX)
+    wanted = min(most_bands, height_px // max(LEAST_BAND_PX, step_px))
     if wanted < 2:
         return WHOLE
     cookie = mupdf.FzCookie()
@@ -63,16 +66,16 @@ def bands_of(display_list: pymupdf.DisplayList, scale: float, rows_px: tuple[int
     mupdf.fz_run_display_list(display_list.this, witness, mupdf.FzMatrix(), everywhere, cookie)
     if witness.image_pixels > MOST_IMAGE_PIXELS:
         return WHOLE
-    middle = Bands((0, height_px // 2 // ROW_STEP_PX * ROW_STEP_PX), are_clipped=False)
+    middle = Bands((0, max(1, round(height_px / 2 / step_px)) * step_px), are_clipped=False)
     if witness.is_full or cookie.errors():
         return middle
-    tops = _tops(witness.crossed_px, top_px, height_px, wanted)
+    tops = _tops([(low - top_px, high - top_px) for low, high in witness.crossed_px], height_px, wanted, step_px)
     return Bands(tops) if len(tops) > 1 else middle
 
 
-def _tops(crossed_px: list[tuple[float, float]], top_px: int, height_px: int, wanted: int) -> tuple[int, ...]:
+def _tops(crossed_px: list[tuple[float, float]], height_px: int, wanted: int, step_px: int) -> tuple[int, ...]:
     """The tops of up to `wanted` bands of about the same height: for each, the nearest row that nothing crosses."""
-    rows = sorted((low - _AROUND_PX - top_px, high + _AROUND_PX - top_px) for low, high in crossed_px)
+    rows = sorted((low - _AROUND_PX, high + _AROUND_PX) for low, high in crossed_px)
     merged: list[tuple[float, float]] = []
     for low, high in rows:
         if merged and low <= merged[-1][1]:
@@ -85,15 +88,14 @@ def _tops(crossed_px: list[tuple[float, float]], top_px: int, height_px: int, wa
         place = bisect_left(starts, row)
         return not (place and merged[place - 1][1] > row)
 
-    free = [row for row in range(ROW_STEP_PX, height_px - ROW_STEP_PX + 1, ROW_STEP_PX) if is_free(row)]
+    free = [row for row in range(step_px, height_px - ROW_STEP_PX + 1, step_px) if is_free(row)]
     tops = {0}
     for number in range(1, wanted):
         ideal = height_px * number / wanted
         nearest = min(free, key=lambda row: abs(row - ideal), default=0)
-        if abs(nearest - ideal) < height_px / wanted / 2:
+        if abs(nearest - ideal) < max(step_px, height_px / wanted) / 2:
             tops.add(nearest)
-    found = sorted(tops)
-    return tuple(found) if all(after - before >= ROW_STEP_PX for before, after in pairwise(found)) else (0,)
+    return tuple(sorted(tops))
 
 
 class _Witness(mupdf.FzDevice2):

@@ -65,9 +65,11 @@ class Draw(PageJob[Drawn], frozen=True, kw_only=True, tag="draw"):
 
 
 class DrawBands(PageJob[BandsDrawn], frozen=True, kw_only=True, tag="draw_bands"):
-    """Draw some of the bands of a raster that is one image, beside another worker. Each takes its next band from a pipe."""
+    """Draw some of the bands of a raster, beside another worker. Each takes its next band from a pipe."""
 
     spec: RasterSpec
+    image_format: str
+    quality: int
     is_helper: bool
     """The other worker has the flight. Draw nothing of a page that one worker draws as a whole."""
     may_draw_twice: bool

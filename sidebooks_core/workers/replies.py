@@ -77,7 +77,7 @@ def most_bytes(job: Job[A]) -> int:
             return _MIB + 256 * (limits.document_pages + limits.outline_items)
         case ReadWords() | Search() | ReadText():
             return _MIB + 256 * limits.page_words
-        case Draw(spec=spec) | EncodeBands(spec=spec):
+        case Draw(spec=spec) | DrawBands(spec=spec) | EncodeBands(spec=spec):
             return _MIB + 4 * (spec.x1_px - spec.x0_px) * (spec.y1_px - spec.y0_px)
         case ReadLinks() | Inspect() | DrawLetters():
             return 16 * _MIB
@@ -138,9 +138,10 @@ def _fits(answer: object, job: Job[A]) -> bool:
             return inspection.page == page
         case DrawLetters(), Lettering(width_px=width_px, height_px=height_px, ink=ink):
             return len(ink) == width_px * height_px
-        case DrawBands(), BandsDrawn(tops_px=tops_px, drawn_px=drawn_px, seen=seen):
+        case DrawBands(), BandsDrawn(tops_px=tops_px, drawn_px=drawn_px, seen=seen, records=records):
             is_ascending = all(before < after for before, after in pairwise(tops_px))
-            return not tops_px[0] and is_ascending and set(drawn_px) <= set(tops_px) and bool(drawn_px) == (seen is not None)
+            has_all = set(records) == set(drawn_px) and seen is None if records else (seen is not None) == bool(drawn_px)
+            return not tops_px[0] and is_ascending and set(drawn_px) <= set(tops_px) and has_all
         case Identify(page=page, stop=stop), tuple() as content_ids:
             return len(content_ids) <= stop - page
     return True
