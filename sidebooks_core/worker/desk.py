@@ -6,6 +6,7 @@ import math
 import os
 import time
 from collections import OrderedDict, deque
+from collections.abc import Callable
 from typing import TypeVar, cast
 
 import numpy as np
@@ -102,6 +103,8 @@ class Desk:
         self._growth = Growth(GROWTH_BYTES)
         self._last_pages: deque[Place] = deque(maxlen=2)  # or a spread: who zooms needs them again
         self.bands = BandDrawer()
+        self.tell_drawn: Callable[[], None] = lambda: None
+        """Called when the raster of a job that `tells_drawn` is drawn, before it is encoded."""
 
     def do(self, job: Job[A], given: bytes | int | None) -> A:
         """The answer to one job; `Draw.then` is a job of its own.
@@ -219,6 +222,8 @@ class Desk:
         rect_px = [spec.x0_px, spec.y0_px, spec.x1_px, spec.y1_px]
         pixels = self._drawn_mended(held, job, sheet, spec.scale, rect_px)
         drawn_s = time.perf_counter()
+        if job.tells_drawn:
+            self.tell_drawn()
         record = record_of(pixels, spec.tile_px, job.image_format, job.quality, sheet.problems)
         sheet.most_px = max(sheet.most_px, *pixels.shape[:2])
         return Drawn(record, drawn_s - started_s, time.perf_counter() - drawn_s)

@@ -58,6 +58,8 @@ class Draw(PageJob[Drawn], frozen=True, kw_only=True, tag="draw"):
     spec: RasterSpec
     image_format: str
     quality: int
+    tells_drawn: bool = False
+    """A message before the answer says that the raster is drawn, and is being encoded. The host sends the next job then."""
     then: Identify | None = None
     """Answered after the raster, in a second message: the image goes out before the page is identified."""
 

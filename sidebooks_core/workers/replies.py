@@ -42,11 +42,13 @@ A = TypeVar("A")
 
 
 class Reply(Struct, Generic[A], frozen=True, forbid_unknown_fields=True):
-    """One of: an answer, an error, a request for the document."""
+    """One of: an answer, an error, a request for the document, the word that a raster is drawn."""
 
     answer: A | None = None
     error: ErrorTold | None = None
     need_data: bool = False
+    is_drawn: bool = False
+    """The raster is drawn, and is being encoded; see `Draw.tells_drawn`."""
     rss_bytes: Annotated[int, Meta(ge=0)] = 0
     """Resident memory of the worker."""
 
@@ -85,8 +87,10 @@ def most_bytes(job: Job[A]) -> int:
 def read_reply(body: bytes, job: Job[A]) -> Reply[A]:
     """Decode a reply. Raises WireBroken if it is no answer to this job."""
     reply: Reply[A] = _decoded(_decoder(type(job), job.document.limits), body)
-    if (reply.answer is not None) + (reply.error is not None) + reply.need_data != 1:
+    if (reply.answer is not None) + (reply.error is not None) + reply.need_data + reply.is_drawn != 1:
         raise WireBroken("neither an answer nor an error")
+    if reply.is_drawn and not (isinstance(job, Draw) and job.tells_drawn):
+        raise WireBroken("it tells of a raster that nobody asked about")
     if reply.answer is not None and not _fits(reply.answer, job):
         raise WireBroken(f"no answer to {type(job).__name__}")
     return reply
