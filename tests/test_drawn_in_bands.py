@@ -83,6 +83,20 @@ def test_page_drawn_by_two_has_the_pixels_of_one(pair: Pair, sample: Path) -> No
     assert pair.service.statistics().worker_deaths == 0
 
 
+def test_tiles_drawn_by_two_have_the_pixels_of_one(pair: Pair, sample: Path) -> None:
+    """A zoomed window, whose tiles need no plan."""
+    document = pair.open(sample)
+    level = document.pyramid(7).levels[-1]
+    assert level.rows > 2
+    found = [pair.service.tile(document, 7, level.index, 0, row).pixels() for row in range(level.rows)]
+    assert sorted(part.is_helper for part in pair.asked(DrawBands)) == [False, True]
+    assert pair.asked(EncodeBands) == []
+    with sb.TileService(sb.Settings(cache_dir=None, workers=1, image_format="png")) as alone:
+        document = alone.open(sample)
+        expected = [alone.tile(document, 7, level.index, 0, row).pixels() for row in range(level.rows)]
+    assert all(np.array_equal(one, other) for one, other in zip(found, expected, strict=True))
+
+
 def test_only_what_somebody_looks_at_is_drawn_by_two(pair: Pair, sample: Path) -> None:
     document = pair.open(sample)
     pair.service.submit_page_image(document, 3, fit_px=FIT_PX, priority=sb.Priority.NEXT).result()

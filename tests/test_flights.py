@@ -27,7 +27,7 @@ def flight(*names: str, priority: Priority = Priority.VISIBLE, document: str = "
 
 
 def take(flights: Flights[str, object]) -> Made | None:
-    return flights.take((), Priority.BULK, ())
+    return flights.take((), Priority.IDLE, ())
 
 
 # The table.

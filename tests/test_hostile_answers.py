@@ -280,6 +280,7 @@ CASES = [
     ("ReadText", "packb({'answer': {'written': {'text': 'ab', 'boxes': b'x' * 31, 'lines': b'x' * 8}, 'read': None}})"),
     ("Search", "packb({'answer': {'hits': [], 'reached': INFINITE}})"),
     ("Search", "packb({'answer': {'hits': [], 'reached': 0}})"),
+    ("Draw", "packb({'is_drawn': True})"),
     ("Inspect", "packb({'answer': {'page': {'page': 0}, 'draw_s': float('nan')}})"),
 ]
 

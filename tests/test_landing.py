@@ -130,7 +130,7 @@ def test_what_follows_a_first_image_identifies_the_document_in_the_background(ro
     flight = room.worker.takes()
     room.worker.shows(drawn(flight))
     [follow_up] = room.worker.ends(identified(flight, PAPER)[:1])
-    assert (kind(follow_up), follow_up.priority) == ("Identify", Priority.BULK)
+    assert (kind(follow_up), follow_up.priority) == ("Identify", Priority.IDLE)
     room.ask(2)
     assert kind(room.worker.takes()) == "Draw", "what somebody looks at goes before it"
     assert kind(room.hands.worker().takes()) == "Identify"
@@ -180,7 +180,7 @@ def test_a_drawing_that_waits_while_its_page_is_identified_and_is_stored_is_not_
     document.content_ids.learn(0, [COPY.pages[0].content_id])
     flight = room.worker.takes()
     assert future.result(0).data == shown.data
-    assert (kind(flight), flight.priority) == ("Identify", Priority.BULK), "the rest of the document, now that it has an image"
+    assert (kind(flight), flight.priority) == ("Identify", Priority.IDLE), "the rest of the document, now that it has an image"
     assert room.service.statistics().renders == 1
 
 

@@ -8,6 +8,7 @@ from itertools import pairwise
 from hypothesis import given
 from hypothesis import strategies as st
 
+from sidebooks_core.reading.preview_room import PreviewRoom
 from sidebooks_core.scheduling.prefetch import (
     FIRST_COST_S,
     MOST_AHEAD,
@@ -22,6 +23,7 @@ from sidebooks_core.scheduling.prefetch import (
     sharp_wishes,
 )
 from sidebooks_core.scheduling.previews import PREVIEWS_AT_ONCE, Previews
+from sidebooks_core.stores.memory import RECORD_OVERHEAD_BYTES
 
 PLENTY = {"sharp_bytes": 1.0, "budget_bytes": 1e9}
 CHEAP_S, DEAR_S = 0.01, 0.4
@@ -179,3 +181,14 @@ def test_a_preview_that_was_refused_comes_up_again_and_one_at_hand_does_not() ->
     assert previews.next_page() is None, "the order is at its end"
     previews.begin_at(0, 1)
     assert previews.next_page() == 0
+
+
+def test_previews_reach_as_far_as_they_fit_into_memory() -> None:
+    room = PreviewRoom(1_000_000)
+    assert room.most is None
+    assert room.reaches(99_999, 0, 100_000), "no size is known"
+    room.see(10_000 - RECORD_OVERHEAD_BYTES)
+    room.see(8_000 - RECORD_OVERHEAD_BYTES)
+    assert room.most == 100
+    assert room.reaches(99, 0, 100), "all of them fit"
+    assert [room.reaches(page, 500, 1000) for page in (424, 425, 500, 575, 576)] == [False, True, True, True, False]

@@ -44,7 +44,7 @@ SURFACE: dict[str, str] = {
     "PasswordRequired": ERROR,
     "PlacedImage": "data height_view is_coarse media_type page tile width_view x0_view y0_view",
     "PrerenderReport": "failed pages problems rendered stored_already",
-    "Priority": "BULK NEXT PAGE PREVIEW VISIBLE",
+    "Priority": "BULK IDLE NEXT PAGE PREVIEW VISIBLE",
     "Pyramid": "finest height_pt level level_for_scale levels of_page screen_level width_pt",
     "QueueFull": ERROR,
     "Reader": "close deadline_s document jump on_refined page pan resize turn turn_to view wait_previews wait_sharp zoom",

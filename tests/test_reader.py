@@ -17,6 +17,7 @@ import pytest
 from PIL import Image
 
 import sidebooks_core as sb
+from benchmarks.long_documents import flat_pdf
 from sidebooks_core.images.finding import Images
 from sidebooks_core.images.requests import Request
 from sidebooks_core.images.work import Found
@@ -24,6 +25,7 @@ from sidebooks_core.reading.asks import Asks
 from sidebooks_core.reading.layout import Layout
 from sidebooks_core.reading.screen import Painter, Screen
 from sidebooks_core.reading.stage import Stage
+from sidebooks_core.reading.view import preview_request
 from sidebooks_core.scheduling.queue import Priority
 from sidebooks_core.tiling.viewport import PageBox, Viewport
 
@@ -159,6 +161,26 @@ def test_reading_on_is_sharp_on_arrival_and_draws_each_page_once(
     pages = document.page_count
     assert service.statistics().renders == 2 * pages, "a preview and a sharp page of each"
     assert service.statistics().prefetch_wasted_bytes == 0
+
+
+def test_of_a_long_document_the_pages_around_the_shown_one_get_previews() -> None:
+    pages = 400
+    with sb.TileService(sb.Settings(workers=1, preview_bytes=60_000)) as service:
+        document = service.open(flat_pdf(pages))
+        images = service.parts.images
+
+        def with_preview() -> set[int]:
+            requests = {page: preview_request(document, page, service.settings.raster_pixels) for page in range(pages)}
+            return {page for page, request in requests.items() if images.at_hand(request) is not None}
+
+        with service.reader(document, VIEW_PX) as reader:
+            assert reader.wait_previews(timeout_s=60)
+            assert with_preview() >= set(range(10))
+            assert service.statistics().renders < pages / 2
+            reader.turn_to(300)
+            reader.wait_sharp(timeout_s=60)
+            assert reader.wait_previews(timeout_s=60)
+            assert with_preview() >= set(range(295, 310))
 
 
 def test_every_page_gets_a_preview_and_a_far_jump_shows_it(reader: sb.Reader, document: sb.Document) -> None:

@@ -240,11 +240,11 @@ def test_a_document_that_nobody_has_any_more_is_not_identified_on_and_what_was_l
     identification = service.parts.identification
     slice_of = identification.begin(document)
     assert slice_of is not None
-    assert slice_of.work.background is not None
+    [background] = slice_of.work.backgrounds
     document.content_ids.learn(3, ["a" * 32, "b" * 32])
     document = None
     gc.collect()
-    assert slice_of.work.background.after(0) is None
+    assert background.following() is None
     again = service.open(content)
     assert [again.known_content_id(page) for page in (3, 4)] == ["a" * 32, "b" * 32]
     assert again.known_content_id(20) is None

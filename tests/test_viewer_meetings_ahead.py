@@ -97,7 +97,7 @@ def test_only_those_who_follow_wait_before_they_ask_for_the_sharp_page(hall: Hal
         seat.tab.goto(f"{hall.house.address}{hall.place}")
         seat.tab.reload()
         seat.sees(1, hall.budget)
-    calm_ms = 0.99 * 200
+    calm_ms = 0.99 * 20
 
     def has_waited(seat: Seat) -> bool:
         found: bool = seat.tab.evaluate("ms => window.waits.splice(0).includes(ms)", calm_ms)

@@ -24,7 +24,7 @@ from PIL import Image
 
 from benchmarks.meeting.serving import VIEW
 
-CALM_S = 0.2
+CALM_S = 0.02
 """As in the viewer: on a jump, followers ask for the sharp page within this time, not at once."""
 BUNDLE = 16
 """Previews that are fetched together, as in the viewer."""

@@ -217,7 +217,7 @@ class Document:
         """What could not be drawn of its pages, learned from the images of them that somebody asked for."""
         self.is_likely_stored = opened.is_likely_stored
         """See `Opened`. Also set when that is found out of one of its pages."""
-        self._pyramid_of = lru_cache(maxsize=4096)(self._make_pyramid)
+        self._pyramid_of = lru_cache(maxsize=4096)(Pyramid.of_page)  # by size: most pages of a document have the same
 
     @property
     def id(self) -> str:
@@ -277,7 +277,8 @@ class Document:
     def pyramid(self, page: int) -> Pyramid:
         """The levels at which a page can be had. Raises PageNotFound."""
         self.require_page(page)
-        return self._pyramid_of(page)
+        geometry = self.info.pages[page]
+        return self._pyramid_of(geometry.width_pt, geometry.height_pt, geometry.native_px)
 
     def content_id(self, page: int) -> str:
         """Digest of all that a page draws. Waits for a worker if it is not known yet. Raises PageNotFound, RenderFailed."""
@@ -302,10 +303,6 @@ class Document:
         """Does nothing if the document has the page, from 0. Raises PageNotFound."""
         if not (isinstance(page, int) and 0 <= page < self.page_count):
             raise _no_such_page(self, page)
-
-    def _make_pyramid(self, page: int) -> Pyramid:
-        geometry = self.info.pages[page]
-        return Pyramid.of_page(geometry.width_pt, geometry.height_pt, geometry.native_px)
 
     def __len__(self) -> int:
         return self.page_count

@@ -106,7 +106,7 @@ class SearchHit(Struct, frozen=True):
     text: str
 
 
-class PageGeometry(Struct, frozen=True):
+class PageGeometry(Struct, frozen=True, gc=False):
     """A page's size in points as shown (rotated, cropped), its label, and its size in pixels if it is one image."""
 
     width_pt: Side
@@ -143,6 +143,10 @@ class DocumentInfo(Struct, frozen=True):
     """Found on opening and needed by the next one: the page counts of the chapters of a document that flows, which is then laid
     out by chapters; or of a PDF whose page tree was rebuilt. Else empty."""
     attachments: tuple[Attachment, ...] = ()
+    has_true_counts: bool = False
+    """Found on opening and used by the next one: a PDF without damage, whose page tree counts its pages rightly. The engine
+    then finds a page by these counts. A hostile worker may lie; then others find wrong pages of this document, or none, in its
+    trust domain. Such a worker could as well draw wrong pages."""
 
 
 class FontUse(Struct, frozen=True):

@@ -24,6 +24,8 @@ class DocumentRef(Struct, frozen=True, kw_only=True):
     limits: Limits = Limits()
     chapters: tuple[int, ...] = ()
     """What an earlier opening found: see `DocumentInfo`."""
+    has_true_counts: bool = False
+    """The same."""
     trust_domain: str = ""
     """Documents of two domains are never given to the same worker process. Workers are not told of it."""
 

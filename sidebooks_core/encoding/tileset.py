@@ -8,7 +8,7 @@ share one blob: on most pages many tiles are blank. `problems` lists in words wh
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Annotated
 
 from msgspec import Meta, Struct, msgpack
@@ -77,6 +77,21 @@ def _packed(blobs: list[tuple[str, bytes]], index: list[list[int]], columns: int
     lengths = [[media_type, len(data)] for media_type, data in blobs]
     header = msgpack.encode([PACKING_VERSION, columns, lengths, index, _kept(problems)])
     return b"".join([_LENGTH.pack(len(header)), header, *(data for _, data in blobs)])
+
+
+def stacked(records: Sequence[bytes]) -> bytes:
+    """One record of the tiles of several, one below another. Raises RecordUnreadable, also if they are of different widths."""
+    columns = {_header(record)[0].columns for record in records}
+    if len(columns) != 1 or not min(columns):
+        raise RecordUnreadable("records of different widths cannot be stacked")
+    width = columns.pop()
+    tiles: list[PackedTile] = []
+    problems: list[str] = []
+    for record in records:
+        header, _ = _header(record)
+        tiles += [unpack_tile(record, place % width, place // width) for place in range(len(header.tiles))]
+        problems += header.problems
+    return pack(tiles, width, problems)
 
 
 def unpack_tile(record: bytes, column: int, row: int) -> PackedTile:

@@ -7,6 +7,7 @@ for pages, and knows ASCII digits alone.
 from __future__ import annotations
 
 import zipfile
+from contextlib import suppress
 from functools import partial
 from xml.etree.ElementTree import Element
 
@@ -17,11 +18,13 @@ from sidebooks_core.documents.sniffing import HEAD_BYTES, foreign_file, image_ki
 from sidebooks_core.documents.source import Source
 from sidebooks_core.documents.syntax import markup
 from sidebooks_core.engine.images import pages as image_pages
-from sidebooks_core.engine.mupdf import EngineDocument
+from sidebooks_core.engine.mupdf import ENGINE_ERRORS, EngineDocument
 from sidebooks_core.engine.sequence import PageSequence, Part, Size
 from sidebooks_core.errors import DamagedDocument, UnsupportedDocument
 
 DESCRIPTION_BYTES = 4 << 20
+JPEG_HEAD_BYTES = 64 << 10
+"""Most of a page that is read for its size at first. A JPEG with a profile or a preview of itself may have a longer head."""
 MOST_NAMED = 5
 """Most members that a note names. Of further ones it gives the number."""
 LONGEST_NAME = 80
@@ -88,13 +91,18 @@ def _drawn(archive: Archive, member: zipfile.ZipInfo, limits: Limits) -> bytes |
 
 
 def _size(archive: Archive, member: zipfile.ZipInfo, limits: Limits) -> Size | None:
-    data = _read(archive, member, limits)
-    return image_pages.size(data, image_kind(data[:HEAD_BYTES]), shown_name(member))
+    """The size of a page. Of a JPEG only the beginning is read, if it tells the size: all of a comic may be some GB."""
+    data = _read(archive, member, limits, JPEG_HEAD_BYTES)
+    kind = image_kind(data[:HEAD_BYTES])
+    if kind == "jpeg":
+        with suppress(*ENGINE_ERRORS):
+            return image_pages.size(data, kind, shown_name(member))
+    return image_pages.size(_read(archive, member, limits), kind, shown_name(member))
 
 
-def _read(archive: Archive, member: zipfile.ZipInfo, limits: Limits) -> bytes:
+def _read(archive: Archive, member: zipfile.ZipInfo, limits: Limits, most_bytes: int | None = None) -> bytes:
     try:
-        return archive.read(member, limits.member_bytes)
+        return archive.read(member, limits.member_bytes if most_bytes is None else min(most_bytes, limits.member_bytes))
     except UNREADABLE as error:
         raise DamagedDocument(f"{shown_name(member)} cannot be unpacked ({error})") from None
 

@@ -50,6 +50,8 @@ class Subject(Struct, frozen=True):
     tree was rebuilt."""
     page_objects: Sequence[RawObj] = ()
     """The pages of a PDF in order; empty if they cannot be read."""
+    has_true_counts: bool = False
+    """Whether the engine finds the pages of a PDF by the counts in its page tree as well, and nothing was mended."""
     targets: Targets | None = None
     """Tells where the outline of a PDF leads."""
 
@@ -85,6 +87,7 @@ def describe(subject: Subject, notes: Callable[[], tuple[str, ...]]) -> Document
         repaired=repaired,
         chapters=subject.chapters,
         attachments=_attachments(handle, subject),
+        has_true_counts=subject.has_true_counts and not (handle.is_pdf and handle.is_repaired),
     )
 
 

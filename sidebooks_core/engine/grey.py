@@ -15,9 +15,9 @@ from sidebooks_core.engine.devices import BeginGroup, FillImageMask, FillPath, F
 from sidebooks_core.engine.mupdf import mupdf, pymupdf
 
 _SINGLE = struct.Struct("f")
-MOST_OPERATIONS = 5_000
+MOST_OPERATIONS = 1_000
 """Operations that are looked at, at 2 to 3 microseconds each. In a drawing with more, the look costs more than one grey raster
-saves."""
+saves, which is 2 ms on a screen of 2048 pixels: the encoder finds out that the pixels are grey."""
 
 
 def is_grey(display_list: pymupdf.DisplayList) -> bool:

@@ -13,7 +13,7 @@ from __future__ import annotations
 import importlib.util
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Protocol, TypeAlias, TypeGuard
 
 from sidebooks_core.text import ruby_style
@@ -145,6 +145,8 @@ class OpenPdf(Opened):
     """
 
     kept_pdf: mupdf.PdfDocument | None = None
+    before_page: Callable[[OpenPdf, int], None] | None = None
+    """Called before a page is loaded, with the document and the page's number."""
     is_pdf = True
     outline = None
 
@@ -152,6 +154,12 @@ class OpenPdf(Opened):
         """stream: the file's bytes. Raises the engine's errors."""
         super().__init__(stream=stream, filetype="pdf")
         self.kept_pdf = mupdf.PdfDocument(self.this)
+
+    def load_page(self, page_id: int | tuple[int, int]) -> pymupdf.Page:
+        """A page, by its number from 0, or by its chapter and its number in it. Raises the engine's errors."""
+        if self.before_page is not None and isinstance(page_id, int):
+            self.before_page(self, page_id)
+        return super().load_page(page_id)
 
     def close(self) -> None:
         """Close the document."""

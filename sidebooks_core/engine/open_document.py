@@ -22,10 +22,11 @@ from sidebooks_core.engine.fonts import hooks as fonts
 from sidebooks_core.engine.fonts import mending as font_mending
 from sidebooks_core.engine.forms import appearances as form_appearances
 from sidebooks_core.engine.messages import count_messages, forget_messages, messages_since
-from sidebooks_core.engine.mupdf import ENGINE_ERRORS, EngineDocument, EnginePage, RawObj, is_pdf, mupdf, pymupdf, raw_pdf
+from sidebooks_core.engine.mupdf import ENGINE_ERRORS, EngineDocument, EnginePage, is_pdf, mupdf, pymupdf, raw_pdf
 from sidebooks_core.engine.pdf import links as pdf_links
 from sidebooks_core.engine.pdf import mending
 from sidebooks_core.engine.pdf import pages as pdf_pages
+from sidebooks_core.engine.pdf.pages import PageTree
 from sidebooks_core.engine.pdf.targets import Targets
 from sidebooks_core.engine.store import read_from, stop_reading_from
 from sidebooks_core.engine.text import EngineText
@@ -34,6 +35,7 @@ from sidebooks_core.text import folding
 from sidebooks_core.text import pages as page_text
 from sidebooks_core.text.folded_pages import FoldedPages
 
+_UNREADABLE = PageTree([], is_sound=False, is_plain=False)
 CHARS_PER_WORD = 4
 """A page may have so many characters for each word that it may have."""
 
@@ -47,6 +49,8 @@ class Origin(Struct, frozen=True):
     limits: Limits
     needs_password: bool
     """Whether the document needed a password."""
+    was_mended: bool = False
+    """Whether objects of a PDF were mended on opening."""
 
 
 class OpenDocument:
@@ -86,7 +90,8 @@ class OpenDocument:
         """The description of the document. It is made on demand, since drawing does not need it. Raises DamagedDocument."""
         read_from(self._handle)  # loading a page may draw its form fields
         with document_errors(self.name, self.kind):
-            page_objects = self._page_objects()
+            tree = self._page_tree()
+            has_true_counts = tree.has_true_counts and not self.chapters and not self._origin.was_mended
             subject = Subject(
                 self._handle,
                 self._origin.source,
@@ -95,7 +100,8 @@ class OpenDocument:
                 self._origin.needs_password,
                 self.page_count,
                 self.chapters,
-                page_objects,
+                tree.pages,
+                has_true_counts,
                 self._targets,
             )
             return describe(subject, lambda: self.handle.notes)
@@ -222,24 +228,24 @@ class OpenDocument:
             links = (_link(link, self.page_count) for link in page.get_links())
             return [link for link in links if link.page is not None or link.uri is not None]
 
-    def _page_objects(self) -> list[RawObj]:
-        """The page objects of a PDF, in order; empty if they cannot be read. A page tree that does not hold together is rebuilt
+    def _page_tree(self) -> PageTree:
+        """The page tree of a PDF; one without pages if it cannot be read. A tree that does not hold together is rebuilt
         first.
         """
         handle, most = self._handle, self._origin.limits.document_pages
         if self.kind != "pdf" or not is_pdf(handle):
-            return []
+            return _UNREADABLE
         try:
             tree = pdf_pages.read_tree(handle, most)
             if tree.is_sound and len(tree.pages) == self.page_count:
-                return tree.pages
+                return tree
             page_count = pdf_pages.rebuild(handle, most)
         except ENGINE_ERRORS:
-            return []
+            return _UNREADABLE
         if not page_count:
-            return []
+            return _UNREADABLE
         self._set_chapters((page_count,))
-        return pdf_pages.read_tree(handle, most).pages
+        return pdf_pages.read_tree(handle, most)
 
     def _set_chapters(self, chapters: tuple[int, ...]) -> None:
         self.chapters = chapters

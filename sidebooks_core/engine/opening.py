@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from sidebooks_core.documents import archives, epub_package, passwords
 from sidebooks_core.documents.limits import Limits
+from sidebooks_core.documents.reference import DocumentRef
 from sidebooks_core.documents.shown_text import shown
 from sidebooks_core.documents.sniffing import (
     ARCHIVE_KINDS,
@@ -32,11 +33,19 @@ from sidebooks_core.errors import DamagedDocument, DocumentTooLarge, PasswordReq
 
 
 def open_document(
-    source: Source, *, password: str | None, name: str, limits: Limits, chapters: tuple[int, ...] = ()
+    source: Source,
+    *,
+    password: str | None,
+    name: str,
+    limits: Limits,
+    chapters: tuple[int, ...] = (),
+    has_true_counts: bool = False,
 ) -> OpenDocument:
     """Open a document as what its content says it is. The source must stay open as long as the document.
 
     chapters: the page counts of its chapters, from an earlier opening; a document that flows is then not laid out as a whole.
+    has_true_counts: what an earlier description of a PDF says (`DocumentInfo`). Pages are then found without a list of all, and
+    nothing is looked for that may need mending.
     Raises OSError, UnsupportedDocument, DamagedDocument, PasswordRequired, DocumentTooLarge.
     """
     if not len(source):
@@ -57,8 +66,11 @@ def open_document(
         try:
             needs_password = _unlock(handle, password, name)
             read_from(handle)  # laying out may draw
-            if is_pdf(handle):
-                mending.mend(handle)
+            was_mended = False
+            if has_true_counts and isinstance(handle, OpenPdf):
+                pdf_pages.find_by_counts(handle)
+            elif is_pdf(handle):
+                was_mended = mending.mend(handle)
             if (
                 kind == "pdf"
                 and is_pdf(handle)
@@ -68,10 +80,22 @@ def open_document(
                 chapters = (page_count,) if page_count else ()
             if kind in REFLOWABLE_KINDS and not chapters:
                 chapters = tuple(handle.chapter_page_count(chapter) for chapter in range(handle.chapter_count))
-            return OpenDocument(handle, Origin(source, kind, limits, needs_password), name, chapters)
+            return OpenDocument(handle, Origin(source, kind, limits, needs_password, was_mended), name, chapters)
         except BaseException:
             stop_reading_from(handle)
             raise
+
+
+def open_by(ref: DocumentRef, source: Source) -> OpenDocument:
+    """Open a document by its reference, from its content. Raises what `open_document` raises."""
+    return open_document(
+        source,
+        password=ref.password,
+        name=ref.name,
+        limits=ref.limits,
+        chapters=ref.chapters,
+        has_true_counts=ref.has_true_counts,
+    )
 
 
 def _require_members(source: Source, name: str, limits: Limits) -> None:

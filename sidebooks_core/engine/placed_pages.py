@@ -19,6 +19,8 @@ _TURNS: dict[int, tuple[int, int, int, int]] = {
 }
 """The matrix (a, b, c, d) that puts an image upright, by its orientation in TIFF or Exif (TIFF 6.0, section 8). y points down.
 """
+QUARTER_TURNS = frozenset(orientation for orientation, matrix in _TURNS.items() if not matrix[0])
+"""Orientations in which width and height change places."""
 
 
 class PlacedPage:

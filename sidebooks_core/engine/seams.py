@@ -10,8 +10,8 @@ from __future__ import annotations
 
 import ctypes
 import math
+import struct
 from bisect import bisect_left
-from itertools import pairwise
 
 from msgspec import Struct
 
@@ -31,6 +31,10 @@ drawn twice."""
 LARGEST_GLYPH_PX = 200.0
 """Glyphs up to this size are drawn from their own pixels, whatever the clip. The engine's bound is 256."""
 _TYPE3_GLYPHS = 256
+_MATRIX = struct.Struct("=4f")
+"""The engine's matrix without its move."""
+_SPAN = struct.Struct("@P4f")
+"""How a span of text begins: the address of its font, and the matrix of its glyphs."""
 _AROUND_PX = 2
 """Rows beside an operation that belong to it: smoothing, and the least width of lines."""
 
@@ -48,13 +52,17 @@ WHOLE = Bands((0,))
 """The raster is not cut."""
 
 
-def bands_of(display_list: pymupdf.DisplayList, scale: float, rows_px: tuple[int, int], most_bands: int) -> Bands:
+def bands_of(
+    display_list: pymupdf.DisplayList, scale: float, rows_px: tuple[int, int], most_bands: int, step_px: int = ROW_STEP_PX
+) -> Bands:
     """The bands of a raster. rows_px: its first row, and the row after its last, of the page at `scale` pixels a point.
+
+    step_px: bands begin at multiples of it in the raster.
 
     They depend on the arguments alone, so all workers find the same. Raises the engine's errors.
     """
     top_px, height_px = rows_px[0], rows_px[1] - rows_px[0]
-    wanted = min(most_bands, height_px // LEAST_BAND_PX)
+    wanted = min(most_bands, height_px // max(LEAST_BAND_PX, step_px))
     if wanted < 2:
         return WHOLE
     cookie = mupdf.FzCookie()
@@ -63,16 +71,16 @@ def bands_of(display_list: pymupdf.DisplayList, scale: float, rows_px: tuple[int
     mupdf.fz_run_display_list(display_list.this, witness, mupdf.FzMatrix(), everywhere, cookie)
     if witness.image_pixels > MOST_IMAGE_PIXELS:
         return WHOLE
-    middle = Bands((0, height_px // 2 // ROW_STEP_PX * ROW_STEP_PX), are_clipped=False)
+    middle = Bands((0, max(1, round(height_px / 2 / step_px)) * step_px), are_clipped=False)
     if witness.is_full or cookie.errors():
         return middle
-    tops = _tops(witness.crossed_px, top_px, height_px, wanted)
+    tops = _tops([(low - top_px, high - top_px) for low, high in witness.crossed_px], height_px, wanted, step_px)
     return Bands(tops) if len(tops) > 1 else middle
 
 
-def _tops(crossed_px: list[tuple[float, float]], top_px: int, height_px: int, wanted: int) -> tuple[int, ...]:
+def _tops(crossed_px: list[tuple[float, float]], height_px: int, wanted: int, step_px: int) -> tuple[int, ...]:
     """The tops of up to `wanted` bands of about the same height: for each, the nearest row that nothing crosses."""
-    rows = sorted((low - _AROUND_PX - top_px, high + _AROUND_PX - top_px) for low, high in crossed_px)
+    rows = sorted((low - _AROUND_PX, high + _AROUND_PX) for low, high in crossed_px)
     merged: list[tuple[float, float]] = []
     for low, high in rows:
         if merged and low <= merged[-1][1]:
@@ -85,15 +93,15 @@ def _tops(crossed_px: list[tuple[float, float]], top_px: int, height_px: int, wa
         place = bisect_left(starts, row)
         return not (place and merged[place - 1][1] > row)
 
-    free = [row for row in range(ROW_STEP_PX, height_px - ROW_STEP_PX + 1, ROW_STEP_PX) if is_free(row)]
+    free = [row for row in range(step_px, height_px - ROW_STEP_PX + 1, step_px) if is_free(row)]
     tops = {0}
     for number in range(1, wanted):
         ideal = height_px * number / wanted
-        nearest = min(free, key=lambda row: abs(row - ideal), default=0)
-        if abs(nearest - ideal) < height_px / wanted / 2:
+        place = bisect_left(free, ideal)
+        nearest = min(free[max(0, place - 1) : place + 1], key=lambda row: abs(row - ideal), default=0)
+        if abs(nearest - ideal) < max(step_px, height_px / wanted) / 2:
             tops.add(nearest)
-    found = sorted(tops)
-    return tuple(found) if all(after - before >= ROW_STEP_PX for before, after in pairwise(found)) else (0,)
+    return tuple(sorted(tops))
 
 
 class _Witness(mupdf.FzDevice2):
@@ -202,26 +210,29 @@ class _Witness(mupdf.FzDevice2):
 
     def _see_text(self, text: mupdf.fz_text, stroke: mupdf.fz_stroke_state | None, matrix: mupdf.fz_matrix) -> None:
         span = text.head
-        times = self._scale * math.sqrt(abs(matrix.a * matrix.d - matrix.b * matrix.c))
+        # Read all at once, as in `thin_lines`: through the binding each number costs more than all else.
+        a, b, c, d = _MATRIX.unpack(ctypes.string_at(int(matrix.this), _MATRIX.size))
+        times = self._scale * math.sqrt(abs(a * d - b * c))
         while span is not None:
-            trm = span.trm
-            size_px = times * max(math.hypot(trm.a, trm.b), math.hypot(trm.c, trm.d))
+            font, a, b, c, d = _SPAN.unpack(ctypes.string_at(int(span.this), _SPAN.size))
             if not self._count():
                 return
-            if not size_px < LARGEST_GLYPH_PX or not self._is_of_stencils(span.font):
+            size_px = times * max(math.hypot(a, b), math.hypot(c, d))
+            if not size_px < LARGEST_GLYPH_PX or not self._is_of_stencils(font, span) or not _is_read_right(span):
                 self._cross_box(mupdf.ll_fz_bound_text(text, stroke, matrix))
                 return
             span = span.next
 
-    def _is_of_stencils(self, font: mupdf.fz_font) -> bool:
-        """Whether no glyph is drawn operation by operation. Glyphs of Type 3 fonts are, if they have colours of their own."""
-        flags = font.t3flags  # an array with one number for each glyph; only Type 3 fonts have it
-        if flags is None:
-            return True
-        known = self._stencil_fonts.get(int(flags))
+    def _is_of_stencils(self, address: int, span: mupdf.fz_text_span) -> bool:
+        """Whether no glyph is drawn operation by operation. Glyphs of Type 3 fonts are, if they have colours of their own.
+
+        address: of the span's font.
+        """
+        known = self._stencil_fonts.get(address)
         if known is None:
-            used = (ctypes.c_uint16 * _TYPE3_GLYPHS).from_address(int(flags))
-            known = self._stencil_fonts[int(flags)] = all(is_stencil(one) for one in used if one)
+            flags = span.font.t3flags  # an array with one number for each glyph; only Type 3 fonts have it
+            used = (ctypes.c_uint16 * _TYPE3_GLYPHS).from_address(int(flags)) if flags is not None else ()
+            known = self._stencil_fonts[address] = all(is_stencil(one) for one in used if one)
         return known
 
     def _see_image(self, image: mupdf.fz_image, matrix: mupdf.fz_matrix) -> None:
@@ -247,6 +258,18 @@ class _Witness(mupdf.FzDevice2):
             self.is_full = True
             self._cookie.set_abort()
         return not self.is_full
+
+
+_checked: list[bool] = []
+"""Whether spans of text begin as they are read here; empty until one was looked at."""
+
+
+def _is_read_right(span: mupdf.fz_text_span) -> bool:
+    """Whether the engine's spans begin with a font and a matrix. The first span tells, through the binding."""
+    if not _checked:
+        read = _SPAN.unpack(ctypes.string_at(int(span.this), _SPAN.size))[1:]
+        _checked.append(read == (span.trm.a, span.trm.b, span.trm.c, span.trm.d))
+    return _checked[0]
 
 
 _WATCHED = tuple(name for name in vars(_Witness) if not name.startswith("_"))

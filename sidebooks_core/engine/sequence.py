@@ -84,6 +84,10 @@ class PageSequence(OwnDocument):
         self._open: OrderedDict[int, EngineDocument] = OrderedDict()
         self._shared: dict[int, EngineDocument] = {}
 
+    def share(self, shared: object, document: EngineDocument) -> None:
+        """Take an open document for the parts that name `shared`. The sequence closes it."""
+        self._shared[id(shared)] = document
+
     @property
     def chapter_count(self) -> int:
         return len(self._parts)

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from functools import partial
+from itertools import islice
 from typing import Any, Unpack
 
 from sidebooks_core.errors import RenderTimeout, RequestDropped, ServiceClosed, SidebooksError
@@ -72,8 +73,7 @@ class Dispatcher:
     def forget(self, wanted: Wanted) -> bool:
         """Forget a request. Its flight is dropped if no other request waits for it and no worker has begun it.
 
-        A flight that was begun goes on, until a visible page needs its worker (`aged`). False: the request waited for no
-        flight.
+        A flight that was begun goes on, until a visible page needs its worker (`aged`). False: it waited for no flight.
         """
         with self._lock:
             flight = wanted.flight
@@ -101,6 +101,32 @@ class Dispatcher:
             while seat.flight is None and not self._closed:
                 seat.wake.wait()
             return seat.flight
+
+    def take_ahead(self, held_documents: set[str], flight: Flight) -> Flight | None:
+        """The flight to begin after a bulk flight that ends in a moment: the next one if it is of the document. Never waits.
+
+        None while another worker calls for help, or the document is suspect. The flights of the spare are never bulk.
+        """
+        with self._lock:
+            is_barred = self._suspects.includes(flight.document, time.monotonic()) or self._seats.is_called(held_documents)
+            if self._closed or is_barred or flight.priority is not Priority.BULK:
+                return None
+            barred, finishing = self._suspects.at_work(), set(self._finishing.values())
+            following = self._flights.take(held_documents, Priority.BULK, barred, finishing, flight.document)
+            if following is not None:
+                self._seats.begin(following)
+            return following
+
+    def put_back(self, flight: Flight) -> None:
+        """A flight that was taken ahead was not begun, and holds no lease: it waits first in its class, if it is wanted."""
+        with self._lock:
+            self._seats.end(flight)
+            if flight.waiting and not self._closed:
+                self._put_back(flight, self._flights.repeat)
+                return
+            waiting = self._flights.land(flight)
+        for wanted in waiting:
+            fail(wanted.future, ServiceClosed("the service was closed before this was done"))
 
     def call_helper(self, flight: Flight, help_of: Callable[[bool], Flight]) -> bool:
         """Give an idle worker that holds a flight's document a part of the flight, or the first one that comes free. False:
@@ -282,7 +308,7 @@ class Dispatcher:
         barred, finishing = self._suspects.at_work(), set(self._finishing.values())
         flight = self._flights.take(seat.held_documents, Priority.VISIBLE, barred, finishing) or self._seats.called(seat)
         if flight is None and not seat.is_spare:
-            flight = self._flights.take(seat.held_documents, Priority.BULK, barred, finishing)
+            flight = self._flights.take(seat.held_documents, Priority.IDLE, barred, finishing)
         if flight is not None:
             self._put_to_work(seat, flight)
 
@@ -295,14 +321,21 @@ class Dispatcher:
         if not self._aged:
             return  # nearly always; read without the lock, because `aged` calls this again after it adds a flight
         with self._lock:
-            waiting = self._flights.count_waiting(Priority.VISIBLE)
-            waiting -= sum(interrupt is None for interrupt in self._aged.values())
-            unwanted = [
-                (flight, interrupt)
-                for flight, interrupt in self._aged.items()
-                if interrupt and flight.state is State.AT_WORK and not flight.waiting
-            ]
-            chosen = unwanted[: max(0, waiting)]
-            self._aged.update((flight, None) for flight, _ in chosen)
-        for _, interrupt in chosen:
+            chosen = _to_interrupt(self._aged, self._flights.count_waiting(Priority.VISIBLE))
+            self._aged.update(dict.fromkeys(chosen))
+        for interrupt in chosen.values():
             interrupt()
+
+
+def _to_interrupt(aged: Mapping[Flight, Callable[[], None] | None], waiting: int) -> dict[Flight, Callable[[], None]]:
+    """The flights that take long and give their workers to visible flights, with the functions that interrupt them.
+
+    aged: those that take long; without a function if it was called. waiting: visible flights that wait for a worker.
+    """
+    waiting -= sum(interrupt is None for interrupt in aged.values())
+    unwanted = {
+        flight: interrupt
+        for flight, interrupt in aged.items()
+        if interrupt and flight.state is State.AT_WORK and not flight.waiting
+    }
+    return dict(islice(unwanted.items(), max(0, waiting)))

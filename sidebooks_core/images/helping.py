@@ -25,7 +25,7 @@ PAGES_KNOWN = 4
 DOCUMENTS_KNOWN = 256
 LONGEST_SIDE_PX = 16_384
 FORMATS = ("auto", "png", "jpeg")
-"""Formats whose images can be put together from bands."""
+"""Formats of one image that can be put together from bands."""
 
 
 class Helping:
@@ -66,6 +66,8 @@ class Helping:
                 timeout_s=job.timeout_s,
                 page=job.page,
                 spec=job.spec,
+                image_format=job.image_format,
+                quality=job.quality,
                 is_helper=True,
                 may_draw_twice=begins_at_once,
             )
@@ -86,8 +88,8 @@ def _pixels(spec: RasterSpec) -> int:
 
 def _can_be_cut(spec: RasterSpec, image_format: str) -> bool:
     width_px, height_px = spec.x1_px - spec.x0_px, spec.y1_px - spec.y0_px
-    is_one_image = (
-        spec.tile_px >= max(width_px, height_px) and spec.x0_px % spec.tile_px == 0 and spec.y0_px % spec.tile_px == 0
-    )
-    is_large = FEWEST_PIXELS <= _pixels(spec) <= MOST_PIXELS
-    return is_one_image and is_large and max(width_px, height_px) <= LONGEST_SIDE_PX and image_format in FORMATS
+    if not FEWEST_PIXELS <= width_px * height_px <= MOST_PIXELS or max(width_px, height_px) > LONGEST_SIDE_PX:
+        return False
+    if not spec.is_one_image:
+        return spec.y0_px % spec.tile_px == 0 and height_px >= 2 * spec.tile_px
+    return image_format in FORMATS

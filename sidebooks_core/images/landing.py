@@ -1,37 +1,28 @@
-"""The ends of flights: a worker's thread takes a flight here, tells its image, lands it, and gets the flights that follow."""
+"""The ends of flights: a worker's thread tells the image of a flight here, lands the flight, and gets those that follow."""
 
 from __future__ import annotations
 
-import logging
-import time
 import weakref
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from functools import partial
-from typing import Unpack
 
 from msgspec.structs import replace
 
 from sidebooks_core.documents.document import Document
 from sidebooks_core.errors import RenderFailed, RenderTimeout, ServiceClosed, SidebooksError
+from sidebooks_core.images.beginning import Beginning
 from sidebooks_core.images.dispatch import Dispatcher
 from sidebooks_core.images.helping import Helping
 from sidebooks_core.images.keeping import Keeper, own_id, scoped
 from sidebooks_core.images.requests import Request
-from sidebooks_core.images.seeking import Seeker, identifying
+from sidebooks_core.images.seeking import Seeker, identifying, not_kept
 from sidebooks_core.images.work import Flight, Found, Wanted, fail, resolve
 from sidebooks_core.scheduling.flights import State
 from sidebooks_core.scheduling.queue import Priority
 from sidebooks_core.stores.record import Record
 from sidebooks_core.workers.answers import Drawn
 from sidebooks_core.workers.jobs import NO_WORKER, Draw, DrawBands, Hold, Identify, Job
-from sidebooks_core.workers.pool import Taker
-
-MOST_LOOKS = 3
-"""After so many looks for a record that other processes may have made, it is made here. Keys share marks, so a mark may change
-again and again for other keys; and a store that cannot tell gives another mark each time."""
-
-_log = logging.getLogger("sidebooks_core.images")
 
 
 class Landing:
@@ -42,29 +33,15 @@ class Landing:
         self._dispatcher = dispatcher
         self._seeker = seeker
         self._helping = Helping(dispatcher)
+        self._beginning = Beginning(keeper, dispatcher, seeker, self._helping, self._identified)
         self._probed: weakref.WeakSet[Document] = weakref.WeakSet()
+        self.take = self._beginning.take
+        self.take_ahead = self._beginning.take_ahead
+        self.put_back = self._beginning.put_back
         self.enter = dispatcher.enter
         self.is_suspect = dispatcher.is_suspect
         self.aged = dispatcher.aged
         self.lingers = dispatcher.lingers
-
-    def take(self, held_documents: set[str], follow_ups: Sequence[Flight] = (), **worker: Unpack[Taker]) -> Flight | None:
-        """The next flight for a worker, which may begin it."""
-        while True:
-            flight = self._dispatcher.take(held_documents, follow_ups, **worker)
-            follow_ups = ()
-            request = flight.work.request if flight is not None else None
-            if flight is None or request is None:
-                return flight
-            try:
-                if self._may_begin(flight, request):
-                    if worker.get("can_help") and flight.document in held_documents:
-                        self._helping.call(flight)
-                    return flight
-            except Exception as fault:  # noqa: BLE001 - this thread serves on, and those who wait are told
-                self._dispatcher.leave(flight, has_lost_worker=False)
-                for wanted in self._dispatcher.land(flight):
-                    fail(wanted.future, _not_begun(request, fault))
 
     def slow(self, flight: Flight) -> None:
         """A page that is drawn before it is identified takes long. An idle worker identifies it, so that its record may be
@@ -99,7 +76,7 @@ class Landing:
         """A flight is over: its record is kept, its requests are told. Returns the flights that follow from it."""
         self._dispatcher.leave(flight, has_lost_worker=has_lost_worker)
         if error is not None:
-            self._let_go(flight)
+            self._beginning.let_go(flight)
             if self._dispatcher.repeat(flight, error):
                 return []
         if error is not None and self._dispatcher.is_closed:
@@ -120,93 +97,6 @@ class Landing:
             else:
                 resolve(wanted.future, answer)
         return []
-
-    def _may_begin(self, flight: Flight, request: Request) -> bool:
-        """Whether a worker must begin a drawing that it took. If not, the flight has landed, or it waits for
-        another process.
-        """
-        work = flight.work
-        if work.key is None and self._is_over_by_key(flight, request):
-            return False
-        record = self._keeper.in_memory(request)
-        if record is not None:  # made by another flight since the look
-            self._land_found(flight, Found(record, "memory"))
-            return False
-        refusal = self._seeker.refusal(request, is_ahead=flight.priority in (Priority.NEXT, Priority.PREVIEW))
-        if refusal is not None:
-            self._dispatcher.leave(flight, has_lost_worker=False)
-            for wanted in self._dispatcher.land(flight):
-                fail(wanted.future, refusal)
-            return False
-        leases = self._seeker.leases
-        if work.key is None or leases is None or work.is_past_waiting:
-            return True
-        lease = leases.try_acquire(work.key)
-        if lease is not None and (leases.mark(work.key) == work.mark or work.looks >= MOST_LOOKS):
-            work.lease = lease
-            return True
-        # Another process makes the record, or may have made it since the look. No worker waits for either.
-        if lease is not None:
-            lease.release()
-        now_s = time.monotonic()
-        if work.waits_until_s is None:
-            work.waits_until_s = now_s + work.job.timeout_s
-        self._dispatcher.park(flight)
-        leases.wait(work.key, partial(self._resume, flight), max(0.0, work.waits_until_s - now_s))
-        return False
-
-    def _let_go(self, flight: Flight) -> None:
-        """Release the lease after a failure. No process has made the record meanwhile, so a repeated flight need not look for
-        it.
-        """
-        work, leases = flight.work, self._seeker.leases
-        if work.lease is not None and leases is not None and work.key is not None:
-            work.release()
-            work.mark = leases.mark(work.key)
-
-    def _is_over_by_key(self, flight: Flight, request: Request) -> bool:
-        """Whether a drawing is not needed any more, since its page was identified while the drawing waited.
-
-        Then the record is stored, or a flight of another document with the same page makes it.
-        """
-        work, leases = flight.work, self._seeker.leases
-        key = self._keeper.key(request)
-        if key is None or not isinstance(work.job, Draw):
-            return False
-        work.key, work.job = key, replace(work.job, then=None)
-        work.mark = leases.mark(key) if leases is not None else 0
-        is_alone = self._dispatcher.name(flight, key)
-        found = self._keeper.find(key)
-        if is_alone and found is None:
-            return False
-        if found is not None:
-            self._land_found(flight, found)
-            self._dispatcher.enter(self._seeker.after_image(request.document))
-        else:
-            self._dispatcher.leave(flight, has_lost_worker=False)
-            self._dispatcher.enter(self._sought_again(self._dispatcher.land(flight)))
-        return True
-
-    def _land_found(self, flight: Flight, found: Found) -> None:
-        """Land a flight that a worker took and need not begin, with the record that was found."""
-        self._dispatcher.leave(flight, has_lost_worker=False)
-        for wanted in self._dispatcher.land(flight):
-            resolve(wanted.future, found)
-
-    def _resume(self, flight: Flight, is_free: bool) -> None:
-        """Another process released the lease, or hangs. Runs in a thread of the leases, so it may wait for the disk."""
-        work = flight.work
-        leases = self._seeker.leases
-        if leases is None or work.key is None:
-            return
-        work.is_past_waiting = not is_free or time.monotonic() >= (work.waits_until_s or 0.0)
-        work.mark, work.looks = leases.mark(work.key), work.looks + 1
-        found = self._keeper.find(work.key)
-        if found is None:
-            self._dispatcher.resume(flight)
-            return
-        for wanted in self._dispatcher.land(flight):
-            resolve(wanted.future, found)
 
     def _stored_meanwhile(self, flight: Flight, future: Future[Found | None]) -> None:
         """Another worker has identified a page that is being drawn. If the record was stored, the waiting requests get it."""
@@ -266,7 +156,7 @@ class Landing:
             return []
         for wanted in waiting:
             wanted.failure = failure
-        return self._sought_again(waiting)  # the record may be stored, although the page could not be drawn
+        return self._seeker.seek_again(waiting)  # the record may be stored, although the page could not be drawn
 
     def _identified(self, flight: Flight, answer: object, error: SidebooksError | None) -> list[Flight]:
         """An answer with content ids of some pages. The records of the requests that waited are looked for in the stores."""
@@ -279,11 +169,11 @@ class Landing:
             if error is None and request is None:
                 resolve(wanted.future, None)
             elif error is None or (request is not None and self._may_be_drawn(wanted, request, error)):
-                follow_ups += self._sought_again([wanted])
+                follow_ups += self._seeker.seek_again([wanted])
             else:
                 fail(wanted.future, wanted.failure or error)
-        if work.background is not None and isinstance(work.job, Identify):
-            following = work.background.after(work.job.page)
+        for background in work.backgrounds:
+            following = background.following()
             follow_ups += [following] if following is not None else []
         return follow_ups
 
@@ -294,21 +184,6 @@ class Landing:
             return False
         request.document.content_ids.learn_own(request.page, own_id(request.document, request.page))
         return True
-
-    def _sought_again(self, waiting: Sequence[Wanted]) -> list[Flight]:
-        """Look for the records of requests that have waited already. Returns the flights that make the missing ones."""
-        follow_ups: list[Flight] = []
-        for wanted in waiting:
-            request = wanted.request
-            if request is None:
-                continue
-            try:
-                follow_ups += self._seeker.seek(wanted, request)
-            except SidebooksError as error:
-                fail(wanted.future, error)
-            except Exception as fault:  # noqa: BLE001 - an application's store, which must not raise
-                fail(wanted.future, _not_kept(request, fault))
-        return follow_ups
 
     def _record(self, request: Request, job: Job[object], drawn: Drawn) -> Record:
         """The record of a new raster. Its cost is at most the time limit of the job, since a worker may report any cost."""
@@ -330,7 +205,7 @@ class Landing:
             self._keeper.keep(key, replace(record, tag=content_id), flight.priority, flight.work.asked_at, written)
         except Exception as fault:  # noqa: BLE001 - those who wait are told, whatever it is
             written()
-            return _not_kept(request, fault)
+            return not_kept(request, fault)
         return None
 
 
@@ -341,15 +216,3 @@ def _tell_found(waiting: Sequence[Wanted], record: Record) -> None:
 
 def _no_answer(job: Job[object]) -> SidebooksError:
     return RenderFailed(f"{job.document.name}: the worker gave no answer", document_id=job.document.digest)
-
-
-def _not_begun(request: Request, fault: Exception) -> SidebooksError:
-    _log.error("a fault of the library: a drawing could not be begun", exc_info=fault)
-    what = f"{request.document.name}: the drawing could not be begun ({type(fault).__name__})"
-    return RenderFailed(what, document_id=request.document.id, page=request.page)
-
-
-def _not_kept(request: Request, fault: Exception) -> SidebooksError:
-    _log.error("a fault of the library: what was made could not be kept", exc_info=fault)
-    what = f"{request.document.name}: what was made could not be kept ({type(fault).__name__})"
-    return RenderFailed(what, document_id=request.document.id, page=request.page)

@@ -54,11 +54,15 @@ class Seats:
 
     def wake(self, seat: Seat, flight: Flight) -> None:
         """Give a flight to an idle worker."""
-        if flight.priority > Priority.PAGE:
-            self._behind.add(flight)
+        self.begin(flight)
         self._idle.remove(seat)
         seat.flight = flight
         seat.wake.notify()
+
+    def begin(self, flight: Flight) -> None:
+        """A worker begins a flight."""
+        if flight.priority > Priority.PAGE:
+            self._behind.add(flight)
 
     def wake_all(self) -> None:
         """End the sleep of all threads, without a flight."""
@@ -83,6 +87,10 @@ class Seats:
         if self._behind:
             self._calls[flight] = part
         return bool(self._behind)
+
+    def is_called(self, held_documents: set[str]) -> bool:
+        """Whether somebody calls for the help of a worker that holds these documents."""
+        return any(flight.document in held_documents for flight in self._calls)
 
     def called(self, seat: Seat) -> Flight | None:
         """The part of a flight that an idle worker should help with."""

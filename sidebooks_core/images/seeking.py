@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import logging
 import weakref
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 
 from sidebooks_core.documents.document import Document
-from sidebooks_core.errors import PageError, RenderTimeout, SidebooksError
+from sidebooks_core.errors import PageError, RenderFailed, RenderTimeout, SidebooksError
 from sidebooks_core.images.dispatch import Dispatcher
 from sidebooks_core.images.keeping import Keeper
 from sidebooks_core.images.quarantine import Quarantine
@@ -23,6 +24,8 @@ IDENTIFY_AHEAD = 64
 """The most pages that one job identifies, as far as its time allows. Requests for the next pages are likely to follow."""
 IDENTIFY_VISIBLE_S = 0.002
 IDENTIFY_BULK_S = 0.005
+
+_log = logging.getLogger("sidebooks_core.images")
 
 
 class Seeker:
@@ -74,6 +77,21 @@ class Seeker:
         self.keeper.count_miss()
         return [self._drawing(wanted, request, key, mark)]
 
+    def seek_again(self, waiting: Sequence[Wanted]) -> list[Flight]:
+        """Look for the records of requests that have waited already. Returns the flights that make the missing ones."""
+        follow_ups: list[Flight] = []
+        for wanted in waiting:
+            request = wanted.request
+            if request is None:
+                continue
+            try:
+                follow_ups += self.seek(wanted, request)
+            except SidebooksError as error:
+                fail(wanted.future, error)
+            except Exception as fault:  # noqa: BLE001 - an application's store, which must not raise
+                fail(wanted.future, not_kept(request, fault))
+        return follow_ups
+
     def refusal(self, request: Request, *, is_ahead: bool) -> PageError | None:
         """The error with which a raster is refused now, because other rasters of its page failed. None: it may be tried."""
         quarantines = (self._quarantine, self._too_slow_ahead) if is_ahead else (self._quarantine,)
@@ -121,6 +139,7 @@ class Seeker:
             spec=request.spec,
             image_format=profile.image_format,
             quality=profile.quality,
+            tells_drawn=wanted.priority is Priority.BULK,
             then=_identify_job(self.settings, document, request.page, wanted.priority) if key is None else None,
         )
         names = [request.place] if key is None else [request.place, key]
@@ -130,20 +149,39 @@ class Seeker:
 def identifying(
     settings: Settings, document: Document, page: int, wanted: Wanted, background: Background | None = None
 ) -> Flight:
-    """The flight that learns the content id of a page, and of those after it as far as the time allows."""
+    """The flight that learns the content id of a page, and of those after it as far as the time allows.
+
+    Bulk requests for records, and the background, share a flight for each block of pages: else several workers would identify
+    the same pages. A request whose page the flight did not reach is sought again.
+    """
     job = _identify_job(settings, document, page, wanted.priority)
-    work = Work(job, document.data, content_ids=document.content_ids, background=background)
-    return flight_of([f"identify|{page_name(document, page)}"], work, wanted)
+    backgrounds = () if background is None else (background,)
+    work = Work(job, document.data, content_ids=document.content_ids, backgrounds=backgrounds)
+    is_shared = wanted.priority >= Priority.BULK and (wanted.request is not None or background is not None)
+    name = f"identify from|{page_name(document, _block_of(page))}" if is_shared else f"identify|{page_name(document, page)}"
+    return flight_of([name], work, wanted)
 
 
 def _identify_job(settings: Settings, document: Document, page: int, priority: Priority) -> Identify:
+    is_bulk = priority >= Priority.BULK
     return Identify(
         document=document.ref,
         timeout_s=settings.render_timeout_s,
         page=page,
-        stop=min(page + IDENTIFY_AHEAD, document.page_count),
-        budget_s=IDENTIFY_BULK_S if priority is Priority.BULK else IDENTIFY_VISIBLE_S,
+        stop=min(_block_of(page) + IDENTIFY_AHEAD if is_bulk else page + IDENTIFY_AHEAD, document.page_count),
+        budget_s=IDENTIFY_BULK_S if is_bulk else IDENTIFY_VISIBLE_S,
     )
+
+
+def _block_of(page: int) -> int:
+    """The first page of the block of pages to which a page belongs."""
+    return page - page % IDENTIFY_AHEAD
+
+
+def not_kept(request: Request, fault: Exception) -> SidebooksError:
+    _log.error("a fault of the library: what was made could not be kept", exc_info=fault)
+    what = f"{request.document.name}: what was made could not be kept ({type(fault).__name__})"
+    return RenderFailed(what, document_id=request.document.id, page=request.page)
 
 
 def _names_of_page(request: Request) -> Iterable[str]:

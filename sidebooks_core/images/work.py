@@ -33,8 +33,8 @@ class Found(Struct, frozen=True):
 class Background(Protocol):
     """The identification of a document, slice by slice, while workers have no other job."""
 
-    def after(self, page: int) -> Flight | None:
-        """The slice that follows the one which began at a page."""
+    def following(self) -> Flight | None:
+        """The slice that follows the last one. None: the identification is over."""
         ...
 
 
@@ -93,11 +93,14 @@ class Work(Struct, eq=False):
     """The content ids of the document. They learn the answer of an `Identify`."""
     banding: Banding | None = None
     """The raster is drawn in bands by several workers."""
-    background: Background | None = None
-    """The identification that goes on after this flight, if the flight is one slice of it."""
+    backgrounds: tuple[Background, ...] = ()
+    """The identifications that go on after this flight, if the flight is a slice of them."""
 
     def learn(self, other: Work, *, is_begun: bool) -> None:
-        """Take over the key and the longer time limit of equal work. Work that is begun has the longer time if it overruns."""
+        """Take over the key, the backgrounds and the longer time limit of equal work. Work that is begun has the longer time if
+        it overruns.
+        """
+        self.backgrounds += other.backgrounds
         if self.key is None and other.key is not None:
             self.key, self.mark = other.key, other.mark
         if other.job.timeout_s > (self.longer or self.job).timeout_s:

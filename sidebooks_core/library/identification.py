@@ -44,16 +44,18 @@ def known_at_once(info: DocumentInfo, digest: str, trust_domain: str) -> list[st
     return [keys.scoped_id(own_page_id(info.kind, digest, page), trust_domain) for page in range(info.page_count)]
 
 
-class Course(Struct):
+class Course(Struct, eq=False):
     """The identification of one document, slice by slice. It ends when nobody holds the document any more."""
 
     identification: Identification
     document: weakref.ref[Document]
     subject: _Subject
+    page: int = -1
+    """The first page of the last slice. -1: there was none."""
 
-    def after(self, page: int) -> Flight | None:
+    def following(self) -> Flight | None:
         """See `Background`. A page that cannot be identified is skipped."""
-        return self.identification.from_page(self, page + 1)
+        return self.identification.after(self)
 
 
 class Identification:
@@ -69,18 +71,17 @@ class Identification:
         """
         course = Course(self, weakref.ref(document), _Subject.of(document))
         self._remember(course.subject)
-        return self.from_page(course, 0)
+        return self.after(course)
 
-    def from_page(self, course: Course, start: int) -> Flight | None:
-        """The slice of a course that begins at the first unknown page from `start` on. None: the course is over, and its ids
-        are stored.
-        """
+    def after(self, course: Course) -> Flight | None:
+        """The next slice of a course. It begins at the first unknown page. None: the course is over, and its ids are stored."""
         document = course.document()
-        page = course.subject.content_ids.first_unknown(start)
+        page = course.subject.content_ids.first_unknown(course.page + 1)
         if document is None or page is None:
             self._remember(course.subject)
             return None
-        wanted = Wanted(Future(), Priority.BULK, "")
+        course.page = page
+        wanted = Wanted(Future(), Priority.IDLE, "")
         return identifying(self._settings, document, page, wanted, course)
 
     def remember(self, document: Document) -> None:

@@ -55,7 +55,9 @@ class Opener:
         elif finding is not None:
             finding.cancel()
         known = self._registry.content_ids(digest, info, trust_domain) or known_at_once(info, digest, trust_domain)
-        ref = replace(self._ref(source, password, digest, trust_domain), chapters=info.chapters)
+        ref = replace(
+            self._ref(source, password, digest, trust_domain), chapters=info.chapters, has_true_counts=info.has_true_counts
+        )
         may_be_known = was_described or self._has_store_alone
         return Opened(ref, info, self._shared((digest, ref.token), known), is_revision or (may_be_known and None in known))
 

@@ -21,6 +21,7 @@ from sidebooks_core.images.requests import Request
 from sidebooks_core.images.work import Found
 from sidebooks_core.reading.asks import Ask, Asks, cancel_all
 from sidebooks_core.reading.loop import ReaderLoop
+from sidebooks_core.reading.preview_room import PreviewRoom
 from sidebooks_core.reading.screen import Painter, Screen
 from sidebooks_core.reading.stage import Stage
 from sidebooks_core.reading.view import PageView, preview_request
@@ -93,6 +94,10 @@ class Follower:
         self._movement = Movement()
         self._costs = Costs()
         self._previews = Previews(self._document.page_count)
+        self._previews_under_way = 0
+        self._room = PreviewRoom(shared.images.settings.preview_bytes)
+        self._is_room_full = False
+        """The previews around the shown page fill the memory for previews."""
         self._position_saved: int | None = None
         self._has_turned = False
         self._visit()
@@ -110,8 +115,8 @@ class Follower:
 
     @property
     def has_all_previews(self) -> bool:
-        """Every page has its preview, or failed to get one. Read under the lock."""
-        return self._previews.is_complete
+        """Every page has its preview, or failed to get one; or all have that lie near enough. Read under the lock."""
+        return self._previews.is_complete or (self._is_room_full and not self._previews_under_way)
 
     def turned(self) -> None:
         """The stage shows another spread. Called under the lock."""
@@ -152,6 +157,7 @@ class Follower:
 
     def _order_previews(self) -> None:
         self._previews.begin_at(first_read(self._stage.screen.pages), self._movement.direction)
+        self._is_room_full = False
 
     def _follow(self, screen: Screen) -> None:
         """Ask for the rasters that are wanted now, the visible first, and cancel those that are not wanted any more."""
@@ -216,6 +222,9 @@ class Follower:
             self._asks.finish(ask)
             if is_preview:
                 self._previews.answered(page, is_final=not is_passing)
+                self._previews_under_way -= 1
+                if record is not None:
+                    self._room.see(len(record.data))
             if record is not None and source == "render" and not record.is_preview:
                 self._costs = self._costs.with_page(record.cost_s, len(record.data))
             screen = stage.screen
@@ -240,19 +249,26 @@ class Follower:
         stage = self._stage
         while True:
             with stage.changed:  # anew for each page, so that a turn need not wait for the end of a long book
-                if stage.dirty or stage.refused or stage.closed:
+                if stage.dirty or stage.refused or stage.closed or self._is_room_full:
                     return
                 page = self._previews.next_page()
                 if page is None:
                     return
+                if not self._room.reaches(page, first_read(stage.screen.pages), self._document.page_count):
+                    self._is_room_full = True
+                    stage.changed.notify_all()
+                    return
                 request = preview_request(self._document, page, self._images.settings.raster_pixels)
                 if request in self._asks:
                     continue
-                if self._images.at_hand(request) is not None:
+                held = self._images.at_hand(request)
+                if held is not None:
+                    self._room.see(len(held.data))
                     self._previews.skip(page)
                     stage.changed.notify_all()
                     continue
                 self._previews.asked()
+                self._previews_under_way += 1
             self._asks.ask(request, Priority.PREVIEW)
 
     def _tell_refined(self, screen: Screen) -> None:

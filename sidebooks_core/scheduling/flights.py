@@ -171,9 +171,10 @@ class Flights(Generic[W, R]):
         least_urgent: Priority,
         barred_documents: Collection[str] = (),
         reserved_documents: Collection[str] = (),
+        only_document: str | None = None,
     ) -> Flight[W, R] | None:
         """The next flight for a worker; see `JobQueue.pop`."""
-        entry = self._queue.pop(held_documents, least_urgent, barred_documents, reserved_documents)
+        entry = self._queue.pop(held_documents, least_urgent, barred_documents, reserved_documents, only_document)
         if entry is None:
             return None
         flight = self._by_name[entry.key]

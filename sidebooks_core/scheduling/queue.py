@@ -28,6 +28,8 @@ class Priority(IntEnum):
     """Coarse images of all pages."""
     BULK = 4
     """Prerendering, and other work that can wait."""
+    IDLE = 5
+    """Work that nobody waits for: the identification of whole documents."""
 
 
 class Entry(Struct, frozen=True):
@@ -118,11 +120,14 @@ class JobQueue:
     def pop(
         self,
         held_documents: Collection[str] = (),
-        least_urgent: Priority = Priority.BULK,
+        least_urgent: Priority = Priority.IDLE,
         barred_documents: Collection[str] = (),
         reserved_documents: Collection[str] = (),
+        only_document: str | None = None,
     ) -> Entry | None:
         """Take the next job for a worker that holds some documents, of classes down to `least_urgent`.
+
+        only_document: take the next job only if it is of this document.
 
         Jobs of barred documents stay in the queue, unless they are VISIBLE. Jobs of reserved documents stay, unless the worker
         holds the document.
@@ -147,6 +152,8 @@ class JobQueue:
                 chosen_by, chosen = next((one for one in ahead if one[1].document in held_documents), ahead[0])
             if client not in chosen.clients and passed >= self.CLIENT_LOOKAHEAD:
                 chosen_by, chosen = client, first
+            if only_document not in (None, chosen.document):
+                return None
             if chosen.key != first.key:
                 self._passed_over[first.key] = passed + 1
             waiting.had_turn(chosen_by)

@@ -13,11 +13,13 @@ _Body = TypeVar("_Body")
 
 
 def json_bytes(value: object) -> bytes:
-    """A value of msgspec's kinds as JSON. What a file name holds that is no text becomes a question mark."""
+    """A value of msgspec's kinds as JSON; parts of it may be JSON already (`msgspec.Raw`). What a file name holds that is no
+    text becomes a question mark.
+    """
     try:
         return msgspec.json.encode(value)
     except UnicodeEncodeError:  # lone surrogates, which msgspec does not write
-        plain = msgspec.to_builtins(value)
+        plain = msgspec.to_builtins(value, enc_hook=msgspec.json.decode)  # of parts that are written already
         return json.dumps(plain, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")
 
 

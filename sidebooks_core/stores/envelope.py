@@ -18,11 +18,11 @@ class Damaged(ValueError):
     """These bytes are not what was written under this key."""
 
 
-def seal(key: str, record: Record) -> bytes:
-    """The bytes to store."""
+def seal(key: str, record: Record) -> tuple[bytes, bytes]:
+    """The bytes to store, in two parts: the second is the record's data, which is not copied."""
     metadata: bytes = msgpack.packb([record.tag, record.cost_s, record.is_preview])
     head = _HEAD.pack(MAGIC, _checksum(key, len(metadata), metadata, record.data), len(metadata))
-    return b"".join((head, metadata, record.data))
+    return head + metadata, record.data
 
 
 def unseal(key: str, stored: object) -> Record:

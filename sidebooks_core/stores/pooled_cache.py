@@ -20,7 +20,7 @@ import sqlite3
 import stat
 import threading
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -70,18 +70,19 @@ class BytesDisk(diskcache.Disk):  # type: ignore[misc]  # diskcache has no types
             raise PickleRefused("a key that is not text")
         return key
 
-    def prepare(self, value: bytes) -> _Stored:
-        """Write a value's file, so that the database need not be locked meanwhile. Raises OSError."""
-        if len(value) < FILE_FROM_BYTES:
-            return _Stored(0, MODE_RAW, None, memoryview(value))
+    def prepare(self, value: Sequence[bytes]) -> _Stored:
+        """Write the file of a value in parts, so that the database need not be locked meanwhile. Raises OSError."""
+        size_bytes = sum(map(len, value))
+        if size_bytes < FILE_FROM_BYTES:
+            return _Stored(0, MODE_RAW, None, memoryview(b"".join(value)))
         inside, full_path = self.filename()
-        # In one piece: diskcache goes line by line through the bytes, a thousand calls a page, and holds up who turns one.
+        # In few pieces: diskcache goes line by line through the bytes, a thousand calls a page, and holds up who turns one.
         with os.fdopen(_new_file(full_path), "wb") as file:
-            file.write(value)
-        return _Stored(len(value), MODE_BINARY, inside, None)
+            file.writelines(value)
+        return _Stored(size_bytes, MODE_BINARY, inside, None)
 
     def store(self, value: object, read: bool, key: object = None) -> tuple[int, int, str | None, object]:
-        stored = self.prepare(value) if type(value) is bytes else value
+        stored = self.prepare([value]) if type(value) is bytes else value
         if not isinstance(stored, _Stored) or read:
             raise TypeError("values are bytes")
         return stored.size, stored.mode, stored.filename, stored.value
@@ -127,6 +128,7 @@ class PooledCache(diskcache.Cache):  # type: ignore[misc]  # diskcache has no ty
                 timeout=timeout_s,
                 disk=BytesDisk,
                 size_limit=most_bytes,
+                cull_limit=0,
                 eviction_policy="none",
                 tag_index=True,
                 sqlite_secure_delete=1,
@@ -166,14 +168,14 @@ class PooledCache(diskcache.Cache):  # type: ignore[misc]  # diskcache has no ty
                     self.reset(name, value, update=False)  # most pragmas are of one connection only
         return new
 
-    def keep(self, key: str, value: bytes, tag: str, cost_s: float) -> None:
-        """Set a value that took `cost_s` seconds to make. If that is too much, remove what is worth least.
+    def keep(self, key: str, value: Sequence[bytes], tag: str, cost_s: float) -> None:
+        """Set a value, given in parts, that took `cost_s` seconds to make. If that is too much, remove what is worth least.
 
         Worth is that of GreedyDual-Size, as in memory (stores/memory.py): the least worth of all others, plus the cost by the
         byte. Only reading does not raise it: that would be a write.
         """
         stored = self.disk.prepare(value)
-        worth = int(max(0.0, cost_s) / max(1, len(value)) * WORTH_PER_S_A_BYTE)
+        worth = int(max(0.0, cost_s) / max(1, sum(map(len, value))) * WORTH_PER_S_A_BYTE)
         least = "(SELECT COALESCE(MIN(access_count), 1) FROM Cache WHERE access_count > 0)"
         try:
             with self.transact():

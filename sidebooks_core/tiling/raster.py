@@ -19,6 +19,11 @@ class RasterSpec(Struct, frozen=True, kw_only=True):
     y1_px: int
     tile_px: int
 
+    @property
+    def is_one_image(self) -> bool:
+        """Whether the raster has one tile."""
+        return self.tile_px >= max(self.x1_px - self.x0_px, self.y1_px - self.y0_px)
+
     @classmethod
     def whole_page(cls, scale: float, width_px: int, height_px: int) -> RasterSpec:
         """The page as one tile."""

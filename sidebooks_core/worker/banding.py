@@ -16,9 +16,10 @@ from numpy.typing import NDArray
 from sidebooks_core.documents.problems import IMAGE_PROBLEMS, of_warnings
 from sidebooks_core.encoding.band_pixels import BandPixels
 from sidebooks_core.encoding.bands import MOST_BANDS
+from sidebooks_core.encoding.cutting import record_of
 from sidebooks_core.engine.drawing import draw, draw_rows, fit_lines
 from sidebooks_core.engine.messages import take_messages
-from sidebooks_core.engine.seams import WHOLE, Bands, bands_of
+from sidebooks_core.engine.seams import ROW_STEP_PX, WHOLE, Bands, bands_of
 from sidebooks_core.engine.store import forget_unpacked
 from sidebooks_core.errors import RenderFailed
 from sidebooks_core.worker.sheets import Sheet
@@ -44,7 +45,13 @@ class BandDrawer:
         started_s = time.perf_counter()
         spec = job.spec
         fit_lines(sheet.display_list, spec.scale)
-        bands = bands_of(sheet.display_list, spec.scale, (spec.y0_px, spec.y1_px), MOST_BANDS)
+        bands = bands_of(
+            sheet.display_list,
+            spec.scale,
+            (spec.y0_px, spec.y1_px),
+            MOST_BANDS,
+            ROW_STEP_PX if spec.is_one_image else spec.tile_px,
+        )
         if not (bands.are_clipped or job.may_draw_twice):
             bands = WHOLE
         drawn: dict[int, NDArray[np.uint8]] = {}
@@ -64,12 +71,16 @@ class BandDrawer:
         if not IMAGE_PROBLEMS.isdisjoint(found):
             forget_unpacked()  # so the next drawing reports the problem, too
         is_sound = not found and not sheet.problems
-        if is_sound and drawn:
+        if not is_sound:
+            drawn.clear()
+        if drawn and spec.is_one_image:
             self._held = BandPixels(drawn, spec.y1_px - spec.y0_px)
+        tiled = {} if spec.is_one_image else drawn
         return BandsDrawn(
             tops_px=bands.tops_px,
-            drawn_px=tuple(sorted(drawn)) if self._held is not None else (),
+            drawn_px=tuple(sorted(drawn)),
             seen=None if self._held is None else self._held.see(),
+            records={top: record_of(pixels, spec.tile_px, job.image_format, job.quality) for top, pixels in tiled.items()},
             is_sound=is_sound,
             draw_s=time.perf_counter() - started_s,
         )

@@ -53,6 +53,7 @@ def main(desk_type: type[Desk] | None = None) -> None:
     desk = (desk_type or Desk)(
         config.font_set, config.display_list_bytes, opens_paths=files is None, worker_bytes=config.worker_bytes
     )
+    desk.tell_drawn = lambda: wire.send(replies, to_bytes(Reply(is_drawn=True)))
     resident_bytes()  # opens what it reads from
     unconfined = _confine(desk, config.worker_bytes) if config.is_isolated else []
     wire.send(replies, to_bytes(Greeting(ready=True, unconfined=tuple(unconfined))))

@@ -1,4 +1,4 @@
-"""What a worker holds of a document: its pages as display lists, and what was found out about them. Which of them go."""
+"""Documents that a worker holds, their pages ready to draw, and which of these go when they take too much memory."""
 
 from __future__ import annotations
 
@@ -44,6 +44,8 @@ class Sheet(Struct):
 
 
 class Held(Struct):
+    """An open document."""
+
     document: OpenDocument
     source: Source
     sheets: OrderedDict[int, Sheet] = field(default_factory=OrderedDict)

@@ -47,14 +47,16 @@ class Drawn(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class BandsDrawn(Struct, frozen=True, forbid_unknown_fields=True):
-    """The bands of a raster that one worker has drawn and holds until it encodes them."""
+    """The bands of a raster that one worker has drawn. Those of one image it holds until it encodes them."""
 
     tops_px: Annotated[tuple[Row, ...], Meta(min_length=1, max_length=MOST_BANDS)]
     """The first row of each band of the raster, from 0, ascending."""
     drawn_px: Annotated[tuple[Row, ...], Meta(max_length=MOST_BANDS)]
     """Those of the bands that this worker has drawn, ascending."""
     seen: Seen | None
-    """What these show. None: it has drawn none."""
+    """What these show. None: it has drawn none, or the raster is cut into tiles."""
+    records: Annotated[dict[Row, bytes], Meta(max_length=MOST_BANDS)]
+    """Of a raster that is cut into tiles: the record of each band that it has drawn, which needs no plan."""
     is_sound: bool
     """No problem was found. A page with a problem is drawn as a whole, where it is examined and mended."""
     draw_s: Seconds

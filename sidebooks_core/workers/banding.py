@@ -21,8 +21,9 @@ from sidebooks_core.encoding.bands import (
     jpeg_plan,
     plan_of,
 )
-from sidebooks_core.encoding.tileset import PackedTile, pack
+from sidebooks_core.encoding.tileset import PackedTile, RecordUnreadable, pack, stacked
 from sidebooks_core.tiling.raster import RasterSpec
+from sidebooks_core.workers import wire
 from sidebooks_core.workers.answers import BandsDrawn, BandsEncoded, Drawn
 
 
@@ -30,18 +31,19 @@ class Banding:
     """The bands of one raster. Thread-safe."""
 
     def __init__(self, spec: RasterSpec, image_format: str, quality: int) -> None:
-        """spec: a raster that is one image. image_format: "auto", "png" or "jpeg"."""
+        """image_format: "auto", "png" or "jpeg" for a raster that is one image; any for one that is cut into tiles."""
         self.spec = spec
         self.quality = quality
         self.has_helper = False
         """A helper begins at once. Otherwise one may come."""
-        self._image_format = image_format
+        self.image_format = image_format
         self._pipe: int | None = None
         self._condition = threading.Condition()
         self._tops_px: tuple[int, ...] = ()
         self._owners: dict[int, int] = {}
         """Who has drawn which band."""
         self._seen: dict[int, Seen] = {}
+        self._records: dict[int, bytes] = {}
         self._encoded: dict[int, Encoded] = {}
         self._plan: Plan | None = None
         self._seconds = [0.0, 0.0]
@@ -76,7 +78,11 @@ class Banding:
                 if self._owners.setdefault(top_px, worker) != worker:
                     self._fail()
             self._seconds[0] += answer.draw_s
-            if answer.seen is None or self._has_failed:
+            if self._has_failed or not answer.drawn_px:
+                return None
+            self._records.update(answer.records)
+            if answer.seen is None:
+                self._condition.notify_all()
                 return None
             self._seen[worker] = answer.seen
             if len(self._owners) == len(self._tops_px) and self._plan is None:
@@ -105,6 +111,8 @@ class Banding:
     def drawn(self) -> Drawn | None:
         """The raster. None: it could not be drawn in bands."""
         with self._condition:
+            if not self.spec.is_one_image:
+                return self._stacked()
             plan = self._plan
             if self._has_failed or plan is None or (plan.kind != FLAT_KIND and not self._is_done):
                 return None
@@ -113,6 +121,17 @@ class Banding:
         width_px, height_px = self._size_px
         data, media_type = joined(plan, encoded, width_px, height_px)
         return Drawn(pack([PackedTile(data, media_type, width_px, height_px)], columns=1), draw_s, encode_s)
+
+    def _stacked(self) -> Drawn | None:
+        """The raster from the records of its bands. Waits for those that are not there yet."""
+        self._condition.wait_for(lambda: self._has_failed or len(self._records) == len(self._tops_px))
+        if self._has_failed or not self._records:
+            return None
+        try:
+            record = stacked([self._records[top_px] for top_px in self._tops_px])
+        except RecordUnreadable as error:
+            raise wire.WireBroken(str(error)) from error
+        return Drawn(record, *self._seconds)
 
     def fail(self) -> None:
         """A worker was lost, or had an error: nobody waits any more."""
@@ -133,11 +152,11 @@ class Banding:
 
     @property
     def _may_lose(self) -> bool:
-        return self._image_format != "png"
+        return self.image_format != "png"
 
     def _planned(self) -> Plan:
         seen = list(self._seen.values())
-        return jpeg_plan(seen) if self._image_format == "jpeg" else plan_of(seen, *self._size_px, may_lose=self._may_lose)
+        return jpeg_plan(seen) if self.image_format == "jpeg" else plan_of(seen, *self._size_px, may_lose=self._may_lose)
 
     def _fail(self) -> None:
         self._has_failed = True

@@ -9,7 +9,7 @@ import threading
 from collections.abc import Callable
 from enum import Enum, auto
 from functools import partial
-from typing import Protocol, TypeVar
+from typing import Generic, Protocol, TypeVar
 
 from msgspec import Struct
 
@@ -64,29 +64,39 @@ class Flight(Protocol):
     def work(self) -> Work: ...
 
 
-F_contra = TypeVar("F_contra", bound=Flight, contravariant=True)
+F = TypeVar("F", bound=Flight)
 
 
-class Listener(Protocol[F_contra]):
+class Listener(Protocol[F]):
     """Is told of the progress of a job."""
 
     def is_suspect(self, document: str) -> bool:
         """Whether a document, by its token, cost a worker a short time ago."""
         ...
 
-    def aged(self, flight: F_contra, interrupt: Callable[[], None]) -> None:
+    def aged(self, flight: F, interrupt: Callable[[], None]) -> None:
         """The job takes long. `interrupt` ends it from any thread, with its worker, if it is still under way then."""
         ...
 
-    def slow(self, flight: F_contra) -> None:
+    def slow(self, flight: F) -> None:
         """An image that is drawn before its page is identified takes longer than most."""
         ...
 
-    def lingers(self, flight: F_contra) -> None:
+    def lingers(self, flight: F) -> None:
         """The second of two answers takes long."""
         ...
 
-    def told_first(self, flight: F_contra, answer: object, error: SidebooksError | None) -> None:
+    def take_ahead(self, held_documents: set[str], flight: F) -> F | None:
+        """The job that a worker is to begin after one which it will end in a moment. Never waits for a job. None: there is no
+        such job, or the worker must not have it yet.
+        """
+        ...
+
+    def put_back(self, flight: F) -> None:
+        """A job that was taken ahead was not begun."""
+        ...
+
+    def told_first(self, flight: F, answer: object, error: SidebooksError | None) -> None:
         """The first of two answers, or an error in its place. The second is the job's result."""
         ...
 
@@ -106,6 +116,13 @@ class Result(Struct, frozen=True):
     answer: object
     error: SidebooksError | None
     fate: Fate
+
+
+class Done(Struct, Generic[F], frozen=True):
+    """A job's result, and the next job, if the worker has it already."""
+
+    result: Result
+    following: F | None = None
 
 
 class NotBegun(Exception):
@@ -142,18 +159,37 @@ class Exchange:
         self._recycle_bytes = recycle_bytes
         self._complain = complain
 
-    def do(self, worker: WorkerProcess, flight: F_contra, listener: Listener[F_contra]) -> Result:
-        """Do a job, and return the result. A worker that cannot go on is buried here; after NotBegun the caller buries it."""
+    def do(self, worker: WorkerProcess, flight: F, listener: Listener[F], *, is_sent: bool = False) -> Done[F]:
+        """Do a job, and return the result. A worker that cannot go on is buried here; after NotBegun the caller buries it.
+
+        is_sent: the worker has the job already; it was `Done.following` of the last one. Its time limit begins now.
+        """
+        taken: list[F] = []
+        goes_on = False
         try:
-            reply = self._replies(worker, flight, listener)
+            result = self._result(worker, flight, listener, taken, is_sent=is_sent)
+            goes_on = result.fate is Fate.GOES_ON
+        finally:
+            if not goes_on:
+                for following in taken:
+                    listener.put_back(following)
+        return Done(result, taken[0] if goes_on and taken else None)
+
+    def _result(self, worker: WorkerProcess, flight: F, listener: Listener[F], taken: list[F], *, is_sent: bool) -> Result:
+        """See `do`. The next job goes into `taken` when the worker has it."""
+        try:
+            reply = self._replies(worker, flight, listener, taken, is_sent=is_sent)
         except _Refused as refused:
             return Result(None, refused.error, Fate.GOES_ON)
         except _Lost as lost:
             return self._loss(worker, flight.work.job, lost)
         worker.held_documents.add(flight.work.job.document.token)
+        worker.rss_bytes = reply.rss_bytes
         fate = Fate.GOES_ON
-        # The time limit passed in the moment of the answer, or the worker must be replaced anyway.
-        if worker.overran or worker.was_interrupted or worker.is_worn or reply.rss_bytes > self._recycle_bytes:
+        # The time limit passed in the moment of the answer, or the worker must be replaced anyway. A worker that has the next
+        # job already, and only too much memory, is replaced after that job.
+        is_too_large = reply.rss_bytes > self._recycle_bytes and not taken
+        if worker.overran or worker.was_interrupted or worker.is_worn or is_too_large:
             worker.bury()
             fate = Fate.REPLACED
         return Result(reply.answer, _error_in(reply, flight.work.job), fate)
@@ -165,7 +201,9 @@ class Exchange:
         what = "no worker process is at hand; the log tells why"
         return kind(f"{_where(job)}: {what}", document_id=job.document.digest, page=page_of(job))
 
-    def _replies(self, worker: WorkerProcess, flight: F_contra, listener: Listener[F_contra]) -> Reply[object]:
+    def _replies(
+        self, worker: WorkerProcess, flight: F, listener: Listener[F], taken: list[F], *, is_sent: bool
+    ) -> Reply[object]:
         """The last reply to a job; the listener is told of one before it. The worker is watched meanwhile.
 
         Raises NotBegun if it dies before it is asked, _Refused, and _Lost if it dies, or cannot be understood, after that.
@@ -187,7 +225,8 @@ class Exchange:
             is_in_bands = has_answered = reply is not None
             if reply is None:
                 try:
-                    self._ask_first(worker, flight)
+                    if not is_sent:
+                        self._ask_first(worker, flight)
                 except wire.WireClosed as error:
                     raise NotBegun(str(error)) from error
                 sent()
@@ -198,6 +237,12 @@ class Exchange:
                     reply = hear(worker, job)
                     if reply.need_data:
                         raise wire.WireBroken("it asks for the document again")
+            if reply.is_drawn:
+                has_answered = True
+                self._send_next(worker, flight, listener, taken)
+                reply = hear(worker, job)
+                if reply.need_data or reply.is_drawn:
+                    raise wire.WireBroken("it has drawn the raster, and gives no answer")
             if isinstance(job, Draw) and job.then is not None:
                 has_answered = True
                 if is_in_bands:
@@ -213,7 +258,25 @@ class Exchange:
             self._watchdog.release(watch)
         return reply
 
-    def _is_sent(self, watch: int, worker: WorkerProcess, flight: F_contra, listener: Listener[F_contra]) -> None:
+    def _send_next(self, worker: WorkerProcess, flight: F, listener: Listener[F], taken: list[F]) -> None:
+        """Send a worker that encodes a raster its next job, and add that job to `taken`. So it need not wait for the host."""
+        if worker.is_worn or worker.rss_bytes > self._recycle_bytes:
+            return
+        worker.held_documents.add(flight.work.job.document.token)
+        following = listener.take_ahead(worker.held_documents, flight)
+        if following is None:
+            return
+        try:
+            self._ask_first(worker, following)
+        except (_Refused, wire.WireClosed):  # whoever takes it next meets this again, or the worker is dead
+            listener.put_back(following)
+        except BaseException:
+            listener.put_back(following)
+            raise
+        else:
+            taken.append(following)
+
+    def _is_sent(self, watch: int, worker: WorkerProcess, flight: F, listener: Listener[F]) -> None:
         """A job was sent: look at its age from now on. Nobody waits for this."""
         job = flight.work.job
         worker.note_cpu()
@@ -221,7 +284,7 @@ class Exchange:
         if isinstance(job, Draw) and job.then is not None:
             self._watchdog.then(watch, SLOW_DRAFT_S, lambda _worker: _apart(partial(listener.slow, flight)))
 
-    def _look_at_age(self, watch: int, flight: F_contra, listener: Listener[F_contra], worker: WorkerProcess) -> None:
+    def _look_at_age(self, watch: int, flight: F, listener: Listener[F], worker: WorkerProcess) -> None:
         """Tell the listener if the job is old; else look again later."""
         left_s = worker.is_old_in_s()
         if left_s:

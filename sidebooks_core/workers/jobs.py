@@ -58,14 +58,18 @@ class Draw(PageJob[Drawn], frozen=True, kw_only=True, tag="draw"):
     spec: RasterSpec
     image_format: str
     quality: int
+    tells_drawn: bool = False
+    """A message before the answer says that the raster is drawn, and is being encoded. The host sends the next job then."""
     then: Identify | None = None
     """Answered after the raster, in a second message: the image goes out before the page is identified."""
 
 
 class DrawBands(PageJob[BandsDrawn], frozen=True, kw_only=True, tag="draw_bands"):
-    """Draw some of the bands of a raster that is one image, beside another worker. Each takes its next band from a pipe."""
+    """Draw some of the bands of a raster, beside another worker. Each takes its next band from a pipe."""
 
     spec: RasterSpec
+    image_format: str
+    quality: int
     is_helper: bool
     """The other worker has the flight. Draw nothing of a page that one worker draws as a whole."""
     may_draw_twice: bool

@@ -20,7 +20,7 @@ import msgspec
 
 from sidebooks_core.errors import RequestDropped, SidebooksError
 from sidebooks_core.workers import replies, wire
-from sidebooks_core.workers.exchange import Exchange, Fate, Flight, Listener, NotBegun, Result, failed, how_it_ended
+from sidebooks_core.workers.exchange import Done, Exchange, Fate, Flight, Listener, NotBegun, Result, failed, how_it_ended
 from sidebooks_core.workers.jobs import NO_WORKER, WorkerConfig
 from sidebooks_core.workers.process import JOIN_TIMEOUT_S, Watchdog, WorkerProcess
 from sidebooks_core.workers.starting import Starter, best_starter
@@ -164,6 +164,7 @@ class WorkerPool(Generic[F]):
         worker: WorkerProcess | None = None
         failure = ""
         follow_ups: Sequence[F] = ()
+        following: F | None = None
         try:
             while not self._closing.is_set():
                 if worker is None:
@@ -171,13 +172,15 @@ class WorkerPool(Generic[F]):
                     follow_ups = ()
                     worker, failure = self._try_start()
                     self._count_started(is_spare)
-                flight = self._source.take(
+                is_sent = following is not None
+                flight = following or self._source.take(
                     worker.held_documents if worker else set(),
                     follow_ups,
                     is_spare=is_spare,
                     trust_domain=worker.trust_domain if worker else None,
                     can_help=worker is not None and worker.files is not None,
                 )
+                following = None
                 if flight is None:
                     return
                 if worker is None:  # a second try, for this job: the reason of the failure may have passed
@@ -187,10 +190,16 @@ class WorkerPool(Generic[F]):
                 if worker is None:
                     follow_ups = self._landed(flight, None, self._exchange.without_worker(flight.work.job, failure))
                     continue
-                result, worker = self._do(worker, flight)
+                done, worker = self._do(worker, flight, is_sent=is_sent)
+                result, following = done.result, done.following
                 is_its_fault = worker is None and not isinstance(result.error, (RequestDropped, *NO_WORKER, type(None)))
                 follow_ups = self._landed(flight, result.answer, result.error, has_lost_worker=is_its_fault)
+                if following is not None and follow_ups:
+                    self._source.enter(follow_ups)
+                    follow_ups = ()
         finally:
+            if following is not None:
+                self._source.put_back(following)
             if worker is not None:
                 self._bury(worker)
 
@@ -260,6 +269,7 @@ class WorkerPool(Generic[F]):
             if theirs is not None:
                 theirs.close()
         worker = WorkerProcess(process, files)
+        worker.widen_answers()
         with self._lock:
             self._live.add(worker)
         watch = self._watchdog.watch(worker, START_TIMEOUT_S)
@@ -289,39 +299,40 @@ class WorkerPool(Generic[F]):
                 "; ".join(missing),
             )
 
-    def _do(self, worker: WorkerProcess, flight: F) -> tuple[Result, WorkerProcess | None]:
+    def _do(self, worker: WorkerProcess, flight: F, *, is_sent: bool) -> tuple[Done[F], WorkerProcess | None]:
         """One job on one worker, or on new ones if these die before they begin it.
 
-        Returns the result, and the worker for the next job; None: the worker is gone. Each fault becomes the error of its job,
-        and costs at most the worker. This thread goes on.
+        is_sent: the worker has the job already. Returns the result, and the worker for the next job; None: the worker is gone.
+        Each fault becomes the error of its job, and costs at most the worker. This thread goes on.
         """
         job = flight.work.job
         for left in reversed(range(MOST_TRIES)):
             try:
-                result = self._exchange.do(worker, flight, self._source)
+                done = self._exchange.do(worker, flight, self._source, is_sent=is_sent)
             except NotBegun as error:
                 self._count_death(worker)
                 failure = f"{MOST_TRIES} in a row died before they began a job: {error}; {how_it_ended(worker)}"
             except Exception:  # noqa: BLE001 - this thread serves on
                 _log.exception("a fault of the library: a job failed by it")
                 self._count_death(worker)
-                return Result(None, failed(job, "it could not be done, by a fault that the log tells of"), Fate.DIED), None
+                fault = failed(job, "it could not be done, by a fault that the log tells of")
+                return Done(Result(None, fault, Fate.DIED)), None
             else:
-                if result.fate is Fate.GOES_ON:
-                    return result, worker
-                if result.fate is Fate.DIED:
+                if done.result.fate is Fate.GOES_ON:
+                    return done, worker
+                if done.result.fate is Fate.DIED:
                     self._count_death(worker)
                 else:
                     self._bury(worker)
-                return result, None
+                return done, None
             if not left:
                 break
             started, failure = self._try_start()
             if started is None:
                 break
-            worker = started
+            worker, is_sent = started, False
             worker.trust_domain = job.document.trust_domain
-        return Result(None, self._exchange.without_worker(job, failure), Fate.DIED), None
+        return Done(Result(None, self._exchange.without_worker(job, failure), Fate.DIED)), None
 
     def _complain(self, failure: str) -> None:
         """Tell the log that no worker is at hand, once in a while."""

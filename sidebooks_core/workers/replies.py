@@ -42,11 +42,13 @@ A = TypeVar("A")
 
 
 class Reply(Struct, Generic[A], frozen=True, forbid_unknown_fields=True):
-    """One of: an answer, an error, a request for the document."""
+    """One of: an answer, an error, a request for the document, the word that a raster is drawn."""
 
     answer: A | None = None
     error: ErrorTold | None = None
     need_data: bool = False
+    is_drawn: bool = False
+    """The raster is drawn, and is being encoded; see `Draw.tells_drawn`."""
     rss_bytes: Annotated[int, Meta(ge=0)] = 0
     """Resident memory of the worker."""
 
@@ -75,7 +77,7 @@ def most_bytes(job: Job[A]) -> int:
             return _MIB + 256 * (limits.document_pages + limits.outline_items)
         case ReadWords() | Search() | ReadText():
             return _MIB + 256 * limits.page_words
-        case Draw(spec=spec) | EncodeBands(spec=spec):
+        case Draw(spec=spec) | DrawBands(spec=spec) | EncodeBands(spec=spec):
             return _MIB + 4 * (spec.x1_px - spec.x0_px) * (spec.y1_px - spec.y0_px)
         case ReadLinks() | Inspect() | DrawLetters():
             return 16 * _MIB
@@ -85,8 +87,10 @@ def most_bytes(job: Job[A]) -> int:
 def read_reply(body: bytes, job: Job[A]) -> Reply[A]:
     """Decode a reply. Raises WireBroken if it is no answer to this job."""
     reply: Reply[A] = _decoded(_decoder(type(job), job.document.limits), body)
-    if (reply.answer is not None) + (reply.error is not None) + reply.need_data != 1:
+    if (reply.answer is not None) + (reply.error is not None) + reply.need_data + reply.is_drawn != 1:
         raise WireBroken("neither an answer nor an error")
+    if reply.is_drawn and not (isinstance(job, Draw) and job.tells_drawn):
+        raise WireBroken("it tells of a raster that nobody asked about")
     if reply.answer is not None and not _fits(reply.answer, job):
         raise WireBroken(f"no answer to {type(job).__name__}")
     return reply
@@ -134,9 +138,10 @@ def _fits(answer: object, job: Job[A]) -> bool:
             return inspection.page == page
         case DrawLetters(), Lettering(width_px=width_px, height_px=height_px, ink=ink):
             return len(ink) == width_px * height_px
-        case DrawBands(), BandsDrawn(tops_px=tops_px, drawn_px=drawn_px, seen=seen):
+        case DrawBands(), BandsDrawn(tops_px=tops_px, drawn_px=drawn_px, seen=seen, records=records):
             is_ascending = all(before < after for before, after in pairwise(tops_px))
-            return not tops_px[0] and is_ascending and set(drawn_px) <= set(tops_px) and bool(drawn_px) == (seen is not None)
+            has_all = set(records) == set(drawn_px) and seen is None if records else (seen is not None) == bool(drawn_px)
+            return not tops_px[0] and is_ascending and set(drawn_px) <= set(tops_px) and has_all
         case Identify(page=page, stop=stop), tuple() as content_ids:
             return len(content_ids) <= stop - page
     return True

@@ -26,6 +26,8 @@ def lead(worker: WorkerProcess, banding: Banding, job: Draw, sent: Callable[[], 
         timeout_s=job.timeout_s,
         page=job.page,
         spec=job.spec,
+        image_format=job.image_format,
+        quality=job.quality,
         is_helper=False,
         may_draw_twice=banding.has_helper,
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sidebooks_core.engine.identity.graph import CONTENT, DrawingGraph, NeedsWhole, Sheet
 from sidebooks_core.engine.identity.objects import Objects, Value
-from sidebooks_core.engine.mupdf import RawObj, mupdf, pymupdf
+from sidebooks_core.engine.mupdf import OpenPdf, RawObj, mupdf, pymupdf
 
 _INHERITED = ("MediaBox", "CropBox", "Rotate", "Resources")
 _ANNOTATION_NOISE = frozenset(
@@ -21,6 +21,7 @@ class PdfPages:
     """Digests the pages of one PDF. Objects that pages share are digested once."""
 
     def __init__(self, document: pymupdf.Document) -> None:
+        self._document = document
         self._objects = Objects(document)
         self._graph = DrawingGraph(self._objects)
         self._whole: DrawingGraph | None = None
@@ -30,6 +31,8 @@ class PdfPages:
 
         Raises `IdentityLimit`, `RecursionError` or an engine error if that cannot be told.
         """
+        if isinstance(self._document, OpenPdf) and self._document.before_page is not None:
+            self._document.before_page(self._document, index)
         # The page must be loaded first: the engine then redraws the form fields of files that ask for it, in the document.
         page = mupdf.ll_pdf_load_page(self._objects.pdf, index)
         try:

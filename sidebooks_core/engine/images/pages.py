@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import struct
-from functools import partial
+from functools import lru_cache, partial
 from typing import BinaryIO, cast
 
 from sidebooks_core.documents.limits import Limits
@@ -13,8 +13,8 @@ from sidebooks_core.documents.source import Source, Viewed
 from sidebooks_core.documents.syntax import tiff
 from sidebooks_core.engine.images import reading as images
 from sidebooks_core.engine.mupdf import EngineDocument, Opened
-from sidebooks_core.engine.placed_pages import turned
-from sidebooks_core.engine.sequence import PageSequence, Part, opened
+from sidebooks_core.engine.placed_pages import QUARTER_TURNS, turned
+from sidebooks_core.engine.sequence import PageSequence, Part, Size, opened
 from sidebooks_core.errors import DamagedDocument, UnsupportedDocument
 
 MOST_CHUNKS = 100_000
@@ -44,7 +44,7 @@ def open_image(source: Source, kind: str, name: str, limits: Limits) -> EngineDo
     return document
 
 
-def size(data: bytes, kind: str | None, name: str) -> tuple[float, float, tuple[int, int] | None] | None:
+def size(data: bytes, kind: str | None, name: str) -> Size | None:
     """(width_pt, height_pt, native_px) of an image file of one page, as `open_image` shows it. The image is not unpacked.
 
     None if the file must be opened to find out. Raises DamagedDocument, and the engine's errors.
@@ -52,7 +52,7 @@ def size(data: bytes, kind: str | None, name: str) -> tuple[float, float, tuple[
     if kind in CONVERTED_KINDS:
         width_px, height_px = images.upright_px(io.BytesIO(data), str(kind), name)
         return width_px * _PT_PER_PX, height_px * _PT_PER_PX, (width_px, height_px)
-    if kind == "jpeg":
+    if kind == "jpeg" or (kind == "png" and png_orientation(data) == 1):
         return images.engine_size(data)
     return None
 
@@ -61,20 +61,36 @@ def _open_tiff(source: Source, name: str, limits: Limits) -> EngineDocument:
     found = tiff.pages(source.data, limits.document_pages + 1)
     if not found and tiff.is_big(source.data):  # the engine would make a blank page of it
         raise DamagedDocument(f"{name} is a BigTIFF whose directory cannot be read")
-    if not found or all(page.is_engines and page.orientation == 1 for page in found):
-        return opened(source.data, "tiff")
+    open_it = partial(opened, source.data, "tiff")
+    if len(found) < 2 and all(page.is_engines and page.orientation == 1 for page in found):
+        return open_it()
     parts = []
     for number, page in enumerate(found):
         if page.is_engines:
-            open_it = partial(opened, source.data, "tiff")
-            parts.append(Part(open_it, place=partial(turned, orientation=page.orientation), first_page=number, shared=source))
+            place = partial(turned, orientation=page.orientation)
+            size = partial(_size_of_blank, page.blank, page.orientation)
+            parts.append(Part(open_it, place=place, size=size, first_page=number, shared=source))
         else:
             parts.append(Part(partial(_converted_tiff, source, name, limits, number)))
     sequence = PageSequence(parts, notes=_tiff_notes(found))
     first = next((number for number, page in enumerate(found) if not page.is_engines), None)
     if first is not None:
         _require_drawable(sequence, first, found[first], name)
+        return sequence
+    document = open_it()
+    if document.page_count != len(found) and all(page.orientation == 1 for page in found):
+        return document  # the engine reads directories that cannot be read here, or the other way about
+    sequence.share(source, document)
     return sequence
+
+
+@lru_cache(maxsize=16)
+def _size_of_blank(blank: bytes, orientation: int) -> Size:
+    """The size of a page of a TIFF as shown. The pages of most files have one size."""
+    width_pt, height_pt, native_px = images.engine_size(blank)
+    if orientation not in QUARTER_TURNS:
+        return width_pt, height_pt, native_px
+    return height_pt, width_pt, native_px and (native_px[1], native_px[0])
 
 
 def _converted_tiff(source: Source, name: str, limits: Limits, number: int) -> Opened:

@@ -18,6 +18,7 @@ from sidebooks_core.engine.mupdf import ENGINE_ERRORS, Opened, RawObj, as_pdf, m
 from sidebooks_core.engine.pdf import faults as page_faults
 from sidebooks_core.engine.pdf import glyph_boxes, layers, resources
 from sidebooks_core.engine.pdf.objects import get, name
+from sidebooks_core.engine.pdf.pages import told_count
 from sidebooks_core.engine.pdf.replacing import replacements
 from sidebooks_core.engine.pdf.rereading import reread_lost
 from sidebooks_core.engine.transfer import applying as transfer
@@ -31,11 +32,16 @@ LAYERS_UNJUDGED = "layers cannot be judged; what they hide may be shown, and the
 _BAD_ARRAY = "syntax error in array"
 
 
-def mend(document: Opened) -> None:
+def mend(document: Opened) -> bool:
     """Mend a PDF that was just opened and unlocked as far as its description needs it. Nothing is done without a message of the
-    engine.
+    engine. Returns whether something was mended.
+
+    The engine's first look-up of a page must read all pages, so that it complains of each object that it cannot read. It also
+    corrects the number of pages in the open document if there are fewer.
     """
-    _reread_page_tree(document)
+    told = told_count(document)
+    was_reread = _reread_page_tree(document)
+    return was_reread or told_count(document) != told
 
 
 def settle_layers(document: Opened, source: Source) -> None:
@@ -88,18 +94,19 @@ def _listed_once(document: Opened, index: int, listing: Callable[[], T]) -> T:
         return listing()
 
 
-def _reread_page_tree(document: Opened) -> None:
-    """Read the catalog, the page tree and the pages leniently if they cannot be read otherwise."""
+def _reread_page_tree(document: Opened) -> bool:
+    """Read the catalog, the page tree and the pages leniently if they cannot be read otherwise. Returns whether that was so."""
     pdf = raw_pdf(document)
-    for _ in range(_ROUNDS):
+    for tried in range(_ROUNDS):
         with suppress(mupdf.FzErrorBase):  # the engine's message tells of it; otherwise the page fails when it is asked for
             mupdf.ll_pdf_lookup_page_obj(pdf, 0)
         said = messages_since(0)
         if not said or not reread_lost(document, said):
-            return
+            return tried > 0
         forget_messages(0)
         mupdf.ll_pdf_drop_page_tree(pdf)
         mupdf.ll_pdf_set_page_tree_cache(pdf, 1)  # the engine gave it up when a page was no dictionary
+    return True
 
 
 @contextmanager

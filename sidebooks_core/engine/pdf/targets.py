@@ -15,6 +15,7 @@ from sidebooks_core.documents import addresses
 from sidebooks_core.documents.syntax import pdf_text
 from sidebooks_core.engine.mupdf import ENGINE_ERRORS, RawObj, mupdf, pymupdf, raw_pdf
 from sidebooks_core.engine.pdf.objects import catalog, get, items, name, raw, text
+from sidebooks_core.engine.pdf.pages import find_by_list
 
 _DEPTH = 10
 """Most names that lead to names, and most actions that follow one another."""
@@ -38,6 +39,7 @@ class Targets:
     """Tells where the entries of one open PDF lead."""
 
     def __init__(self, document: pymupdf.Document, page_count: int) -> None:
+        self._document = document
         self._pdf = raw_pdf(document)
         self._page_count = page_count
         self._by_text: dict[str, RawObj] | None = None
@@ -45,6 +47,7 @@ class Targets:
 
     def _load_tree(self) -> None:
         self._has_tree = True
+        find_by_list(self._document)
         with suppress(mupdf.FzErrorBase):  # without it the number of a page is found by its parents, which takes longer
             mupdf.ll_pdf_load_page_tree(self._pdf)
 

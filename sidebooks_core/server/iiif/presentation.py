@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from msgspec import Struct, field
+from msgspec import Raw, Struct, field
 
 from sidebooks_core.access.policy import UNLIMITED, Limits
 from sidebooks_core.documents.document import Document
@@ -12,6 +12,7 @@ from sidebooks_core.documents.model import SearchHit
 from sidebooks_core.encoding.formats import FORMATS
 from sidebooks_core.server.allowance import first_page, levels_within
 from sidebooks_core.server.iiif.image_api import MAX_AREA_PX
+from sidebooks_core.server.json_text import json_bytes
 from sidebooks_core.server.shelf import page_id
 from sidebooks_core.tiling.pyramid import Level, Pyramid
 from sidebooks_core.tiling.spreads import Spreads
@@ -61,7 +62,8 @@ def manifest(base: str, document: Document, has_original: bool, limits: Limits =
     here = f"{base}/presentation/3/{document.id}"
     alone = _pages_alone(document)
     first = first_page(limits, document)
-    thumbnails = [] if first is None else _thumbnails(base, document, first, limits)
+    thumbnails = [] if first is None else _thumbnails(base, document, first, _levels(document, first, limits))
+    canvases = (_canvas(base, document, page, limits, is_alone=page in (alone or ())) for page in range(document.page_count))
     made: Json = {
         "@context": PRESENTATION_CONTEXT,
         "id": f"{here}/manifest.json",
@@ -70,7 +72,7 @@ def manifest(base: str, document: Document, has_original: bool, limits: Limits =
         "viewingDirection": "right-to-left" if document.direction == "rtl" else "left-to-right",
         "behavior": ["individuals" if alone is None else "paged"],
         "thumbnail": thumbnails,
-        "items": [_canvas(base, document, page, limits, is_alone=page in (alone or ())) for page in range(document.page_count)],
+        "items": [Raw(json_bytes(canvas)) for canvas in canvases],  # as text at once: thousands of pages are 100,000 objects
         "service": [{"id": f"{base}/search/2/{document.id}", "type": "SearchService2"}],
     }
     told = _metadata(document, limits)
@@ -153,7 +155,7 @@ def _canvas(
     """canvas: its address. None: that of the page in its document."""
     canvas = canvas or canvas_id(base, document, page)
     finest = document.pyramid(page).finest
-    levels = levels_within(limits, document.pyramid(page)) if limits.has_page(page) else ()
+    levels = _levels(document, page, limits)
     made: Json = {
         "id": canvas,
         "type": "Canvas",
@@ -161,7 +163,7 @@ def _canvas(
         **({"behavior": ["facing-pages"]} if is_alone else {}),
         "width": finest.width_px,
         "height": finest.height_px,
-        "thumbnail": _thumbnails(base, document, page, limits),
+        "thumbnail": _thumbnails(base, document, page, levels),
         "items": [{"id": f"{canvas}/page", "type": "AnnotationPage", "items": _painted(base, document, page, levels, canvas)}],
     }
     problems = document.problems.of(page) if levels else ()
@@ -200,8 +202,12 @@ def _screen_sized(levels: Sequence[Level]) -> Level:
     return next((level for level in reversed(allowed) if level.columns == level.rows == 1), allowed[0])
 
 
-def _thumbnails(base: str, document: Document, page: int, limits: Limits) -> list[Json]:
-    levels = levels_within(limits, document.pyramid(page)) if limits.has_page(page) else ()
+def _levels(document: Document, page: int, limits: Limits) -> tuple[Level, ...]:
+    """The levels of a page that the reader may have."""
+    return levels_within(limits, document.pyramid(page)) if limits.has_page(page) else ()
+
+
+def _thumbnails(base: str, document: Document, page: int, levels: Sequence[Level]) -> list[Json]:
     service = f"{base}/iiif/3/{page_id(document, page)}"
     return [
         {

@@ -12,7 +12,7 @@ import { keyOf } from "./place.js";
 import { placeShowing } from "./rectangles.js";
 import { pause, unlessAborted } from "./requests.js";
 
-const CALM_MS = 200; // a hundred tablets ask for the sharp page within this time, not at once
+const CALM_MS = 20; // a hundred tablets ask for the sharp page within this time, not at once
 const PREVIEWS_MS = 10_000; // and for the thumbnails of a paper within this
 const ACK_MS = 250; // movements on one page are acknowledged no more often
 const AGAIN_MS = 3000; // after an outage
