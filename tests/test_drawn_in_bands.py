@@ -24,7 +24,7 @@ from sidebooks_core.engine.seams import WHOLE, bands_of
 from sidebooks_core.workers.jobs import AnyJob, DrawBands, EncodeBands, Hold
 from sidebooks_core.workers.process import Process
 
-FIT_PX = (1600, 1600)
+FIT_PX = (2000, 2000)
 DOCUMENTS_OF_A_KIND = 4
 
 
@@ -38,7 +38,7 @@ class Pair:
     def open(self, path: Path) -> sb.Document:
         """Also has page 0 drawn in many sizes, until two workers have drawn one of them."""
         document = self.service.open(path)
-        for size_px in range(900, 1300):
+        for size_px in range(1900, 2300):
             self.service.page_image(document, 0, fit_px=(size_px, size_px))
             wait_identified(self.service, document)
             if self.asked(DrawBands):

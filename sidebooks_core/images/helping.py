@@ -15,7 +15,7 @@ from sidebooks_core.tiling.raster import RasterSpec
 from sidebooks_core.workers.banding import Banding
 from sidebooks_core.workers.jobs import Draw, DrawBands
 
-FEWEST_PIXELS = 1 << 20
+FEWEST_PIXELS = 1 << 21
 """Smallest raster that is drawn in bands."""
 MOST_PIXELS = 1 << 25
 PAYS_FROM_S = 0.008
