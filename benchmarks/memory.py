@@ -197,8 +197,10 @@ def _note_family(found: Run, host: int) -> None:
         found.processes[host] = Watched("host")
     for parent in list(found.processes):
         for pid in _children(parent):
-            if pid not in found.processes:
-                found.processes[pid] = Watched(_role(found, pid, found.processes[parent].role))
+            role = found.processes[parent].role
+            # A child of the host has the host's command until it runs its own.
+            if pid not in found.processes and (role != "host" or _read(pid, "cmdline") != _read(host, "cmdline")):
+                found.processes[pid] = Watched(_role(found, pid, role))
 
 
 def _role(found: Run, pid: int, parents_role: str) -> str:
