@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import threading
 from collections import OrderedDict, deque
 
@@ -58,28 +57,24 @@ class Helping:
         if self._expected_s(flight.document, _pixels(job.spec)) < PAYS_FROM_S:
             return
         banding = Banding(job.spec, job.image_format, job.quality)
-
-        def part_of(begins_at_once: bool) -> Flight:
-            banding.has_helper = begins_at_once
-            part = DrawBands(
-                document=job.document,
-                timeout_s=job.timeout_s,
-                page=job.page,
-                spec=job.spec,
-                image_format=job.image_format,
-                quality=job.quality,
-                is_helper=True,
-                may_draw_twice=begins_at_once,
-            )
-            return at_work(flight.document, Work(part, work.data, banding=banding), flight.priority)
-
-        if self._dispatcher.call_helper(flight, part_of):
+        part = DrawBands(
+            document=job.document,
+            timeout_s=job.timeout_s,
+            page=job.page,
+            spec=job.spec,
+            image_format=job.image_format,
+            quality=job.quality,
+            is_helper=True,
+        )
+        if self._dispatcher.call_helper(
+            flight, at_work(flight.document, Work(part, work.data, banding=banding), flight.priority)
+        ):
             work.banding = banding
 
     def _expected_s(self, document: str, pixels: int) -> float:
-        """The cost of the dearest of the last pages at this size. Infinite if none is known."""
+        """The cost of the dearest of the last pages at this size. 0 if none is known."""
         with self._lock:
-            return max(self._costs.get(document, ()), default=math.inf) * pixels
+            return max(self._costs.get(document, ()), default=0.0) * pixels
 
 
 def _pixels(spec: RasterSpec) -> int:

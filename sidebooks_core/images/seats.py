@@ -40,10 +40,8 @@ class Seats:
 
     def __init__(self) -> None:
         self._idle: list[Seat] = []
-        self._calls: dict[Flight, Flight] = {}
-        """Flights whose workers would have help, with the part of a helper. The calls of flights that are over are dropped."""
-        self._behind: set[Flight] = set()
-        """Flights at work for which no reader waits."""
+        self._visible: set[Flight] = set()
+        """Flights at work for which a reader waits."""
         self._looked_at: OrderedDict[str, tuple[DocumentRef, bytes | None, float]] = OrderedDict()
 
     def __len__(self) -> int:
@@ -61,8 +59,8 @@ class Seats:
 
     def begin(self, flight: Flight) -> None:
         """A worker begins a flight."""
-        if flight.priority > Priority.PAGE:
-            self._behind.add(flight)
+        if flight.priority is Priority.VISIBLE:
+            self._visible.add(flight)
 
     def wake_all(self) -> None:
         """End the sleep of all threads, without a flight."""
@@ -82,27 +80,9 @@ class Seats:
         """A worker that can help with a page of a document that it holds."""
         return next((seat for seat in self._helpers() if document in seat.held_documents), None)
 
-    def call(self, flight: Flight, part: Flight) -> bool:
-        """Keep a call for help until a worker comes free, if one may soon: it does work for which no reader waits."""
-        if self._behind:
-            self._calls[flight] = part
-        return bool(self._behind)
-
-    def is_called(self, held_documents: set[str]) -> bool:
-        """Whether somebody calls for the help of a worker that holds these documents."""
-        return any(flight.document in held_documents for flight in self._calls)
-
-    def called(self, seat: Seat) -> Flight | None:
-        """The part of a flight that an idle worker should help with."""
-        if not (seat.can_help and not seat.is_spare):
-            return None
-        flight = next((one for one in self._calls if one.document in seat.held_documents), None)
-        return None if flight is None else self._calls.pop(flight)
-
     def end(self, flight: Flight) -> None:
         """A worker has ended a flight."""
-        self._behind.discard(flight)
-        self._calls.pop(flight, None)
+        self._visible.discard(flight)
 
     def note_visible(self, work: Work) -> None:
         """Somebody looks at a page of a document: all workers should hold it."""
@@ -113,7 +93,12 @@ class Seats:
             self._looked_at.popitem(last=False)
 
     def preparations(self, barred: set[str]) -> list[tuple[Seat, Flight]]:
-        """For each idle worker the document that it should open now, if it lacks one. barred: documents that wait."""
+        """For each idle worker the document that it should open now, if it lacks one. barred: documents that wait.
+
+        None while a reader waits for a page: two processes at work would be in the way of the host and of each other.
+        """
+        if self._visible:
+            return []
         return [(seat, flight) for seat in self._helpers() if (flight := self._lacking(seat, barred)) is not None]
 
     def _lacking(self, seat: Seat, barred: set[str]) -> Flight | None:

@@ -72,8 +72,6 @@ class DrawBands(PageJob[BandsDrawn], frozen=True, kw_only=True, tag="draw_bands"
     quality: int
     is_helper: bool
     """The other worker has the flight. Draw nothing of a page that one worker draws as a whole."""
-    may_draw_twice: bool
-    """Cut the page, too, if parts of it are then drawn by both. Otherwise it is drawn as a whole, since no helper may come."""
 
 
 class EncodeBands(Job[BandsEncoded], frozen=True, kw_only=True, tag="encode_bands"):
