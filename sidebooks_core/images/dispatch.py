@@ -22,6 +22,7 @@ from sidebooks_core.images.work import Flight, Wanted, Work, fail, flight_of
 from sidebooks_core.scheduling.flights import Flights, State
 from sidebooks_core.scheduling.queue import Priority
 from sidebooks_core.stores.record import Record
+from sidebooks_core.workers.jobs import Draw
 from sidebooks_core.workers.pool import Taker
 
 
@@ -139,6 +140,11 @@ class Dispatcher:
             if seat is not None:
                 self._put_to_work(seat, part)
         return seat is not None
+
+    def note_cost(self, job: Draw, cost_s: float) -> None:
+        """A page was drawn and encoded, in so many seconds of all workers together."""
+        with self._lock:
+            self._seats.note_cost(job, cost_s)
 
     def leave(self, flight: Flight, *, has_lost_worker: bool) -> None:
         """A worker is done with a flight, or was lost to it. If it was lost, the document is suspect for a while."""

@@ -6,13 +6,12 @@ import threading
 from collections import OrderedDict, deque
 
 from sidebooks_core.images.dispatch import Dispatcher
-from sidebooks_core.images.requests import Request
 from sidebooks_core.images.work import Flight, Work
 from sidebooks_core.scheduling.flights import at_work
 from sidebooks_core.scheduling.queue import Priority
 from sidebooks_core.tiling.raster import RasterSpec
 from sidebooks_core.workers.banding import Banding
-from sidebooks_core.workers.jobs import Draw, DrawBands
+from sidebooks_core.workers.jobs import Draw, DrawBands, Job
 
 FEWEST_PIXELS = 1 << 21
 """Smallest raster that is drawn in bands."""
@@ -36,12 +35,12 @@ class Helping:
         """Seconds a pixel, of the last pages of some documents, by token."""
         self._lock = threading.Lock()
 
-    def note(self, request: Request, cost_s: float) -> None:
+    def note(self, job: Job[object], cost_s: float) -> None:
         """A raster was drawn and encoded, in so many seconds of all workers together."""
-        pixels = _pixels(request.spec)
-        if pixels < FEWEST_PIXELS:
+        if not isinstance(job, Draw) or (pixels := _pixels(job.spec)) < FEWEST_PIXELS:
             return
-        token = request.document.ref.token
+        self._dispatcher.note_cost(job, cost_s)
+        token = job.document.token
         with self._lock:
             costs = self._costs.setdefault(token, deque(maxlen=PAGES_KNOWN))
             costs.append(cost_s / pixels)

@@ -41,10 +41,6 @@ class Open(Job[DocumentInfo], frozen=True, kw_only=True, tag="open"):
     """Open the document and describe it."""
 
 
-class Hold(Job[bool], frozen=True, kw_only=True, tag="hold"):
-    """Open the document, and do what the first late page would have to wait for. The answer is True."""
-
-
 class Identify(PageJob[tuple[str, ...]], frozen=True, kw_only=True, tag="identify"):
     """Content ids of the pages from `page` up to `stop` (excluded): at least one, as many as `budget_s` allows."""
 
@@ -62,6 +58,13 @@ class Draw(PageJob[Drawn], frozen=True, kw_only=True, tag="draw"):
     """A message before the answer says that the raster is drawn, and is being encoded. The host sends the next job then."""
     then: Identify | None = None
     """Answered after the raster, in a second message: the image goes out before the page is identified."""
+
+
+class Hold(Job[bool], frozen=True, kw_only=True, tag="hold"):
+    """Open the document, and do what the first late page would have to wait for. The answer is True."""
+
+    warming: Draw | None = None
+    """Draw this page as well, for nobody: so later pages find fonts, glyphs and images."""
 
 
 class DrawBands(PageJob[BandsDrawn], frozen=True, kw_only=True, tag="draw_bands"):
