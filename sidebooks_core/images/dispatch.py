@@ -22,6 +22,7 @@ from sidebooks_core.images.work import Flight, Wanted, Work, fail, flight_of
 from sidebooks_core.scheduling.flights import Flights, State
 from sidebooks_core.scheduling.queue import Priority
 from sidebooks_core.stores.record import Record
+from sidebooks_core.workers.jobs import Draw
 from sidebooks_core.workers.pool import Taker
 
 
@@ -108,7 +109,7 @@ class Dispatcher:
         None while another worker calls for help, or the document is suspect. The flights of the spare are never bulk.
         """
         with self._lock:
-            is_barred = self._suspects.includes(flight.document, time.monotonic()) or self._seats.is_called(held_documents)
+            is_barred = self._suspects.includes(flight.document, time.monotonic())
             if self._closed or is_barred or flight.priority is not Priority.BULK:
                 return None
             barred, finishing = self._suspects.at_work(), set(self._finishing.values())
@@ -128,21 +129,22 @@ class Dispatcher:
         for wanted in waiting:
             fail(wanted.future, ServiceClosed("the service was closed before this was done"))
 
-    def call_helper(self, flight: Flight, help_of: Callable[[bool], Flight]) -> bool:
-        """Give an idle worker that holds a flight's document a part of the flight, or the first one that comes free. False:
-        there is none.
+    def call_helper(self, flight: Flight, part: Flight) -> bool:
+        """Give an idle worker that holds a flight's document a part of the flight. False: there is none.
 
-        help_of: makes the part, told whether its worker begins at once. Nobody helps while another visible page waits for a
-        worker.
+        Nobody helps while another visible page waits for a worker.
         """
         with self._lock:
-            if self._closed or self._flights.count_waiting(Priority.VISIBLE):
-                return False
-            seat = self._seats.helper(flight.document)
-            if seat is None:
-                return self._seats.call(flight, help_of(False))
-            self._put_to_work(seat, help_of(True))
-        return True
+            is_free = not self._closed and not self._flights.count_waiting(Priority.VISIBLE)
+            seat = self._seats.helper(flight.document) if is_free else None
+            if seat is not None:
+                self._put_to_work(seat, part)
+        return seat is not None
+
+    def note_cost(self, job: Draw, cost_s: float) -> None:
+        """A page was drawn and encoded, in so many seconds of all workers together."""
+        with self._lock:
+            self._seats.note_cost(job, cost_s)
 
     def leave(self, flight: Flight, *, has_lost_worker: bool) -> None:
         """A worker is done with a flight, or was lost to it. If it was lost, the document is suspect for a while."""
@@ -306,9 +308,8 @@ class Dispatcher:
         if seat.is_spare and self._seats.has_worker():
             return
         barred, finishing = self._suspects.at_work(), set(self._finishing.values())
-        flight = self._flights.take(seat.held_documents, Priority.VISIBLE, barred, finishing) or self._seats.called(seat)
-        if flight is None and not seat.is_spare:
-            flight = self._flights.take(seat.held_documents, Priority.IDLE, barred, finishing)
+        least_urgent = Priority.VISIBLE if seat.is_spare else Priority.IDLE
+        flight = self._flights.take(seat.held_documents, least_urgent, barred, finishing)
         if flight is not None:
             self._put_to_work(seat, flight)
 

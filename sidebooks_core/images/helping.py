@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import math
 import threading
 from collections import OrderedDict, deque
 
 from sidebooks_core.images.dispatch import Dispatcher
-from sidebooks_core.images.requests import Request
 from sidebooks_core.images.work import Flight, Work
 from sidebooks_core.scheduling.flights import at_work
 from sidebooks_core.scheduling.queue import Priority
 from sidebooks_core.tiling.raster import RasterSpec
 from sidebooks_core.workers.banding import Banding
-from sidebooks_core.workers.jobs import Draw, DrawBands
+from sidebooks_core.workers.jobs import Draw, DrawBands, Job
 
 FEWEST_PIXELS = 1 << 21
 """Smallest raster that is drawn in bands."""
@@ -37,12 +35,12 @@ class Helping:
         """Seconds a pixel, of the last pages of some documents, by token."""
         self._lock = threading.Lock()
 
-    def note(self, request: Request, cost_s: float) -> None:
+    def note(self, job: Job[object], cost_s: float) -> None:
         """A raster was drawn and encoded, in so many seconds of all workers together."""
-        pixels = _pixels(request.spec)
-        if pixels < FEWEST_PIXELS:
+        if not isinstance(job, Draw) or (pixels := _pixels(job.spec)) < FEWEST_PIXELS:
             return
-        token = request.document.ref.token
+        self._dispatcher.note_cost(job, cost_s)
+        token = job.document.token
         with self._lock:
             costs = self._costs.setdefault(token, deque(maxlen=PAGES_KNOWN))
             costs.append(cost_s / pixels)
@@ -58,28 +56,24 @@ class Helping:
         if self._expected_s(flight.document, _pixels(job.spec)) < PAYS_FROM_S:
             return
         banding = Banding(job.spec, job.image_format, job.quality)
-
-        def part_of(begins_at_once: bool) -> Flight:
-            banding.has_helper = begins_at_once
-            part = DrawBands(
-                document=job.document,
-                timeout_s=job.timeout_s,
-                page=job.page,
-                spec=job.spec,
-                image_format=job.image_format,
-                quality=job.quality,
-                is_helper=True,
-                may_draw_twice=begins_at_once,
-            )
-            return at_work(flight.document, Work(part, work.data, banding=banding), flight.priority)
-
-        if self._dispatcher.call_helper(flight, part_of):
+        part = DrawBands(
+            document=job.document,
+            timeout_s=job.timeout_s,
+            page=job.page,
+            spec=job.spec,
+            image_format=job.image_format,
+            quality=job.quality,
+            is_helper=True,
+        )
+        if self._dispatcher.call_helper(
+            flight, at_work(flight.document, Work(part, work.data, banding=banding), flight.priority)
+        ):
             work.banding = banding
 
     def _expected_s(self, document: str, pixels: int) -> float:
-        """The cost of the dearest of the last pages at this size. Infinite if none is known."""
+        """The cost of the dearest of the last pages at this size. 0 if none is known."""
         with self._lock:
-            return max(self._costs.get(document, ()), default=math.inf) * pixels
+            return max(self._costs.get(document, ()), default=0.0) * pixels
 
 
 def _pixels(spec: RasterSpec) -> int:

@@ -189,7 +189,7 @@ class Landing:
         """The record of a new raster. Its cost is at most the time limit of the job, since a worker may report any cost."""
         self._keeper.count_render()
         cost_s = min(drawn.draw_s + drawn.encode_s, job.timeout_s)
-        self._helping.note(request, cost_s)
+        self._helping.note(job, cost_s)
         return Record(data=drawn.record, tag="", cost_s=cost_s, is_preview=request.is_preview)
 
     def _kept(self, flight: Flight, request: Request, record: Record, content_id: str) -> SidebooksError | None:

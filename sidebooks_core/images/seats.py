@@ -10,15 +10,30 @@ from collections import OrderedDict
 from collections.abc import Iterator
 
 from msgspec import Struct
+from msgspec.structs import replace
 
-from sidebooks_core.documents.reference import DocumentRef
 from sidebooks_core.images.work import Flight, Work
 from sidebooks_core.scheduling.flights import at_work
 from sidebooks_core.scheduling.queue import Priority
-from sidebooks_core.workers.jobs import Hold
+from sidebooks_core.workers.jobs import Draw, DrawBands, Hold
 
 HELD_BY_ALL = 4
 """Documents that all workers hold: those of which somebody looked at a page last. A worker keeps 8 open."""
+
+
+MOST_WARMING_S = 0.05
+"""A worker that opens a document draws the page that somebody looked at last, if it cost another worker no more. So it has the
+fonts, the glyphs and the images that many pages of a document share."""
+WARM_KNOWN = 256
+"""Pairs of a document and a worker of which it is known how many pages the worker has drawn."""
+
+
+class Looked(Struct):
+    """A document that somebody looks at, and the page that was drawn last."""
+
+    work: Work
+    cost_s: float | None = None
+    """What the page cost. None: it is not drawn yet."""
 
 
 class Seat(Struct, eq=False):
@@ -40,11 +55,11 @@ class Seats:
 
     def __init__(self) -> None:
         self._idle: list[Seat] = []
-        self._calls: dict[Flight, Flight] = {}
-        """Flights whose workers would have help, with the part of a helper. The calls of flights that are over are dropped."""
-        self._behind: set[Flight] = set()
-        """Flights at work for which no reader waits."""
-        self._looked_at: OrderedDict[str, tuple[DocumentRef, bytes | None, float]] = OrderedDict()
+        self._visible: set[Flight] = set()
+        """Flights at work for which a reader waits."""
+        self._looked_at: OrderedDict[str, Looked] = OrderedDict()
+        self._drawn: OrderedDict[tuple[str, int], int] = OrderedDict()
+        """How many pages of a document, by its token, a worker has begun. Its set of held documents stands for the worker."""
 
     def __len__(self) -> int:
         return len(self._idle)
@@ -55,14 +70,19 @@ class Seats:
     def wake(self, seat: Seat, flight: Flight) -> None:
         """Give a flight to an idle worker."""
         self.begin(flight)
+        if isinstance(flight.work.job, Draw | DrawBands):
+            place = flight.document, id(seat.held_documents)
+            self._drawn[place] = self._drawn.pop(place, 0) + 1
+            if len(self._drawn) > WARM_KNOWN:
+                self._drawn.popitem(last=False)
         self._idle.remove(seat)
         seat.flight = flight
         seat.wake.notify()
 
     def begin(self, flight: Flight) -> None:
         """A worker begins a flight."""
-        if flight.priority > Priority.PAGE:
-            self._behind.add(flight)
+        if flight.priority is Priority.VISIBLE:
+            self._visible.add(flight)
 
     def wake_all(self) -> None:
         """End the sleep of all threads, without a flight."""
@@ -75,53 +95,55 @@ class Seats:
         return any(not seat.is_spare for seat in self._idle)
 
     def in_order(self, document: str | None) -> list[Seat]:
-        """First workers that hold the document, by its token; last the spare."""
-        return sorted(self._idle, key=lambda seat: (seat.is_spare, document not in seat.held_documents))
+        """First workers that hold the document, by its token: the one that has drawn most of it; last the spare."""
+
+        def rank(seat: Seat) -> tuple[bool, bool, int]:
+            drawn = self._drawn.get((document or "", id(seat.held_documents)), 0)
+            return seat.is_spare, document not in seat.held_documents, -drawn
+
+        return sorted(self._idle, key=rank)
 
     def helper(self, document: str) -> Seat | None:
         """A worker that can help with a page of a document that it holds."""
         return next((seat for seat in self._helpers() if document in seat.held_documents), None)
 
-    def call(self, flight: Flight, part: Flight) -> bool:
-        """Keep a call for help until a worker comes free, if one may soon: it does work for which no reader waits."""
-        if self._behind:
-            self._calls[flight] = part
-        return bool(self._behind)
-
-    def is_called(self, held_documents: set[str]) -> bool:
-        """Whether somebody calls for the help of a worker that holds these documents."""
-        return any(flight.document in held_documents for flight in self._calls)
-
-    def called(self, seat: Seat) -> Flight | None:
-        """The part of a flight that an idle worker should help with."""
-        if not (seat.can_help and not seat.is_spare):
-            return None
-        flight = next((one for one in self._calls if one.document in seat.held_documents), None)
-        return None if flight is None else self._calls.pop(flight)
-
     def end(self, flight: Flight) -> None:
         """A worker has ended a flight."""
-        self._behind.discard(flight)
-        self._calls.pop(flight, None)
+        self._visible.discard(flight)
 
     def note_visible(self, work: Work) -> None:
         """Somebody looks at a page of a document: all workers should hold it."""
-        ref = work.job.document
-        self._looked_at[ref.token] = ref, work.data, work.job.timeout_s
-        self._looked_at.move_to_end(ref.token)
+        token = work.job.document.token
+        self._looked_at[token] = Looked(work)
+        self._looked_at.move_to_end(token)
         if len(self._looked_at) > HELD_BY_ALL:
             self._looked_at.popitem(last=False)
 
+    def note_cost(self, job: Draw, cost_s: float) -> None:
+        """A page was drawn and encoded, in so many seconds of all workers together."""
+        looked = self._looked_at.get(job.document.token)
+        if looked is not None:
+            looked.work, looked.cost_s = Work(job, looked.work.data), cost_s
+
     def preparations(self, barred: set[str]) -> list[tuple[Seat, Flight]]:
-        """For each idle worker the document that it should open now, if it lacks one. barred: documents that wait."""
+        """For each idle worker the document that it should open now, if it lacks one. barred: documents that wait.
+
+        None while a reader waits for a page: two processes at work would be in the way of the host and of each other.
+        """
+        if self._visible:
+            return []
         return [(seat, flight) for seat in self._helpers() if (flight := self._lacking(seat, barred)) is not None]
 
     def _lacking(self, seat: Seat, barred: set[str]) -> Flight | None:
-        for token, (ref, data, timeout_s) in reversed(self._looked_at.items()):
+        for token, looked in reversed(self._looked_at.items()):
+            ref, job = looked.work.job.document, looked.work.job
             is_its_own = seat.trust_domain in (None, ref.trust_domain)
-            if token not in seat.held_documents and token not in barred and is_its_own:
-                work = Work(Hold(document=ref, timeout_s=timeout_s), data)
-                return at_work(token, work, Priority.BULK)
+            if token in seat.held_documents or token in barred or not is_its_own:
+                continue
+            is_cheap = looked.cost_s is not None and looked.cost_s <= MOST_WARMING_S
+            warming = replace(job, then=None) if is_cheap and isinstance(job, Draw) else None
+            hold = Hold(document=ref, timeout_s=job.timeout_s, warming=warming)
+            return at_work(token, Work(hold, looked.work.data), Priority.BULK)
         return None
 
     def _helpers(self) -> Iterator[Seat]:

@@ -19,7 +19,7 @@ from sidebooks_core.encoding.bands import MOST_BANDS
 from sidebooks_core.encoding.cutting import record_of
 from sidebooks_core.engine.drawing import draw, draw_rows, fit_lines
 from sidebooks_core.engine.messages import take_messages
-from sidebooks_core.engine.seams import ROW_STEP_PX, WHOLE, Bands, bands_of
+from sidebooks_core.engine.seams import ROW_STEP_PX, Bands, bands_of
 from sidebooks_core.engine.store import forget_unpacked
 from sidebooks_core.errors import RenderFailed
 from sidebooks_core.worker.sheets import Sheet
@@ -52,8 +52,6 @@ class BandDrawer:
             MOST_BANDS,
             ROW_STEP_PX if spec.is_one_image else spec.tile_px,
         )
-        if not (bands.are_clipped or job.may_draw_twice):
-            bands = WHOLE
         drawn: dict[int, NDArray[np.uint8]] = {}
         take_messages()
         if not sheet.problems:

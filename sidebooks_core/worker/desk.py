@@ -172,6 +172,8 @@ class Desk:
                 return self._described(held, job.document)
             case Hold():
                 held.document.find_last_page()
+                if job.warming is not None:
+                    self._drawn_record(held, job.warming)
                 return True
             case Identify():
                 return self._identified(held, job)

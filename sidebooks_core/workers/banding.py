@@ -34,8 +34,6 @@ class Banding:
         """image_format: "auto", "png" or "jpeg" for a raster that is one image; any for one that is cut into tiles."""
         self.spec = spec
         self.quality = quality
-        self.has_helper = False
-        """A helper begins at once. Otherwise one may come."""
         self.image_format = image_format
         self._pipe: int | None = None
         self._condition = threading.Condition()

@@ -41,10 +41,6 @@ class Open(Job[DocumentInfo], frozen=True, kw_only=True, tag="open"):
     """Open the document and describe it."""
 
 
-class Hold(Job[bool], frozen=True, kw_only=True, tag="hold"):
-    """Open the document, and do what the first late page would have to wait for. The answer is True."""
-
-
 class Identify(PageJob[tuple[str, ...]], frozen=True, kw_only=True, tag="identify"):
     """Content ids of the pages from `page` up to `stop` (excluded): at least one, as many as `budget_s` allows."""
 
@@ -64,6 +60,13 @@ class Draw(PageJob[Drawn], frozen=True, kw_only=True, tag="draw"):
     """Answered after the raster, in a second message: the image goes out before the page is identified."""
 
 
+class Hold(Job[bool], frozen=True, kw_only=True, tag="hold"):
+    """Open the document, and do what the first late page would have to wait for. The answer is True."""
+
+    warming: Draw | None = None
+    """Draw this page as well, for nobody: so later pages find fonts, glyphs and images."""
+
+
 class DrawBands(PageJob[BandsDrawn], frozen=True, kw_only=True, tag="draw_bands"):
     """Draw some of the bands of a raster, beside another worker. Each takes its next band from a pipe."""
 
@@ -72,8 +75,6 @@ class DrawBands(PageJob[BandsDrawn], frozen=True, kw_only=True, tag="draw_bands"
     quality: int
     is_helper: bool
     """The other worker has the flight. Draw nothing of a page that one worker draws as a whole."""
-    may_draw_twice: bool
-    """Cut the page, too, if parts of it are then drawn by both. Otherwise it is drawn as a whole, since no helper may come."""
 
 
 class EncodeBands(Job[BandsEncoded], frozen=True, kw_only=True, tag="encode_bands"):

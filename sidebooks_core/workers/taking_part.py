@@ -29,7 +29,6 @@ def lead(worker: WorkerProcess, banding: Banding, job: Draw, sent: Callable[[], 
         image_format=job.image_format,
         quality=job.quality,
         is_helper=False,
-        may_draw_twice=banding.has_helper,
     )
     drawn = None
     try:
