@@ -36,8 +36,17 @@ LIMIT_S = 1800.0
 REST_S = 3.0
 """Between two traces, and how long the processes are looked at after the last one."""
 LONG_ENOUGH_PAGES = 8
+LEAST_WORKER_BYTES = 32 << 20
+FORKED = "forked"
 RIFFLED, JUMPED, ZOOMED = "riffle-5", "jump", "zoom"
-SMALL = {"memory_bytes": 48 << 20, "preview_bytes": 16 << 20, "display_list_bytes": 16 << 20, "workers": 1}
+SMALL = {
+    "workers": 1,
+    "memory_bytes": 48 << 20,
+    "preview_bytes": 16 << 20,
+    "display_list_bytes": 8 << 20,
+    "raster_pixels": 8 << 20,
+    "worker_bytes": 768 << 20,
+}
 """Settings of a small machine."""
 
 
@@ -152,6 +161,7 @@ def run(documents: Sequence[corpus.Document], courses: Sequence[Course], peer: s
             raise RuntimeError(f"{peer}: {answer['error']}")
         found.figures, found.turns = answer["figures"], answer["turns"]
         _note_end(found)
+        _name_workers(found)
         here.send("seen")
         process.join(60)
     finally:
@@ -187,21 +197,30 @@ def _note_family(found: Run, host: int) -> None:
         found.processes[host] = Watched("host")
     for parent in list(found.processes):
         for pid in _children(parent):
-            if pid not in found.processes:
-                found.processes[pid] = Watched(_role(found, pid, found.processes[parent].role))
+            role = found.processes[parent].role
+            # A child of the host has the host's command until it runs its own.
+            if pid not in found.processes and (role != "host" or _read(pid, "cmdline") != _read(host, "cmdline")):
+                found.processes[pid] = Watched(_role(found, pid, role))
 
 
 def _role(found: Run, pid: int, parents_role: str) -> str:
-    command = _read(pid, "cmdline")
     if parents_role == "fork server":
-        number = sum(one.role.startswith(("worker", "spare", "later")) for one in found.processes.values()) + 1
-        workers = SMALL["workers"] if found.peer.endswith("small") else WORKERS
-        return f"worker {number}" if number <= workers else "spare" if number == workers + 1 else f"later worker {number}"
+        return FORKED
+    command = _read(pid, "cmdline")
     if b"fork_server" in command:
         return "fork server"
-    if b"resource_tracker" in command:
-        return "resource tracker"
-    return f"process {len(found.processes)}"
+    return "resource tracker" if b"resource_tracker" in command else f"process {len(found.processes)}"
+
+
+def _name_workers(found: Run) -> None:
+    """By age: workers, the spare, and those that took the place of one. A program that a library starts is left out."""
+    forked = {pid: one for pid, one in found.processes.items() if one.role == FORKED}
+    for pid, one in forked.items():
+        if one.peak_rss_bytes < LEAST_WORKER_BYTES:
+            del found.processes[pid]
+    workers = SMALL["workers"] if found.peer == "sidebooks_core, small" else WORKERS
+    for number, one in enumerate((one for one in found.processes.values() if one.role == FORKED), 1):
+        one.role = f"worker {number}" if number <= workers else "spare" if number == workers + 1 else f"later worker {number}"
 
 
 def _sample(found: Run, rollup_s: float, now_s: float) -> float:

@@ -79,7 +79,7 @@ class Settings:
     the others are busy."""
     worker_bytes: int = 3 * GIB
     """Bound of one worker process's own data, in bytes (where the platform enforces one)."""
-    display_list_bytes: int = 24 * MIB
+    display_list_bytes: int = 16 * MIB
     """Bound of the display lists that one worker keeps warm, in bytes. Those of the last two pages come on top."""
     raster_pixels: int = 48 * MIB
     """Largest raster drawn at once, in pixels; a larger level is drawn in slabs."""

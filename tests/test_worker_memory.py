@@ -14,11 +14,10 @@ from PIL import Image
 from sidebooks_core.documents.reference import DocumentRef
 from sidebooks_core.engine import store
 from sidebooks_core.engine.mupdf import pymupdf
-from sidebooks_core.engine.open_document import OpenDocument
 from sidebooks_core.fonts.discovery import discover
 from sidebooks_core.tiling.raster import RasterSpec
 from sidebooks_core.worker import desk, memory
-from sidebooks_core.worker.sheets import DEAR_S, MIN_LIST_BYTES, PREVIEW_PX, Sheet, surplus
+from sidebooks_core.worker.sheets import Keeping, Place, Sheet
 from sidebooks_core.workers.jobs import Draw
 
 MIB = 1 << 20
@@ -123,61 +122,51 @@ def test_all_goes_where_little_is_counted(drawer: Drawer, images: Path) -> None:
     assert drawer.desk.has_chores, "what took long to make is made again when nobody waits"
 
 
-def sheets(kinds: str) -> list[tuple[tuple[str, int], Sheet]]:
-    """One sheet for each letter, of 10 bytes: "p" for a page of which only a preview was drawn, "d" for one whose list is dear
-    besides, and "r" for one that was read.
-    """
-    cheap = DEAR_S / 2
-    made = {
-        "p": Sheet(None, 10, {}, cheap, PREVIEW_PX - 1),
-        "d": Sheet(None, 10, {}, DEAR_S, PREVIEW_PX - 1),
-        "r": Sheet(None, 10, {}, cheap, PREVIEW_PX),
-    }
-    return [(("document", number), made[kind]) for number, kind in enumerate(kinds)]
+def made(keeping: Keeping, kinds: str) -> list[tuple[Place, Sheet]]:
+    """One sheet for each letter, of 10 bytes: "c" for one that is cheap to make, "d" for one that takes ten times as long."""
+    found: list[tuple[Place, Sheet]] = []
+    for number, kind in enumerate(kinds):
+        found.append((("document", number), Sheet(None, 10, {}, 0.001 if kind == "c" else 0.01)))
+        keeping.use(found[-1][1])
+    return found
 
 
 @pytest.mark.parametrize(
-    ("kinds", "most_bytes", "kept", "gone"),
+    ("kinds", "kept", "gone"),
     [
-        ("ppppp", 100, [], []),
-        ("pppppp", 100, [], [5]),
-        ("pppppp", 100, [5], [4]),
-        ("rrrrpp", 100, [], [5]),
-        ("rrrrrrrpp", 100, [], [8, 7]),
-        ("rrrrrrrrrr", 100, [], []),
-        ("rrrrrrrrrrrr", 100, [], [0, 1]),
-        ("rrrrrrrrrrrr", 100, [0], [1, 2]),
-        ("dddddddddddr", 100, [], [0, 1]),
-        ("pr", 1, [0, 1], []),
+        ("ccccc", [], []),
+        ("ccccccc", [], [0, 1]),
+        ("ccccccc", [0], [1, 2]),
+        ("ddccccd", [], [2, 3]),
+        ("dddddcc", [5, 6], [0, 1]),
     ],
 )
-def test_which_lists_go(kinds: str, most_bytes: int, kept: list[int], gone: list[int]) -> None:
-    found = surplus(sheets(kinds), most_bytes, [("document", number) for number in kept])
+def test_lists_that_are_worth_least_go(kinds: str, kept: list[int], gone: list[int]) -> None:
+    keeping = Keeping(50)
+    found = keeping.surplus(made(keeping, kinds), [("document", number) for number in kept])
     assert [number for _, number in found] == gone
 
 
-def test_previews_do_not_drop_the_list_of_the_page_that_is_read(
-    tmp_path: Path, drawer: Drawer, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    count = 3 * 4 * MIB // MIN_LIST_BYTES
-    with pymupdf.open() as made:
-        for number in range(count):
-            made.new_page(width=400, height=400).insert_text((50, 50), str(number))
-        made.save(tmp_path / "long.pdf")
-    listed: list[int] = []
-    its_own = OpenDocument.display_list
+def test_a_list_that_is_used_again_stays_longer() -> None:
+    keeping = Keeping(50)
+    sheets = made(keeping, "cccccc")
+    assert keeping.surplus(sheets, []) == [("document", 0)], "the clock goes on"
+    keeping.use(sheets[1][1])
+    more = [(("document", 6), Sheet(None, 10, {}, 0.001))]
+    keeping.use(more[0][1])
+    assert keeping.surplus(sheets[1:] + more, []) == [("document", 2)]
 
-    def noted(document: OpenDocument, index: int) -> pymupdf.DisplayList:
-        listed.append(index)
-        return its_own(document, index)
 
-    monkeypatch.setattr(OpenDocument, "display_list", noted)
-    drawer.draw(tmp_path / "long.pdf", 0, 1024)
-    for page in range(1, count):
-        drawer.draw(tmp_path / "long.pdf", page, 256)
-    drawer.draw(tmp_path / "long.pdf", 0, 1024)
-    drawer.draw(tmp_path / "long.pdf", 1, 1024)
-    assert listed == list(range(count)), "the page that is read, and the first preview, still have theirs"
+def test_a_dear_list_does_not_stay_for_ever() -> None:
+    keeping = Keeping(50)
+    sheets = made(keeping, "dcccc")
+    for number in range(5, 100):
+        one = Sheet(None, 10, {}, 0.001)
+        keeping.use(one)
+        sheets.append((("document", number), one))
+        gone = keeping.surplus(sheets, [])
+        sheets = [(place, sheet) for place, sheet in sheets if place not in gone]
+    assert ("document", 0) not in [place for place, _ in sheets]
 
 
 @pytest.mark.skipif(memory.used_bytes() == 0, reason="needs glibc's account of the heap")

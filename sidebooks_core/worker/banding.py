@@ -65,7 +65,6 @@ class BandDrawer:
                 else:
                     drawn[top_px] = draw_rows(sheet.display_list, spec.scale, box_px, rows_px, grey=grey)
         self._close()
-        sheet.most_px = max(sheet.most_px, spec.y1_px - spec.y0_px, spec.x1_px - spec.x0_px)
         found = of_warnings(take_messages(), is_drawing=True)
         if not IMAGE_PROBLEMS.isdisjoint(found):
             forget_unpacked()  # so the next drawing reports the problem, too

@@ -44,7 +44,7 @@ from sidebooks_core.text.packing import pack
 from sidebooks_core.worker.banding import BandDrawer
 from sidebooks_core.worker.memory import Growth, resident_bytes
 from sidebooks_core.worker.searching import searched
-from sidebooks_core.worker.sheets import MIN_LIST_BYTES, Held, Place, Sheet, is_to_be_mended, surplus
+from sidebooks_core.worker.sheets import MIN_LIST_BYTES, Held, Keeping, Place, Sheet, is_to_be_mended
 from sidebooks_core.workers.answers import Drawn, Inspected
 from sidebooks_core.workers.jobs import (
     Draw,
@@ -95,7 +95,7 @@ class Desk:
         fonts.install(font_set)
         image_decoding.limit_whole_images(image_decoding.most_pixels_of(worker_bytes))
         image_decoding.install()
-        self._display_list_bytes = display_list_bytes
+        self._keeping = Keeping(display_list_bytes)
         self._opens_paths = opens_paths
         self._held: OrderedDict[str, Held] = OrderedDict()
         self._is_clearing = False
@@ -227,7 +227,6 @@ class Desk:
         if job.tells_drawn:
             self.tell_drawn()
         record = record_of(pixels, spec.tile_px, job.image_format, job.quality, sheet.problems)
-        sheet.most_px = max(sheet.most_px, *pixels.shape[:2])
         return Drawn(record, drawn_s - started_s, time.perf_counter() - drawn_s)
 
     def _inspected(self, held: Held, job: Inspect) -> Inspected:
@@ -336,7 +335,7 @@ class Desk:
                 self._growth.settle()
         sheet = held.sheets.get(page)
         if sheet is not None:
-            held.sheets.move_to_end(page)
+            self._keeping.use(sheet)
             return sheet
         before_bytes, before_s = resident_bytes(), time.process_time()
         take_messages()
@@ -352,6 +351,7 @@ class Desk:
         if problems:
             forget_resources(held.document.handle)  # so the next page that uses them reports the problem, too
         held.sheets[page] = sheet
+        self._keeping.use(sheet)
         self._drop_lists()
         return sheet
 
@@ -361,9 +361,9 @@ class Desk:
         return sheet.grey
 
     def _drop_lists(self) -> None:
-        """Drop display lists until the rest fits into the budget; those of the least recently used document first."""
+        """Drop display lists until the rest fits into the budget."""
         listed = [((token, page), sheet) for token, held in self._held.items() for page, sheet in held.sheets.items()]
-        for token, page in surplus(listed, self._display_list_bytes, self._last_pages):
+        for token, page in self._keeping.surplus(listed, self._last_pages):
             del self._held[token].sheets[page]
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 from msgspec import Struct, field
@@ -18,8 +18,6 @@ from sidebooks_core.engine.open_document import OpenDocument
 Place = tuple[str, int]
 """A page of a document: the document's token, and the page from 0."""
 
-PREVIEW_PX = 512
-DEAR_S = 0.003
 MIN_LIST_BYTES = 128 << 10
 """The least size that is counted for a display list. A list smaller than the allocator's step shows no growth of the
 process."""
@@ -34,8 +32,8 @@ class Sheet(Struct):
     """The problems of the page, each once, in order. Every raster of the page reports all of them."""
     cpu_s: float
     """The processor time that it took to make the list."""
-    most_px: int = 0
-    """The long side of the largest image that was drawn of it."""
+    worth: float = 0.0
+    """See `Keeping`."""
     is_mended: bool = False
     """Its images were examined. No more can be mended."""
     is_judged: bool = False
@@ -43,11 +41,6 @@ class Sheet(Struct):
     grey: bool | None = None
     cut_images: frozenset[int] = frozenset()
     """Images whose data is cut short, by the numbers of their objects. The engine does not report them."""
-
-    @property
-    def is_passing(self) -> bool:
-        """Whether only a preview was drawn of it, and it is cheap to make again."""
-        return self.most_px < PREVIEW_PX and self.cpu_s < DEAR_S
 
 
 class Held(Struct):
@@ -66,21 +59,31 @@ def is_to_be_mended(sheet: Sheet, found: tuple[str, ...]) -> bool:
     return not sheet.is_judged or (not sheet.is_mended and not IMAGE_PROBLEMS.isdisjoint(found))
 
 
-def surplus(listed: Sequence[tuple[Place, Sheet]], most_bytes: int, kept: Collection[Place]) -> Iterator[Place]:
-    """The sheets that go so that the rest fits, but for some that are kept.
+class Keeping:
+    """Tells which display lists go when they take too much memory: those that are worth least, by GreedyDual-Size.
 
-    listed: all sheets, those used the longest time ago first. Of a long document, previews would drop the lists of the pages
-    that are read. So sheets of which only a preview was drawn go first, the last one first, until all fit into half of the
-    bytes; the rest goes in order.
+    A list is worth the clock at its last use, and the processor time per byte that it takes to make again. Who goes moves the
+    clock on. So the previews of a long document, which need each list once, do not drop lists that took long.
     """
-    left_bytes = sum(sheet.counted_bytes for _, sheet in listed)
-    passing = [one for one in reversed(listed) if one[1].is_passing] if 2 * left_bytes > most_bytes else []
-    gone: set[Place] = set()
-    for candidates, bound_bytes in ((passing, most_bytes // 2), (listed, most_bytes)):
-        for place, sheet in candidates:
-            if left_bytes <= bound_bytes:
-                break
-            if place not in kept and place not in gone:
-                gone.add(place)
-                left_bytes -= sheet.counted_bytes
-                yield place
+
+    def __init__(self, most_bytes: int) -> None:
+        self._most_bytes = most_bytes
+        self._clock = 0.0
+
+    def use(self, sheet: Sheet) -> None:
+        """A sheet is made, or used again."""
+        sheet.worth = self._clock + sheet.cpu_s / sheet.counted_bytes
+
+    def surplus(self, listed: Sequence[tuple[Place, Sheet]], kept: Collection[Place]) -> list[Place]:
+        """The sheets that go so that the rest fits. listed: all sheets. kept: some that do not go."""
+        left_bytes = sum(sheet.counted_bytes for _, sheet in listed)
+        gone: list[Place] = []
+        if left_bytes > self._most_bytes:
+            for place, sheet in sorted(listed, key=lambda one: one[1].worth):
+                if left_bytes <= self._most_bytes:
+                    break
+                if place not in kept:
+                    gone.append(place)
+                    left_bytes -= sheet.counted_bytes
+                    self._clock = sheet.worth
+        return gone
