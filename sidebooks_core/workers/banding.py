@@ -87,7 +87,7 @@ class Banding:
                 self._plan = self._planned()
                 self._condition.notify_all()
             self._condition.wait_for(lambda: self._plan is not None or self._has_failed)
-            return None if self._has_failed or (self._plan is not None and self._plan.kind == FLAT_KIND) else self._plan
+            return None if self._has_failed or self._is_flat else self._plan
 
     def encoded(self, worker: int, answer: BandsEncoded) -> Plan | None:
         """A worker has encoded its bands. Waits for the others. Returns another plan if the image came out too large."""
@@ -107,12 +107,13 @@ class Banding:
             return None if self._is_done or self._has_failed else self._plan
 
     def drawn(self) -> Drawn | None:
-        """The raster. None: it could not be drawn in bands."""
+        """The raster, for the lead. Waits for bands that others have. None: it could not be drawn in bands."""
         with self._condition:
             if not self.spec.is_one_image:
                 return self._stacked()
+            self._condition.wait_for(lambda: self._has_failed or self._is_done or self._is_flat)
             plan = self._plan
-            if self._has_failed or plan is None or (plan.kind != FLAT_KIND and not self._is_done):
+            if self._has_failed or plan is None:
                 return None
             encoded = [self._encoded[top_px] for top_px in self._tops_px] if plan.kind != FLAT_KIND else []
             draw_s, encode_s = self._seconds
@@ -147,6 +148,11 @@ class Banding:
     @property
     def _size_px(self) -> tuple[int, int]:
         return self.spec.x1_px - self.spec.x0_px, self.spec.y1_px - self.spec.y0_px
+
+    @property
+    def _is_flat(self) -> bool:
+        """The image has one colour, and is made without the workers."""
+        return self._plan is not None and self._plan.kind == FLAT_KIND
 
     @property
     def _may_lose(self) -> bool:

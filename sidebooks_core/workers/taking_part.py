@@ -57,6 +57,8 @@ def _take_part(worker: WorkerProcess, banding: Banding, job: DrawBands, number: 
     """Returns the resident memory of the worker after it, in bytes; 0 if it took no part."""
     pipe = banding.pipe()
     if pipe is None or worker.files is None:
+        if number == LEAD:
+            banding.fail()
         return 0
     try:
         socket.send_fds(worker.files, [b"b"], [pipe])
