@@ -12,7 +12,7 @@ from sidebooks_core.documents.sniffing import CONVERTED_KINDS, ENGINE_TYPES
 from sidebooks_core.documents.source import Source, Viewed
 from sidebooks_core.documents.syntax import tiff
 from sidebooks_core.engine.images import reading as images
-from sidebooks_core.engine.mupdf import EngineDocument, Opened
+from sidebooks_core.engine.mupdf import ENGINE_ERRORS, EngineDocument, Opened
 from sidebooks_core.engine.placed_pages import QUARTER_TURNS, turned
 from sidebooks_core.engine.sequence import PageSequence, Part, Size, opened
 from sidebooks_core.errors import DamagedDocument, UnsupportedDocument
@@ -78,7 +78,11 @@ def _open_tiff(source: Source, name: str, limits: Limits) -> EngineDocument:
         _require_drawable(sequence, first, found[first], name)
         return sequence
     document = open_it()
-    if document.page_count != len(found) and all(page.orientation == 1 for page in found):
+    try:
+        is_counted_alike = document.page_count == len(found)
+    except ENGINE_ERRORS:  # its directories go in a circle, which ours end at
+        is_counted_alike = True
+    if not is_counted_alike and all(page.orientation == 1 for page in found):
         return document  # the engine reads directories that cannot be read here, or the other way about
     sequence.share(source, document)
     return sequence
