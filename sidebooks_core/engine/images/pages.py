@@ -77,12 +77,15 @@ def _open_tiff(source: Source, name: str, limits: Limits) -> EngineDocument:
     if first is not None:
         _require_drawable(sequence, first, found[first], name)
         return sequence
-    document = open_it()
+    are_upright = all(page.orientation == 1 for page in found)
     try:
-        is_counted_alike = document.page_count == len(found)
-    except ENGINE_ERRORS:  # its directories go in a circle, which ours end at
-        is_counted_alike = True
-    if not is_counted_alike and all(page.orientation == 1 for page in found):
+        document = open_it()
+    except ENGINE_ERRORS:
+        if are_upright:
+            raise
+        # Its directories may go in a circle, where ours end. Pillow reads its pages one by one.
+        return PageSequence([Part(partial(_converted_tiff, source, name, limits, number)) for number in range(len(found))])
+    if document.page_count != len(found) and are_upright:
         return document  # the engine reads directories that cannot be read here, or the other way about
     sequence.share(source, document)
     return sequence
