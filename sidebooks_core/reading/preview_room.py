@@ -20,7 +20,8 @@ class PreviewRoom(Struct):
     ones.
     """
 
-    budget_bytes: int
+    budget_bytes: float
+    """One reader's part."""
     seen: int = 0
     seen_bytes: int = 0
 
