@@ -116,7 +116,7 @@ class Follower:
 
     @property
     def has_all_previews(self) -> bool:
-        """Every page has its preview, or failed to get one; or all have that lie near enough. Read under the lock."""
+        """The pages around the shown one have their previews, as far as the memory goes, or failed. Read under the lock."""
         return self._previews.is_complete or (self._is_room_full and not self._previews.is_waiting)
 
     def turned(self) -> None:
