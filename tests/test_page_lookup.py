@@ -148,7 +148,9 @@ def numbers(document: OpenDocument) -> list[int | None]:
     return found
 
 
-@pytest.mark.parametrize("made", [flat(60), flat(1), flat(200), flat(1025), balanced(60), balanced(900, 30), deep(60)])
+@pytest.mark.parametrize(
+    "made", [flat(60), flat(1), flat(200), flat(1025), balanced(60), balanced(900, 30), balanced(800), deep(60)]
+)
 def test_all_pages_are_found_without_a_list_of_all(made: Written) -> None:
     content = made.content()
     info = described(content)
@@ -169,6 +171,26 @@ def test_a_late_page_of_a_flat_tree_is_found_without_reading_the_others() -> Non
         read = [number for number in made.page_objects if mupdf.ll_pdf_get_xref_entry_no_null(pdf, number).obj]
         assert made.page_objects[900] in read
         assert len(read) <= 16
+
+
+WIDE: dict[str, Tree] = {
+    "a node below the root": [range(200), range(200, 400)],
+    "a node far below": [[[range(200)]]],
+    "a root with a node among its pages": [*range(100), [100, 101], *range(102, 200)],
+}
+
+
+@pytest.mark.parametrize("kind", WIDE)
+def test_pages_of_a_node_with_many_are_found_by_the_list(kind: str) -> None:
+    """By the counts, the engine would go through the pages of the node at each look-up."""
+    made = Written(WIDE[kind])
+    content = made.content()
+    info = described(content)
+    assert not info.has_true_counts
+    with opened(content, info) as document:
+        assert numbers(document) == made.page_objects
+        assert texts(document) == [f"page {page}" for page in range(info.page_count)]
+        assert has_list(document)
 
 
 LIES = {
