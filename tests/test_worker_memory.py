@@ -15,8 +15,10 @@ from sidebooks_core.documents.reference import DocumentRef
 from sidebooks_core.engine import store
 from sidebooks_core.engine.mupdf import pymupdf
 from sidebooks_core.fonts.discovery import discover
+from sidebooks_core.tiling import pyramid
 from sidebooks_core.tiling.raster import RasterSpec
 from sidebooks_core.worker import desk, memory
+from sidebooks_core.worker.freeing import BEYOND_PREVIEWS_PX, GROWTH_BYTES
 from sidebooks_core.worker.sheets import Keeping, Place, Sheet
 from sidebooks_core.workers.jobs import Draw
 
@@ -80,7 +82,7 @@ def test_unpacked_images_of_pages_before_go(images: Path, drawer: Drawer) -> Non
         drawer.draw(images, page, IMAGE_PX)
         most_bytes = max(most_bytes, stored()["image"])
         assert most_bytes >= IMAGE_BYTES, "the image of this page is there"
-    assert most_bytes < PAGES * IMAGE_BYTES - desk.GROWTH_BYTES
+    assert most_bytes < PAGES * IMAGE_BYTES - GROWTH_BYTES
 
 
 def test_a_spread_that_is_zoomed_keeps_its_images(images: Path, drawer: Drawer) -> None:
@@ -89,12 +91,45 @@ def test_a_spread_that_is_zoomed_keeps_its_images(images: Path, drawer: Drawer) 
     for page in (0, 1, 0):
         drawer.draw(images, page, IMAGE_PX)
     before = stored()
-    held = [bytearray(b"x") * desk.GROWTH_BYTES]
+    held = [bytearray(b"x") * GROWTH_BYTES]
     for page in (0, 1, 0, 1):
         drawer.draw(images, page, IMAGE_PX)
-        held.append(bytearray(b"x") * desk.GROWTH_BYTES)
+        held.append(bytearray(b"x") * GROWTH_BYTES)
     assert stored() == before
     assert before["image"] >= 2 * IMAGE_BYTES
+
+
+def test_previews_of_other_pages_leave_what_somebody_looks_at(images: Path, drawer: Drawer) -> None:
+    for page in (0, 1):
+        drawer.draw(images, page, IMAGE_PX)
+    held = [bytearray(b"x") * GROWTH_BYTES]
+    for page in (2, 3):
+        drawer.draw(images, page, pyramid.PREVIEW_LONG_PX)
+    assert stored()["image"] >= 2 * IMAGE_BYTES
+    drawer.draw(images, 1, IMAGE_PX)
+    held.append(bytearray(b"x") * GROWTH_BYTES)
+    drawer.draw(images, 0, IMAGE_PX)
+    assert stored()["image"] >= 2 * IMAGE_BYTES, "no other page has come before somebody"
+
+
+def test_previews_let_go_of_what_they_have_grown_by(images: Path, drawer: Drawer) -> None:
+    drawer.draw(images, 0, IMAGE_PX)
+    held = []
+    for _ in range(2):
+        drawer.draw(images, 2, pyramid.PREVIEW_LONG_PX)
+        assert stored()["image"] >= IMAGE_BYTES
+        held.append(bytearray(b"x") * GROWTH_BYTES)
+        drawer.draw(images, 0, IMAGE_PX)  # does not begin another account
+        drawer.draw(images, 3, pyramid.PREVIEW_LONG_PX)
+        assert stored()["image"] < IMAGE_BYTES
+        drawer.draw(images, 0, IMAGE_PX)
+
+
+@pytest.mark.parametrize(("width_pt", "height_pt"), [(595, 842), (842, 595), (1, 1), (2000, 300), (20_000, 20_000), (819, 819)])
+def test_a_preview_is_told_from_larger_rasters(width_pt: float, height_pt: float) -> None:
+    levels = pyramid.Pyramid.of_page(width_pt, height_pt).levels
+    preview, larger = (max(level.width_px, level.height_px) for level in levels[:2])
+    assert preview < BEYOND_PREVIEWS_PX <= larger
 
 
 def test_conversions_between_colours_stay(images: Path, drawer: Drawer) -> None:
