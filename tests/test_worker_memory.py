@@ -192,6 +192,20 @@ def test_a_list_that_is_used_again_stays_longer() -> None:
     assert keeping.surplus(sheets[1:] + more, []) == [("document", 2)]
 
 
+def test_the_clock_does_not_run_back() -> None:
+    """A sheet that was kept for a while goes late, and is worth less than those that went before."""
+    keeping = Keeping(20)
+    sheets = made(keeping, "cdd")
+    assert keeping.surplus(sheets, [("document", 0)]) == [("document", 1)]
+    used = Sheet(None, 10, {}, 0.001)
+    keeping.use(used)
+    sheets = [sheets[0], sheets[2], (("document", 3), used)]
+    assert keeping.surplus(sheets, []) == [("document", 0)]
+    later = Sheet(None, 10, {}, 0.001)
+    keeping.use(later)
+    assert later.worth == used.worth
+
+
 def test_a_dear_list_does_not_stay_for_ever() -> None:
     keeping = Keeping(50)
     sheets = made(keeping, "dcccc")
