@@ -20,7 +20,7 @@ from sidebooks_core.tiling.raster import RasterSpec
 from sidebooks_core.worker import desk, memory
 from sidebooks_core.worker.freeing import BEYOND_PREVIEWS_PX, GROWTH_BYTES
 from sidebooks_core.worker.sheets import Keeping, Place, Sheet
-from sidebooks_core.workers.jobs import Draw
+from sidebooks_core.workers.jobs import Draw, ReadLinks, ReadText
 
 MIB = 1 << 20
 IMAGE_PX = 2048
@@ -57,15 +57,23 @@ class Drawer:
 
     def draw(self, path: Path, page: int, long_px: int) -> None:
         """A page of 400 points, as one image."""
-        state = path.stat()
-        ref = DocumentRef(
-            token=path.name,
-            name=path.name,
-            path=str(path).encode(),
-            file_state=(state.st_ino, state.st_size, state.st_mtime_ns),
-        )
         spec = RasterSpec.whole_page(long_px / 400, long_px, long_px)
-        self.desk.do(Draw(document=ref, timeout_s=60.0, page=page, spec=spec, image_format="auto", quality=85), None)
+        job = Draw(document=_ref(path), timeout_s=60.0, page=page, spec=spec, image_format="auto", quality=85)
+        self.desk.do(job, None)
+
+    def read(self, kind: type[ReadText | ReadLinks], path: Path, page: int) -> None:
+        """The text of a page, or its links."""
+        self.desk.do(kind(document=_ref(path), timeout_s=60.0, page=page), None)
+
+
+def _ref(path: Path) -> DocumentRef:
+    state = path.stat()
+    return DocumentRef(
+        token=path.name,
+        name=path.name,
+        path=str(path).encode(),
+        file_state=(state.st_ino, state.st_size, state.st_mtime_ns),
+    )
 
 
 def stored() -> dict[str, int]:
@@ -130,6 +138,20 @@ def test_a_preview_is_told_from_larger_rasters(width_pt: float, height_pt: float
     levels = pyramid.Pyramid.of_page(width_pt, height_pt).levels
     preview, larger = (max(level.width_px, level.height_px) for level in levels[:2])
     assert preview < BEYOND_PREVIEWS_PX <= larger
+
+
+@pytest.mark.parametrize("kind", [ReadText, ReadLinks])
+def test_who_only_reads_lets_go_too(kind: type[ReadText | ReadLinks], images: Path, drawer: Drawer) -> None:
+    drawer.draw(images, 0, IMAGE_PX)
+    drawer.read(kind, images, 0)
+    held = [bytearray(b"x") * GROWTH_BYTES]
+    drawer.read(kind, images, 0)
+    drawer.read(kind, images, 1)
+    assert stored()["image"] >= IMAGE_BYTES, "the page that is looked at has its image"
+    held.append(bytearray(b"x") * GROWTH_BYTES)
+    drawer.read(kind, images, 2)
+    assert stored()["image"] < IMAGE_BYTES
+    assert held
 
 
 def test_conversions_between_colours_stay(images: Path, drawer: Drawer) -> None:

@@ -122,6 +122,8 @@ class Desk:
         if of_warnings(take_messages()):
             forget_resources(held.document.handle)  # the next page that uses them reports the problem, too
         _require_unchanged(held.source, ref)
+        if isinstance(job, PageJob) and not isinstance(job, Draw | DrawBands | Inspect):  # these have asked for a display list
+            self._freeing.at_page((ref.token, job.page))
         return cast(A, answer)
 
     @property
