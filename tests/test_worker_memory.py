@@ -252,6 +252,20 @@ def test_growth_is_what_is_in_use() -> None:
     assert not growth.look()
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="the platform does not tell resident memory cheaply")
+def test_resident_memory_counts_where_the_heap_cannot_be_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With musl, and with glibc before 2.33."""
+    monkeypatch.setattr(memory, "_heap", None)
+    growth = memory.Growth(32 * MIB)
+    assert memory.used_bytes() == 0
+    assert not growth.look()
+    held = bytearray(b"x") * (48 * MIB)
+    assert growth.look()
+    growth.settle()
+    assert not growth.look(), "counted from here"
+    assert held
+
+
 @pytest.mark.skipif(memory.used_bytes() == 0, reason="needs glibc's account of the heap")
 def test_free_memory_that_has_grown_is_given_back() -> None:
     memory.give_back()
