@@ -19,7 +19,7 @@ MOST_PIXELS = 1 << 25
 PAYS_FROM_S = 0.008
 """A page that is expected to cost less is drawn by one worker: two need 2 to 3 ms to find seams and to agree."""
 MOST_OF_LIMIT = 4
-"""A page may cost this part of its time limit. If it cannot be drawn in bands, it is drawn as a whole in the time that is left."""
+"""A page may cost this part of its limit. If it cannot be drawn in bands, it is drawn whole in the time that is left."""
 PAGES_KNOWN = 4
 """The dearest of so many last pages of a document tells what its next page may cost."""
 DOCUMENTS_KNOWN = 256
