@@ -144,11 +144,13 @@ class Desk:
     @property
     def has_chores(self) -> bool:
         """Whether there are chores to do while no job waits."""
-        return self._must_clear() or lacks_colour_links()
+        return self.bands.is_holding or self._must_clear() or lacks_colour_links()
 
     def do_chore(self) -> None:
         """Do one chore, while no job waits. It takes 2 to 40 ms; closing some documents takes 70."""
-        if self._must_clear():
+        if self.bands.is_holding:
+            self.bands.forget()
+        elif self._must_clear():
             self._forget(next(iter(self._held)))
         else:
             make_colour_link()
