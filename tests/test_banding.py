@@ -18,6 +18,7 @@ from sidebooks_core.encoding.bands import JPEG_KIND, MOST_BANDS, Plan
 from sidebooks_core.encoding.cutting import record_of
 from sidebooks_core.encoding.tileset import unpack_tile
 from sidebooks_core.tiling.raster import RasterSpec
+from sidebooks_core.workers import banding as workers_banding
 from sidebooks_core.workers.answers import BandsDrawn, BandsEncoded, Drawn
 from sidebooks_core.workers.banding import Banding
 
@@ -26,6 +27,20 @@ HEIGHT_PX, WIDTH_PX = 256, 200
 TOPS_PX = (0, 64, 128, 192)
 SPEC = RasterSpec.whole_page(1.0, WIDTH_PX, HEIGHT_PX)
 PAGE = np.random.default_rng(2).integers(0, 3, (HEIGHT_PX, WIDTH_PX, 3), np.uint8) * 90
+
+
+def banding_of(image_format: str, spec: RasterSpec = SPEC, workers: int = 2) -> Banding:
+    """Of which so many workers have taken the pipe."""
+    banding = Banding(spec, image_format, 85, WAIT_S)
+    for _ in range(workers):
+        pipe = banding.pipe()
+        assert pipe is not None
+        os.close(pipe)
+    return banding
+
+
+def never() -> bool:
+    return False
 
 
 class Drawer:
@@ -39,11 +54,13 @@ class Drawer:
         self.answer = BandsDrawn(tops_px=TOPS_PX, drawn_px=tops_px, seen=seen, records={}, is_sound=True, draw_s=0.1)
 
     def takes_part(self, banding: Banding) -> None:
-        plan = banding.drew(self.number, self.answer)
+        plan = banding.drew(self.number, self.answer, never)
         while plan is not None:
             self.plans.append(plan)
             assert self.held is not None
-            plan = banding.encoded(self.number, BandsEncoded(self.held.encoded(plan, 85), 0.1))
+            plan = banding.encoded(self.number, BandsEncoded(self.held.encoded(plan, 85), 0.1), never)
+        if self.number:
+            banding.leave()
 
 
 @pytest.fixture
@@ -60,12 +77,12 @@ def pixels(drawn: Drawn | None) -> NDArray[np.uint8]:
 
 def lead(banding: Banding, drawer: Drawer) -> Drawn | None:
     drawer.takes_part(banding)
-    return banding.drawn()
+    return banding.drawn(never)
 
 
 @pytest.mark.parametrize("of_lead", [TOPS_PX, (0, 128), (192,), ()])
 def test_raster_is_whole_whoever_drew_its_bands(begin: Callable[..., Future], of_lead: tuple[int, ...]) -> None:
-    banding = Banding(SPEC, "png", 85)
+    banding = banding_of("png")
     of_helper = tuple(top for top in TOPS_PX if top not in of_lead)
     told = begin(lead, banding, Drawer(0, of_lead))
     helper = begin(Drawer(1, of_helper).takes_part, banding)
@@ -74,12 +91,39 @@ def test_raster_is_whole_whoever_drew_its_bands(begin: Callable[..., Future], of
 
 
 def test_lead_alone_waits_for_nobody() -> None:
-    assert np.array_equal(pixels(lead(Banding(SPEC, "png", 85), Drawer(0, TOPS_PX))), PAGE)
+    assert np.array_equal(pixels(lead(banding_of("png", workers=1), Drawer(0, TOPS_PX))), PAGE)
+
+
+@pytest.mark.parametrize("of_lead", [(0, 128), ()])
+def test_helper_that_takes_bands_and_tells_of_none_is_not_waited_for(
+    begin: Callable[..., Future], of_lead: tuple[int, ...]
+) -> None:
+    banding = banding_of("png")
+    told = begin(lead, banding, Drawer(0, of_lead))
+    Drawer(1, ()).takes_part(banding)
+    assert told.result(WAIT_S) is None
+
+
+def test_lead_whose_process_was_taken_away_waits_for_nobody(begin: Callable[..., Future]) -> None:
+    banding, drawer = banding_of("png"), Drawer(0, (0, 128))
+    assert begin(banding.drew, 0, drawer.answer, lambda: True).result(WAIT_S) is None
+    assert begin(banding.drawn, lambda: True).result(WAIT_S) is None
+
+
+def test_text_that_came_out_large_stays_lossless_if_a_jpeg_saves_little(
+    begin: Callable[..., Future], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(workers_banding, "is_missed_picture", lambda plan, encoded: True)
+    banding, drawers = banding_of("auto"), [Drawer(0, (0, 128)), Drawer(1, (64, 192))]
+    told = begin(lead, banding, drawers[0])
+    begin(drawers[1].takes_part, banding).result(WAIT_S)
+    assert np.array_equal(pixels(told.result(WAIT_S)), PAGE)
+    assert [plan.kind == JPEG_KIND for plan in drawers[0].plans] == [False, True]
 
 
 def test_page_of_one_colour_needs_no_encoding(begin: Callable[..., Future]) -> None:
     white = np.full((HEIGHT_PX, WIDTH_PX, 3), 255, np.uint8)
-    banding, helper = Banding(SPEC, "auto", 85), Drawer(1, (64, 192), white)
+    banding, helper = banding_of("auto"), Drawer(1, (64, 192), white)
     told = begin(lead, banding, Drawer(0, (0, 128), white))
     begin(helper.takes_part, banding).result(WAIT_S)
     assert np.array_equal(pixels(told.result(WAIT_S)), white)
@@ -88,7 +132,7 @@ def test_page_of_one_colour_needs_no_encoding(begin: Callable[..., Future]) -> N
 
 @pytest.mark.parametrize("of_lead", [(0, 128), ()])
 def test_lead_draws_alone_if_a_helper_fails(begin: Callable[..., Future], of_lead: tuple[int, ...]) -> None:
-    banding = Banding(SPEC, "png", 85)
+    banding = banding_of("png")
     told = begin(lead, banding, Drawer(0, of_lead))
     banding.fail()
     assert told.result(WAIT_S) is None
@@ -106,26 +150,26 @@ def wrong_answers() -> dict[str, BandsDrawn]:
 
 @pytest.mark.parametrize("what", wrong_answers())
 def test_raster_is_given_up_if_answers_do_not_fit(begin: Callable[..., Future], what: str) -> None:
-    banding = Banding(SPEC, "png", 85)
+    banding = banding_of("png")
     told = begin(lead, banding, Drawer(0, (0, 128)))
-    assert begin(banding.drew, 1, wrong_answers()[what]).result(WAIT_S) is None
+    assert begin(banding.drew, 1, wrong_answers()[what], never).result(WAIT_S) is None
     assert told.result(WAIT_S) is None
 
 
 def test_encoded_bands_of_another_worker_are_not_taken(begin: Callable[..., Future]) -> None:
-    banding, helper = Banding(SPEC, "png", 85), Drawer(1, (64, 192))
+    banding, helper = banding_of("png"), Drawer(1, (64, 192))
     told = begin(lead, banding, Drawer(0, (0, 128)))
-    plan = begin(banding.drew, 1, helper.answer).result(WAIT_S)
+    plan = begin(banding.drew, 1, helper.answer, never).result(WAIT_S)
     assert plan is not None
     assert helper.held is not None
     encoded = helper.held.encoded(plan, 85)
-    assert banding.encoded(1, BandsEncoded({0: encoded[64], 192: encoded[192]}, 0.1)) is None
+    assert banding.encoded(1, BandsEncoded({0: encoded[64], 192: encoded[192]}, 0.1), never) is None
     assert told.result(WAIT_S) is None
 
 
 def test_picture_that_the_estimate_missed_is_encoded_again(begin: Callable[..., Future]) -> None:
     noise = np.random.default_rng(4).integers(0, 256, (HEIGHT_PX, WIDTH_PX, 3), np.uint8)
-    banding = Banding(SPEC, "auto", 85)
+    banding = banding_of("auto")
     drawers = [Drawer(0, (0, 128), noise), Drawer(1, (64, 192), noise)]
     for drawer in drawers:
         assert drawer.answer.seen is not None
@@ -142,16 +186,16 @@ def test_picture_that_the_estimate_missed_is_encoded_again(begin: Callable[..., 
 def test_tiles_of_both_workers_are_stacked(begin: Callable[..., Future]) -> None:
     spec = replace(SPEC, tile_px=64)
     records = {top: record_of(PAGE[top : top + 64], 64, "png", 85) for top in TOPS_PX}
-    banding = Banding(spec, "webp", 85)
+    banding = banding_of("webp", spec)
     shared = {"tops_px": TOPS_PX, "seen": None, "is_sound": True, "draw_s": 0.1}
 
     def of_lead() -> Drawn | None:
-        banding.drew(0, BandsDrawn(drawn_px=(64,), records={64: records[64]}, **shared))
-        return banding.drawn()
+        banding.drew(0, BandsDrawn(drawn_px=(64,), records={64: records[64]}, **shared), never)
+        return banding.drawn(never)
 
     told = begin(of_lead)
     others = {top: records[top] for top in (0, 128, 192)}
-    banding.drew(1, BandsDrawn(drawn_px=tuple(others), records=others, **shared))
+    banding.drew(1, BandsDrawn(drawn_px=tuple(others), records=others, **shared), never)
     drawn = told.result(WAIT_S)
     assert drawn is not None
     for row, top in enumerate(TOPS_PX):
@@ -160,7 +204,7 @@ def test_tiles_of_both_workers_are_stacked(begin: Callable[..., Future]) -> None
 
 
 def test_each_band_is_taken_once() -> None:
-    banding = Banding(SPEC, "png", 85)
+    banding = banding_of("png", workers=0)
     pipes = [banding.pipe(), banding.pipe()]
     taken = [os.read(pipe, 1)[0] for _ in range(MOST_BANDS // 2) for pipe in pipes if pipe is not None]
     assert sorted(taken) == list(range(MOST_BANDS))

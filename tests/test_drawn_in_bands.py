@@ -10,7 +10,7 @@ import numpy as np
 import pymupdf
 import pytest
 from processes import Watched, processes
-from quiet import wait_identified
+from quiet import wait_identified, wait_idle
 
 import sidebooks_core as sb
 from benchmarks.corpus import documents, some_pages
@@ -21,6 +21,8 @@ from sidebooks_core.engine.drawing import draw, draw_rows, fit_lines
 from sidebooks_core.engine.grey import is_grey
 from sidebooks_core.engine.opening import open_document
 from sidebooks_core.engine.seams import WHOLE, bands_of
+from sidebooks_core.images.landing import Landing
+from sidebooks_core.images.work import Flight
 from sidebooks_core.workers.jobs import AnyJob, DrawBands, EncodeBands, Hold
 from sidebooks_core.workers.process import Process
 
@@ -130,7 +132,7 @@ def test_page_is_drawn_although_the_helper_dies(pair: Pair, sample: Path, before
 
 @pytest.mark.parametrize("kind", [DrawBands, EncodeBands])
 def test_page_is_drawn_although_the_lead_dies(pair: Pair, sample: Path, before: Callable, kind: type) -> None:
-    """The lead's death costs the page, as it does for a page drawn alone; the next request has it."""
+    """Before it has the job, another worker gets it. Later its death costs the page, as it does for a page drawn alone."""
     document = pair.open(sample)
     killed = threading.Event()
 
@@ -145,9 +147,34 @@ def test_page_is_drawn_although_the_lead_dies(pair: Pair, sample: Path, before: 
     try:
         found = pair.service.page_image(document, 7, fit_px=FIT_PX)
     except sb.RenderFailed:
+        assert kind is EncodeBands
         found = pair.service.page_image(document, 7, fit_px=FIT_PX)
     assert killed.is_set()
     assert np.array_equal(found.pixels(), drawn_alone(sample, 7))
+
+
+def test_document_that_is_gone_is_not_opened_ahead_again_and_again(
+    tmp_path: Path, sample: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its file cannot be handed over to the worker that lacks it."""
+    path = tmp_path / "paper.pdf"
+    path.write_bytes(sample.read_bytes())
+    tried: list[str] = []
+    landed = Landing.landed
+
+    def noted(self: Landing, flight: Flight, *given: object, **more: bool) -> list[Flight]:
+        tried.extend(["hold"] if isinstance(flight.work.job, Hold) else [])
+        return landed(self, flight, *given, **more)
+
+    monkeypatch.setattr(Landing, "landed", noted)
+    with sb.TileService(sb.Settings(cache_dir=None, workers=2)) as service:
+        document = service.open(path)
+        wait_idle(service)
+        path.rename(tmp_path / "elsewhere.pdf")
+        service.page_image(document, 2, fit_px=(300, 300))  # by the worker that holds it
+        wait_idle(service)
+        wait_idle(service)
+    assert len(tried) <= 1
 
 
 def test_page_with_a_problem_tells_of_it(pair: Pair, tmp_path: Path) -> None:

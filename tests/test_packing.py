@@ -18,6 +18,7 @@ from sidebooks_core.encoding.tileset import (
     RecordUnreadable,
     pack,
     problems_of,
+    stacked,
     unpack_tile,
 )
 
@@ -81,3 +82,36 @@ def test_problems_that_a_hostile_worker_made_up_are_refused(problems: Any) -> No
     header = msgpack.packb([PACKING_VERSION, 1, [["image/png", 1]], [[0, 1, 1]], problems])
     with pytest.raises(RecordUnreadable):
         unpack_tile(struct.pack("<I", len(header)) + header + b"x", 0, 0)
+
+
+def stackable(*tiles: PackedTile, columns: int = 2) -> bytes:
+    return pack(tiles, columns)
+
+
+RED, BLUE = PackedTile(b"red", "image/png", 64, 64), PackedTile(b"blue", "image/png", 30, 64)
+
+
+def test_records_are_stacked_row_by_row() -> None:
+    sizes = [[(64, 64), (30, 64)], [(64, 64), (30, 64)]]
+    record = stacked([stackable(RED, BLUE), pack([BLUE_LEFT, RED_RIGHT], 2, ["cut"])], sizes, 2)
+    found = [unpack_tile(record, column, row).data for row in (0, 1) for column in (0, 1)]
+    assert found == [b"red", b"blue", b"left", b"right"]
+    assert problems_of(record) == ("cut",)
+
+
+BLUE_LEFT, RED_RIGHT = PackedTile(b"left", "image/jpeg", 64, 64), PackedTile(b"right", "image/png", 30, 64)
+
+
+@pytest.mark.parametrize(
+    ("record", "sizes"),
+    [
+        (stackable(RED, BLUE), [(64, 64)]),
+        (stackable(RED, BLUE), [(64, 64), (31, 64)]),
+        (stackable(RED, BLUE, columns=1), [(64, 64), (30, 64)]),
+        (stackable(RED, BLUE)[:-1], [(64, 64), (30, 64)]),
+        (b"", [(64, 64), (30, 64)]),
+    ],
+)
+def test_records_with_other_tiles_are_not_stacked(record: bytes, sizes: list[tuple[int, int]]) -> None:
+    with pytest.raises(RecordUnreadable):
+        stacked([stackable(RED, BLUE), record], [[(64, 64), (30, 64)], sizes], 2)

@@ -13,14 +13,21 @@ import pytest
 import sidebooks_core as sb
 from sidebooks_core.documents.limits import Limits
 from sidebooks_core.documents.model import DocumentInfo
+from sidebooks_core.documents.reference import DocumentRef
 from sidebooks_core.documents.source import Source
+from sidebooks_core.engine import open_document as open_document_module
 from sidebooks_core.engine.identity.pages import PageIdentifier
 from sidebooks_core.engine.messages import messages_since
-from sidebooks_core.engine.mupdf import ENGINE_ERRORS, mupdf, raw_pdf, require_pdf
+from sidebooks_core.engine.mupdf import ENGINE_ERRORS, mupdf, pymupdf, raw_pdf, require_pdf
 from sidebooks_core.engine.open_document import OpenDocument
 from sidebooks_core.engine.opening import open_document
 from sidebooks_core.engine.pdf import pages as pdf_pages
+from sidebooks_core.engine.pdf import targets
 from sidebooks_core.errors import RenderFailed, SidebooksError
+from sidebooks_core.fonts.discovery import discover
+from sidebooks_core.tiling.raster import RasterSpec
+from sidebooks_core.worker.desk import Desk
+from sidebooks_core.workers.jobs import Draw, Hold, Identify
 
 CATALOG, ROOT, FONT, FIRST = 1, 2, 3, 10
 """Numbers of objects."""
@@ -315,6 +322,51 @@ def test_a_page_with_links_to_pages_is_loaded_by_the_list(kind: str, made: type[
         assert has_list(document)
     with opened(content) as document:
         assert PageIdentifier(document.handle, "0" * 32, "pdf").content_id(1) == identified
+
+
+@pytest.fixture
+def lists(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """One entry for each time that the engine is told to find pages by the list."""
+    told: list[str] = []
+    really = pdf_pages.find_by_list
+
+    def find_by_list(document: pymupdf.Document) -> None:
+        told.append("listed")
+        really(document)
+
+    for module in (pdf_pages, targets):
+        monkeypatch.setattr(module, "find_by_list", find_by_list)
+    return told
+
+
+@pytest.mark.parametrize("made", [flat, balanced])
+def test_a_worker_that_holds_a_document_lists_nothing_at_a_page_with_links(made: type[Written], lists: list[str]) -> None:
+    written = made(100)
+    link = LINKS["destination"] % written.page_objects[70]
+    content = written.change(written.page_objects[1], b"/Type/Page", b"/Type/Page/Annots[%s]" % link).content()
+    info = described(content)
+    assert info.has_true_counts
+    ref = DocumentRef(token="x", name="x", path=None, file_state=None, has_true_counts=True)
+    desk = Desk(discover([]), 4 << 20, opens_paths=False)
+    desk.do(Hold(document=ref, timeout_s=60.0), content)
+    assert lists == ["listed"]
+    spec = RasterSpec.whole_page(0.5, 298, 421)
+    desk.do(Draw(document=ref, timeout_s=60.0, page=1, spec=spec, image_format="auto", quality=85), None)
+    desk.do(Identify(document=ref, timeout_s=60.0, page=1, stop=2, budget_s=0.0), None)
+    assert lists == ["listed"]
+    desk.forget_everything()
+
+
+def test_the_pages_of_a_very_long_document_are_not_listed_ahead(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(open_document_module, "MOST_LISTED_AHEAD", 99)
+    content = flat(100).content()
+    with opened(content, described(content)) as document:
+        document.find_last_page()
+        assert not has_list(document)
+        monkeypatch.setattr(open_document_module, "MOST_LISTED_AHEAD", 100)
+        document.find_last_page()
+        assert has_list(document)
+        assert texts(document) == [f"page {page}" for page in range(100)]
 
 
 def test_where_a_link_by_name_leads_is_looked_up_in_the_list() -> None:

@@ -15,10 +15,12 @@ from sidebooks_core.documents.reference import DocumentRef
 from sidebooks_core.engine import store
 from sidebooks_core.engine.mupdf import pymupdf
 from sidebooks_core.fonts.discovery import discover
+from sidebooks_core.tiling import pyramid
 from sidebooks_core.tiling.raster import RasterSpec
 from sidebooks_core.worker import desk, memory
+from sidebooks_core.worker.freeing import BEYOND_PREVIEWS_PX, GROWTH_BYTES
 from sidebooks_core.worker.sheets import Keeping, Place, Sheet
-from sidebooks_core.workers.jobs import Draw
+from sidebooks_core.workers.jobs import Draw, ReadLinks, ReadText
 
 MIB = 1 << 20
 IMAGE_PX = 2048
@@ -55,15 +57,23 @@ class Drawer:
 
     def draw(self, path: Path, page: int, long_px: int) -> None:
         """A page of 400 points, as one image."""
-        state = path.stat()
-        ref = DocumentRef(
-            token=path.name,
-            name=path.name,
-            path=str(path).encode(),
-            file_state=(state.st_ino, state.st_size, state.st_mtime_ns),
-        )
         spec = RasterSpec.whole_page(long_px / 400, long_px, long_px)
-        self.desk.do(Draw(document=ref, timeout_s=60.0, page=page, spec=spec, image_format="auto", quality=85), None)
+        job = Draw(document=_ref(path), timeout_s=60.0, page=page, spec=spec, image_format="auto", quality=85)
+        self.desk.do(job, None)
+
+    def read(self, kind: type[ReadText | ReadLinks], path: Path, page: int) -> None:
+        """The text of a page, or its links."""
+        self.desk.do(kind(document=_ref(path), timeout_s=60.0, page=page), None)
+
+
+def _ref(path: Path) -> DocumentRef:
+    state = path.stat()
+    return DocumentRef(
+        token=path.name,
+        name=path.name,
+        path=str(path).encode(),
+        file_state=(state.st_ino, state.st_size, state.st_mtime_ns),
+    )
 
 
 def stored() -> dict[str, int]:
@@ -80,7 +90,7 @@ def test_unpacked_images_of_pages_before_go(images: Path, drawer: Drawer) -> Non
         drawer.draw(images, page, IMAGE_PX)
         most_bytes = max(most_bytes, stored()["image"])
         assert most_bytes >= IMAGE_BYTES, "the image of this page is there"
-    assert most_bytes < PAGES * IMAGE_BYTES - desk.GROWTH_BYTES
+    assert most_bytes < PAGES * IMAGE_BYTES - GROWTH_BYTES
 
 
 def test_a_spread_that_is_zoomed_keeps_its_images(images: Path, drawer: Drawer) -> None:
@@ -89,12 +99,59 @@ def test_a_spread_that_is_zoomed_keeps_its_images(images: Path, drawer: Drawer) 
     for page in (0, 1, 0):
         drawer.draw(images, page, IMAGE_PX)
     before = stored()
-    held = [bytearray(b"x") * desk.GROWTH_BYTES]
+    held = [bytearray(b"x") * GROWTH_BYTES]
     for page in (0, 1, 0, 1):
         drawer.draw(images, page, IMAGE_PX)
-        held.append(bytearray(b"x") * desk.GROWTH_BYTES)
+        held.append(bytearray(b"x") * GROWTH_BYTES)
     assert stored() == before
     assert before["image"] >= 2 * IMAGE_BYTES
+
+
+def test_previews_of_other_pages_leave_what_somebody_looks_at(images: Path, drawer: Drawer) -> None:
+    for page in (0, 1):
+        drawer.draw(images, page, IMAGE_PX)
+    held = [bytearray(b"x") * GROWTH_BYTES]
+    for page in (2, 3):
+        drawer.draw(images, page, pyramid.PREVIEW_LONG_PX)
+    assert stored()["image"] >= 2 * IMAGE_BYTES
+    drawer.draw(images, 1, IMAGE_PX)
+    held.append(bytearray(b"x") * GROWTH_BYTES)
+    drawer.draw(images, 0, IMAGE_PX)
+    assert stored()["image"] >= 2 * IMAGE_BYTES, "no other page has come before somebody"
+
+
+def test_previews_let_go_of_what_they_have_grown_by(images: Path, drawer: Drawer) -> None:
+    drawer.draw(images, 0, IMAGE_PX)
+    held = []
+    for _ in range(2):
+        drawer.draw(images, 2, pyramid.PREVIEW_LONG_PX)
+        assert stored()["image"] >= IMAGE_BYTES
+        held.append(bytearray(b"x") * GROWTH_BYTES)
+        drawer.draw(images, 0, IMAGE_PX)  # does not begin another account
+        drawer.draw(images, 3, pyramid.PREVIEW_LONG_PX)
+        assert stored()["image"] < IMAGE_BYTES
+        drawer.draw(images, 0, IMAGE_PX)
+
+
+@pytest.mark.parametrize(("width_pt", "height_pt"), [(595, 842), (842, 595), (1, 1), (2000, 300), (20_000, 20_000), (819, 819)])
+def test_a_preview_is_told_from_larger_rasters(width_pt: float, height_pt: float) -> None:
+    levels = pyramid.Pyramid.of_page(width_pt, height_pt).levels
+    preview, larger = (max(level.width_px, level.height_px) for level in levels[:2])
+    assert preview < BEYOND_PREVIEWS_PX <= larger
+
+
+@pytest.mark.parametrize("kind", [ReadText, ReadLinks])
+def test_who_only_reads_lets_go_too(kind: type[ReadText | ReadLinks], images: Path, drawer: Drawer) -> None:
+    drawer.draw(images, 0, IMAGE_PX)
+    drawer.read(kind, images, 0)
+    held = [bytearray(b"x") * GROWTH_BYTES]
+    drawer.read(kind, images, 0)
+    drawer.read(kind, images, 1)
+    assert stored()["image"] >= IMAGE_BYTES, "the page that is looked at has its image"
+    held.append(bytearray(b"x") * GROWTH_BYTES)
+    drawer.read(kind, images, 2)
+    assert stored()["image"] < IMAGE_BYTES
+    assert held
 
 
 def test_conversions_between_colours_stay(images: Path, drawer: Drawer) -> None:
@@ -157,6 +214,20 @@ def test_a_list_that_is_used_again_stays_longer() -> None:
     assert keeping.surplus(sheets[1:] + more, []) == [("document", 2)]
 
 
+def test_the_clock_does_not_run_back() -> None:
+    """A sheet that was kept for a while goes late, and is worth less than those that went before."""
+    keeping = Keeping(20)
+    sheets = made(keeping, "cdd")
+    assert keeping.surplus(sheets, [("document", 0)]) == [("document", 1)]
+    used = Sheet(None, 10, {}, 0.001)
+    keeping.use(used)
+    sheets = [sheets[0], sheets[2], (("document", 3), used)]
+    assert keeping.surplus(sheets, []) == [("document", 0)]
+    later = Sheet(None, 10, {}, 0.001)
+    keeping.use(later)
+    assert later.worth == used.worth
+
+
 def test_a_dear_list_does_not_stay_for_ever() -> None:
     keeping = Keeping(50)
     sheets = made(keeping, "dcccc")
@@ -179,6 +250,20 @@ def test_growth_is_what_is_in_use() -> None:
     assert not growth.look(), "counted from here"
     del held
     assert not growth.look()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the platform does not tell resident memory cheaply")
+def test_resident_memory_counts_where_the_heap_cannot_be_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With musl, and with glibc before 2.33."""
+    monkeypatch.setattr(memory, "_heap", None)
+    growth = memory.Growth(32 * MIB)
+    assert memory.used_bytes() == 0
+    assert not growth.look()
+    held = bytearray(b"x") * (48 * MIB)
+    assert growth.look()
+    growth.settle()
+    assert not growth.look(), "counted from here"
+    assert held
 
 
 @pytest.mark.skipif(memory.used_bytes() == 0, reason="needs glibc's account of the heap")

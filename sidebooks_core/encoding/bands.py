@@ -89,7 +89,7 @@ def plan_of(seen: Sequence[Seen], width_px: int, height_px: int, *, may_lose: bo
     colours = _together(seen)
     if colours is not None and len(colours) == _COLOUR_BYTES:
         return Plan(FLAT_KIND, colours=colours)
-    flatness = sum(one.equal_pairs for one in seen) / max(1, sum(one.pairs for one in seen))
+    flatness = flatness_of(seen)
     lossless, up = sum(one.lossless_bytes for one in seen), sum(one.up_bytes for one in seen)
     row_filter = 0
     if (is_grey or colours is None) and up < worth.UP_TIMES * lossless:
@@ -107,9 +107,14 @@ def plan_of(seen: Sequence[Seen], width_px: int, height_px: int, *, may_lose: bo
     return Plan(RGB_KIND, row_filter=row_filter, expected_bytes=lossless)
 
 
+def flatness_of(seen: Sequence[Seen]) -> float:
+    """Share of the pixels of all samples that equal their left neighbour, 0 to 1."""
+    return sum(one.equal_pairs for one in seen) / max(1, sum(one.pairs for one in seen))
+
+
 def jpeg_plan(seen: Sequence[Seen]) -> Plan:
     """The plan of a picture."""
-    flatness = sum(one.equal_pairs for one in seen) / max(1, sum(one.pairs for one in seen))
+    flatness = flatness_of(seen)
     return Plan(JPEG_KIND, is_grey=all(one.is_grey for one in seen), full_colour=flatness >= worth.DRAWING_FLATNESS)
 
 

@@ -79,19 +79,30 @@ def _packed(blobs: list[tuple[str, bytes]], index: list[list[int]], columns: int
     return b"".join([_LENGTH.pack(len(header)), header, *(data for _, data in blobs)])
 
 
-def stacked(records: Sequence[bytes]) -> bytes:
-    """One record of the tiles of several, one below another. Raises RecordUnreadable, also if they are of different widths."""
-    columns = {_header(record)[0].columns for record in records}
-    if len(columns) != 1 or not min(columns):
-        raise RecordUnreadable("records of different widths cannot be stacked")
-    width = columns.pop()
-    tiles: list[PackedTile] = []
+def stacked(records: Sequence[bytes], sizes_px: Sequence[Sequence[tuple[int, int]]], columns: int) -> bytes:
+    """One record of the tiles of several, one below another.
+
+    sizes_px: the width and height of each tile that each record must have, row by row. Raises RecordUnreadable. No tile is
+    copied more than once, whatever a header says.
+    """
+    blobs: list[tuple[str, bytes]] = []
+    index: list[list[int]] = []
     problems: list[str] = []
-    for record in records:
-        header, _ = _header(record)
-        tiles += [unpack_tile(record, place % width, place // width) for place in range(len(header.tiles))]
+    for record, wanted in zip(records, sizes_px, strict=True):
+        header, offset = _header(record)
+        if header.columns != columns or [(width, height) for _, width, height in header.tiles] != list(wanted):
+            raise RecordUnreadable("the record has other tiles")
+        first = len(blobs)
+        for media_type, length in header.blobs:
+            if media_type not in MEDIA_TYPES or offset + length > len(record):
+                raise RecordUnreadable("the record has a blob that cannot be")
+            blobs.append((media_type, record[offset : offset + length]))
+            offset += length
+        if any(number >= len(header.blobs) for number, _, _ in header.tiles):
+            raise RecordUnreadable("the record has a tile without bytes")
+        index += [[first + number, width, height] for number, width, height in header.tiles]
         problems += header.problems
-    return pack(tiles, width, problems)
+    return _packed(blobs, index, columns, problems)
 
 
 def unpack_tile(record: bytes, column: int, row: int) -> PackedTile:

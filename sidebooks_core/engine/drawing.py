@@ -52,7 +52,7 @@ def draw_rows(
     rows = canvas[rows_px[0] - y0_px : rows_px[1] - y0_px]
     rows[:] = 255
     _run(display_list, scale, box_px, canvas, rows_px)
-    return rows
+    return rows.copy()  # so that the rest of the canvas goes
 
 
 def fit_lines(display_list: pymupdf.DisplayList, scale: float) -> None:

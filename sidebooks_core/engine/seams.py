@@ -18,7 +18,7 @@ from msgspec import Struct
 from sidebooks_core.engine.devices import BeginTile, FillImageMask, FillPath, FillText, StrokePath, StrokeText
 from sidebooks_core.engine.grey import is_stencil
 from sidebooks_core.engine.mupdf import mupdf, pymupdf
-from sidebooks_core.engine.thin_lines import figures_along_axes
+from sidebooks_core.engine.thin_lines import figures_along_axes, is_layout_known
 
 LEAST_BAND_PX = 64
 ROW_STEP_PX = 16
@@ -31,6 +31,8 @@ drawn twice."""
 LARGEST_GLYPH_PX = 200.0
 """Glyphs up to this size are drawn from their own pixels, whatever the clip. The engine's bound is 256."""
 _TYPE3_GLYPHS = 256
+_RIGHT_ANGLE_MITER = 1.42
+"""Least miter limit that leaves right angles whole: the root of 2."""
 _MATRIX = struct.Struct("=4f")
 """The engine's matrix without its move."""
 _SPAN = struct.Struct("@P4f")
@@ -72,10 +74,21 @@ def bands_of(
     if witness.image_pixels > MOST_IMAGE_PIXELS:
         return WHOLE
     middle = Bands((0, max(1, round(height_px / 2 / step_px)) * step_px), are_clipped=False)
+    if witness.is_full and _image_pixels(display_list) > MOST_IMAGE_PIXELS:
+        return WHOLE
     if witness.is_full or cookie.errors():
         return middle
     tops = _tops([(low - top_px, high - top_px) for low, high in witness.crossed_px], height_px, wanted, step_px)
     return Bands(tops) if len(tops) > 1 else middle
+
+
+def _image_pixels(display_list: pymupdf.DisplayList) -> int:
+    """The pixels of all images. The engine skips everything else without a call."""
+    cookie = mupdf.FzCookie()
+    images = _Images(cookie)
+    everywhere = mupdf.FzRect(mupdf.FzRect.Fixed_INFINITE)
+    mupdf.fz_run_display_list(display_list.this, images, mupdf.FzMatrix(), everywhere, cookie)
+    return images.image_pixels
 
 
 def _tops(crossed_px: list[tuple[float, float]], height_px: int, wanted: int, step_px: int) -> tuple[int, ...]:
@@ -104,23 +117,53 @@ def _tops(crossed_px: list[tuple[float, float]], height_px: int, wanted: int, st
     return tuple(sorted(tops))
 
 
-class _Witness(mupdf.FzDevice2):
+class _Images(mupdf.FzDevice2):
+    """A device that draws nothing, and counts the pixels of images, up to a few too many."""
+
+    def __init__(self, cookie: mupdf.FzCookie) -> None:
+        super().__init__()
+        for operation in ("fill_image", "fill_image_mask", "clip_image_mask"):
+            getattr(self, f"use_virtual_{operation}")()
+        self.image_pixels = 0
+        self._cookie = cookie
+        self._images: set[int] = set()
+
+    def fill_image(
+        self, ctx: mupdf.fz_context, image: mupdf.fz_image, matrix: mupdf.fz_matrix, alpha: float, params: mupdf.fz_color_params
+    ) -> None:
+        self._see_image(image, matrix)
+
+    def fill_image_mask(self, *given: *FillImageMask) -> None:
+        _, image, matrix, *_ = given
+        self._see_image(image, matrix)
+
+    def clip_image_mask(
+        self, ctx: mupdf.fz_context, image: mupdf.fz_image, matrix: mupdf.fz_matrix, area: mupdf.fz_rect
+    ) -> None:
+        self._see_image(image, matrix)
+
+    def _see_image(self, image: mupdf.fz_image, matrix: mupdf.fz_matrix) -> None:
+        if int(image.this) not in self._images:
+            self._images.add(int(image.this))
+            self.image_pixels += image.w * image.h
+            if self.image_pixels > MOST_IMAGE_PIXELS:
+                self._cookie.set_abort()
+
+
+class _Witness(_Images):
     """A device that draws nothing, and notes the rows of what a clip would change."""
 
     def __init__(self, cookie: mupdf.FzCookie, scale: float) -> None:
-        super().__init__()
+        super().__init__(cookie)
         for operation in _WATCHED:
             getattr(self, f"use_virtual_{operation}")()
         self.crossed_px: list[tuple[float, float]] = []
         """The first and last row of each operation, in rows of the page."""
-        self.image_pixels = 0
         self.is_full = False
         """There are more operations than are looked at."""
         self._scale = scale
-        self._cookie = cookie
         self._operations_left = MOST_OPERATIONS
-        self._images: set[int] = set()
-        self._round_strokes: dict[int, bool] = {}
+        self._slanted_strokes: dict[int, bool] = {}
         self._stencil_fonts: dict[int, bool] = {}
 
     def fill_path(self, *given: *FillPath) -> None:
@@ -172,20 +215,6 @@ class _Witness(mupdf.FzDevice2):
     ) -> None:
         self._cross_box(mupdf.ll_fz_bound_shade(shade, matrix))
 
-    def fill_image(
-        self, ctx: mupdf.fz_context, image: mupdf.fz_image, matrix: mupdf.fz_matrix, alpha: float, params: mupdf.fz_color_params
-    ) -> None:
-        self._see_image(image, matrix)
-
-    def fill_image_mask(self, *given: *FillImageMask) -> None:
-        _, image, matrix, *_ = given
-        self._see_image(image, matrix)
-
-    def clip_image_mask(
-        self, ctx: mupdf.fz_context, image: mupdf.fz_image, matrix: mupdf.fz_matrix, area: mupdf.fz_rect
-    ) -> None:
-        self._see_image(image, matrix)
-
     def begin_tile(self, *given: *BeginTile) -> int:
         _, area, _, _, _, matrix, *_ = given
         self._cross_box(mupdf.ll_fz_transform_rect(area, matrix))
@@ -193,19 +222,23 @@ class _Witness(mupdf.FzDevice2):
 
     def _see_path(self, path: mupdf.fz_path, stroke: mupdf.fz_stroke_state | None, matrix: mupdf.fz_matrix) -> None:
         is_upright = not (matrix.b or matrix.c) or not (matrix.a or matrix.d)
-        if is_upright and (stroke is None or not self._is_round(stroke)) and figures_along_axes(int(path)) is not None:
+        is_plain = is_layout_known() and (stroke is None or not self._is_slanted(stroke))
+        if is_upright and is_plain and figures_along_axes(int(path)) is not None:
             self._count()
         else:
             self._cross_box(mupdf.ll_fz_bound_path(path, stroke, matrix))
 
-    def _is_round(self, stroke: mupdf.fz_stroke_state) -> bool:
-        """Whether a stroke along the axes has slanted edges: by round or cut corners and ends."""
+    def _is_slanted(self, stroke: mupdf.fz_stroke_state) -> bool:
+        """Whether a stroke along the axes may come out otherwise beside a clip: round or cut corners and ends are slanted, and
+        dashes are counted from the clip.
+        """
         address = int(stroke.this)
-        known = self._round_strokes.get(address)
+        known = self._slanted_strokes.get(address)
         if known is None:
             corner = stroke.linejoin not in (mupdf.FZ_LINEJOIN_MITER, mupdf.FZ_LINEJOIN_MITER_XPS)
             ends = {stroke.start_cap, stroke.end_cap, stroke.dash_cap} - {mupdf.FZ_LINECAP_BUTT, mupdf.FZ_LINECAP_SQUARE}
-            known = self._round_strokes[address] = corner or bool(ends)
+            is_cut = stroke.miterlimit < _RIGHT_ANGLE_MITER
+            known = self._slanted_strokes[address] = corner or bool(ends) or is_cut or bool(stroke.dash_len)
         return known
 
     def _see_text(self, text: mupdf.fz_text, stroke: mupdf.fz_stroke_state | None, matrix: mupdf.fz_matrix) -> None:
@@ -218,7 +251,8 @@ class _Witness(mupdf.FzDevice2):
             if not self._count():
                 return
             size_px = times * max(math.hypot(a, b), math.hypot(c, d))
-            if not size_px < LARGEST_GLYPH_PX or not self._is_of_stencils(font, span) or not _is_read_right(span):
+            is_dashed = stroke is not None and bool(stroke.dash_len)  # then the engine draws the outlines as paths
+            if is_dashed or not size_px < LARGEST_GLYPH_PX or not self._is_of_stencils(font, span) or not _is_read_right(span):
                 self._cross_box(mupdf.ll_fz_bound_text(text, stroke, matrix))
                 return
             span = span.next
@@ -236,11 +270,7 @@ class _Witness(mupdf.FzDevice2):
         return known
 
     def _see_image(self, image: mupdf.fz_image, matrix: mupdf.fz_matrix) -> None:
-        if int(image.this) not in self._images:
-            self._images.add(int(image.this))
-            self.image_pixels += image.w * image.h
-            if self.image_pixels > MOST_IMAGE_PIXELS:
-                self._cookie.set_abort()
+        super()._see_image(image, matrix)
         b, d, f = matrix.b, matrix.d, matrix.f
         self._cross(f + min(0.0, b) + min(0.0, d), f + max(0.0, b) + max(0.0, d))
 

@@ -22,7 +22,6 @@ from sidebooks_core.images.work import Flight, Wanted, Work, fail, flight_of
 from sidebooks_core.scheduling.flights import Flights, State
 from sidebooks_core.scheduling.queue import Priority
 from sidebooks_core.stores.record import Record
-from sidebooks_core.workers.jobs import Draw
 from sidebooks_core.workers.pool import Taker
 
 
@@ -141,10 +140,10 @@ class Dispatcher:
                 self._put_to_work(seat, part)
         return seat is not None
 
-    def note_cost(self, job: Draw, cost_s: float) -> None:
-        """A page was drawn and encoded, in so many seconds of all workers together."""
+    def tell_seats(self, tell: Callable[[Seats], None]) -> None:
+        """Tell the seats something, under the lock."""
         with self._lock:
-            self._seats.note_cost(job, cost_s)
+            tell(self._seats)
 
     def leave(self, flight: Flight, *, has_lost_worker: bool) -> None:
         """A worker is done with a flight, or was lost to it. If it was lost, the document is suspect for a while."""

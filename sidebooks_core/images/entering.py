@@ -65,7 +65,7 @@ class Entering:
                 f"{len(self._flights)} jobs wait already (the settings allow no more: queue_jobs), none less urgent"
             ) from None
         if flight.priority is Priority.VISIBLE and flight.work.request is not None:
-            self._seats.note_visible(flight.work)
+            self._seats.note_visible(flight.work, flight.work.request.document)
         self.displaced += displaced is not None
         return displaced.take_waiting() if displaced is not None else []
 

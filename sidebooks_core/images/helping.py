@@ -17,7 +17,9 @@ FEWEST_PIXELS = 1 << 21
 """Smallest raster that is drawn in bands."""
 MOST_PIXELS = 1 << 25
 PAYS_FROM_S = 0.008
-"""A page that is expected to cost less is drawn by one worker. Two need 2 to 3 ms more than one, to find seams and to agree."""
+"""A page that is expected to cost less is drawn by one worker: two need 2 to 3 ms to find seams and to agree."""
+MOST_OF_LIMIT = 4
+"""A page may cost this part of its limit. If it cannot be drawn in bands, it is drawn whole in the time that is left."""
 PAGES_KNOWN = 4
 """The dearest of so many last pages of a document tells what its next page may cost."""
 DOCUMENTS_KNOWN = 256
@@ -39,7 +41,7 @@ class Helping:
         """A raster was drawn and encoded, in so many seconds of all workers together."""
         if not isinstance(job, Draw) or (pixels := _pixels(job.spec)) < FEWEST_PIXELS:
             return
-        self._dispatcher.note_cost(job, cost_s)
+        self._dispatcher.tell_seats(lambda seats: seats.note_cost(job, cost_s))
         token = job.document.token
         with self._lock:
             costs = self._costs.setdefault(token, deque(maxlen=PAGES_KNOWN))
@@ -53,9 +55,10 @@ class Helping:
         work, job = flight.work, flight.work.job
         if flight.priority is not Priority.VISIBLE or not isinstance(job, Draw) or not _can_be_cut(job.spec, job.image_format):
             return
-        if self._expected_s(flight.document, _pixels(job.spec)) < PAYS_FROM_S:
+        expected_s = self._expected_s(flight.document, _pixels(job.spec))
+        if not PAYS_FROM_S <= expected_s <= job.timeout_s / MOST_OF_LIMIT or self._dispatcher.is_suspect(flight.document):
             return
-        banding = Banding(job.spec, job.image_format, job.quality)
+        banding = Banding(job.spec, job.image_format, job.quality, job.timeout_s)
         part = DrawBands(
             document=job.document,
             timeout_s=job.timeout_s,

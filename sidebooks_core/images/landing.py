@@ -74,6 +74,11 @@ class Landing:
         self, flight: Flight, answer: object, error: SidebooksError | None, *, has_lost_worker: bool = False
     ) -> list[Flight]:
         """A flight is over: its record is kept, its requests are told. Returns the flights that follow from it."""
+        work = flight.work
+        if isinstance(work.job, Hold) and error is not None:
+            self._dispatcher.tell_seats(lambda seats: seats.forget(flight.document))
+        if isinstance(work.job, Draw) and work.banding is not None:
+            work.banding.close()  # its worker may never have begun
         self._dispatcher.leave(flight, has_lost_worker=has_lost_worker)
         if error is not None:
             self._beginning.let_go(flight)
@@ -81,7 +86,6 @@ class Landing:
                 return []
         if error is not None and self._dispatcher.is_closed:
             error = ServiceClosed(error.message, document_id=error.document_id, page=error.page)
-        work = flight.work
         match work.job:
             case DrawBands() | Hold():
                 return []

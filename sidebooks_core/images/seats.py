@@ -6,12 +6,15 @@ Plain data; the owner guards it.
 from __future__ import annotations
 
 import threading
+import weakref
 from collections import OrderedDict
 from collections.abc import Iterator
 
 from msgspec import Struct
 from msgspec.structs import replace
 
+from sidebooks_core.documents.document import Document
+from sidebooks_core.documents.reference import DocumentRef
 from sidebooks_core.images.work import Flight, Work
 from sidebooks_core.scheduling.flights import at_work
 from sidebooks_core.scheduling.queue import Priority
@@ -29,11 +32,13 @@ WARM_KNOWN = 256
 
 
 class Looked(Struct):
-    """A document that somebody looks at, and the page that was drawn last."""
+    """A document that somebody looks at."""
 
-    work: Work
-    cost_s: float | None = None
-    """What the page cost. None: it is not drawn yet."""
+    ref: DocumentRef
+    timeout_s: float
+    document: weakref.ref[Document]
+    warming: Draw | None = None
+    """The page that was drawn last, if it was cheap."""
 
 
 class Seat(Struct, eq=False):
@@ -111,11 +116,11 @@ class Seats:
         """A worker has ended a flight."""
         self._visible.discard(flight)
 
-    def note_visible(self, work: Work) -> None:
+    def note_visible(self, work: Work, document: Document) -> None:
         """Somebody looks at a page of a document: all workers should hold it."""
-        token = work.job.document.token
-        self._looked_at[token] = Looked(work)
-        self._looked_at.move_to_end(token)
+        ref = work.job.document
+        self._looked_at[ref.token] = Looked(ref, work.job.timeout_s, weakref.ref(document))
+        self._looked_at.move_to_end(ref.token)
         if len(self._looked_at) > HELD_BY_ALL:
             self._looked_at.popitem(last=False)
 
@@ -123,7 +128,11 @@ class Seats:
         """A page was drawn and encoded, in so many seconds of all workers together."""
         looked = self._looked_at.get(job.document.token)
         if looked is not None:
-            looked.work, looked.cost_s = Work(job, looked.work.data), cost_s
+            looked.warming = replace(job, then=None, tells_drawn=False) if cost_s <= MOST_WARMING_S else None
+
+    def forget(self, token: str) -> None:
+        """A document could not be opened ahead. Nobody tries again before somebody looks at it."""
+        self._looked_at.pop(token, None)
 
     def preparations(self, barred: set[str]) -> list[tuple[Seat, Flight]]:
         """For each idle worker the document that it should open now, if it lacks one. barred: documents that wait.
@@ -136,14 +145,13 @@ class Seats:
 
     def _lacking(self, seat: Seat, barred: set[str]) -> Flight | None:
         for token, looked in reversed(self._looked_at.items()):
-            ref, job = looked.work.job.document, looked.work.job
-            is_its_own = seat.trust_domain in (None, ref.trust_domain)
-            if token in seat.held_documents or token in barred or not is_its_own:
+            document = looked.document()
+            is_its_own = seat.trust_domain in (None, looked.ref.trust_domain)
+            is_there = document is not None and not document.withdrawn.is_set()
+            if document is None or not is_there or not is_its_own or token in barred or token in seat.held_documents:
                 continue
-            is_cheap = looked.cost_s is not None and looked.cost_s <= MOST_WARMING_S
-            warming = replace(job, then=None) if is_cheap and isinstance(job, Draw) else None
-            hold = Hold(document=ref, timeout_s=job.timeout_s, warming=warming)
-            return at_work(token, Work(hold, looked.work.data), Priority.BULK)
+            hold = Hold(document=looked.ref, timeout_s=looked.timeout_s, warming=looked.warming)
+            return at_work(token, Work(hold, document.data), Priority.BULK)
         return None
 
     def _helpers(self) -> Iterator[Seat]:

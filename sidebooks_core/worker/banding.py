@@ -93,6 +93,11 @@ class BandDrawer:
         started_s = time.perf_counter()
         return BandsEncoded(self._held.encoded(job.plan, job.quality), time.perf_counter() - started_s)
 
+    @property
+    def is_holding(self) -> bool:
+        """Whether pixels are held that nobody may want any more."""
+        return self._held is not None
+
     def forget(self) -> None:
         """Let go of the pixels."""
         self._held = None

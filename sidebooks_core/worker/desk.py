@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 import os
 import time
-from collections import OrderedDict, deque
-from collections.abc import Callable
+from collections import OrderedDict
+from collections.abc import Callable, Collection
 from typing import TypeVar, cast
 
 import numpy as np
@@ -31,7 +31,6 @@ from sidebooks_core.engine.inspection import inspect_page
 from sidebooks_core.engine.messages import take_messages
 from sidebooks_core.engine.opening import open_by
 from sidebooks_core.engine.store import (
-    forget_old,
     forget_resources,
     forget_unpacked,
     lacks_colour_links,
@@ -42,7 +41,8 @@ from sidebooks_core.errors import DamagedDocument, PageNotFound, RenderFailed
 from sidebooks_core.fonts.discovery import FontSet
 from sidebooks_core.text.packing import pack
 from sidebooks_core.worker.banding import BandDrawer
-from sidebooks_core.worker.memory import Growth, resident_bytes
+from sidebooks_core.worker.freeing import Freeing
+from sidebooks_core.worker.memory import resident_bytes
 from sidebooks_core.worker.searching import searched
 from sidebooks_core.worker.sheets import MIN_LIST_BYTES, Held, Keeping, Place, Sheet, is_to_be_mended
 from sidebooks_core.workers.answers import Drawn, Inspected
@@ -69,9 +69,6 @@ MAX_DOCUMENTS = 12
 KEPT_DOCUMENTS = 8
 """The documents that stay open when a worker closes some. It closes several together, since closing also drops objects that
 the engine shares between documents."""
-GROWTH_BYTES = 32 << 20
-"""After so much growth a worker lets go of images and fonts that no display list holds. The engine would keep 256 MiB of
-images, and any number of fonts: half a MB for each, of which it counts 330 bytes."""
 
 
 A = TypeVar("A")
@@ -100,8 +97,7 @@ class Desk:
         self._held: OrderedDict[str, Held] = OrderedDict()
         self._is_clearing = False
         self._just_opened: DocumentRef | None = None
-        self._growth = Growth(GROWTH_BYTES)
-        self._last_pages: deque[Place] = deque(maxlen=2)  # or a spread: who zooms needs them again
+        self._freeing = Freeing()
         self.bands = BandDrawer()
         self.tell_drawn: Callable[[], None] = lambda: None
         """Called when the raster of a job that `tells_drawn` is drawn, before it is encoded."""
@@ -126,6 +122,8 @@ class Desk:
         if of_warnings(take_messages()):
             forget_resources(held.document.handle)  # the next page that uses them reports the problem, too
         _require_unchanged(held.source, ref)
+        if isinstance(job, PageJob) and not isinstance(job, Draw | DrawBands | Inspect):  # these have asked for a display list
+            self._freeing.at_page((ref.token, job.page))
         return cast(A, answer)
 
     @property
@@ -146,11 +144,13 @@ class Desk:
     @property
     def has_chores(self) -> bool:
         """Whether there are chores to do while no job waits."""
-        return self._must_clear() or lacks_colour_links()
+        return self.bands.is_holding or self._must_clear() or lacks_colour_links()
 
     def do_chore(self) -> None:
         """Do one chore, while no job waits. It takes 2 to 40 ms; closing some documents takes 70."""
-        if self._must_clear():
+        if self.bands.is_holding:
+            self.bands.forget()
+        elif self._must_clear():
             self._forget(next(iter(self._held)))
         else:
             make_colour_link()
@@ -167,6 +167,8 @@ class Desk:
     def _answer(self, held: Held, job: Job[A]) -> object:
         if not isinstance(job, EncodeBands):
             self.bands.forget()
+        if isinstance(job, Draw | DrawBands):
+            self._freeing.before_raster((job.document.token, job.page), max(job.spec.x1_px, job.spec.y1_px))
         match job:
             case Open():
                 return self._described(held, job.document)
@@ -274,7 +276,7 @@ class Desk:
         held.document.close()
         shrink_store()
         held.source.close()
-        self._growth.settle()
+        self._freeing.settle()
 
     def _drawn_mended(self, held: Held, job: PageJob[A], sheet: Sheet, scale: float, rect_px: list[int]) -> NDArray[np.uint8]:
         """Draw pixels, and add their problems to the sheet. Raises RenderFailed if nothing of the page can be drawn."""
@@ -327,12 +329,8 @@ class Desk:
         return mended is not None
 
     def _sheet(self, held: Held, ref: DocumentRef, page: int) -> Sheet:
-        if (ref.token, page) not in self._last_pages:
-            self._last_pages.append((ref.token, page))
-            # Here, since who zooms needs the images of the last pages. It takes 1 to 2 ms for each 32 MiB of growth.
-            if self._growth.look():
-                forget_old()
-                self._growth.settle()
+        place = (ref.token, page)
+        self._freeing.at_page(place)
         sheet = held.sheets.get(page)
         if sheet is not None:
             self._keeping.use(sheet)
@@ -352,7 +350,7 @@ class Desk:
             forget_resources(held.document.handle)  # so the next page that uses them reports the problem, too
         held.sheets[page] = sheet
         self._keeping.use(sheet)
-        self._drop_lists()
+        self._drop_lists((*self._freeing.last_pages, place))
         return sheet
 
     def _is_grey(self, sheet: Sheet) -> bool:
@@ -360,10 +358,10 @@ class Desk:
             sheet.grey = is_grey(sheet.display_list)
         return sheet.grey
 
-    def _drop_lists(self) -> None:
-        """Drop display lists until the rest fits into the budget."""
+    def _drop_lists(self, kept: Collection[Place]) -> None:
+        """Drop display lists until the rest fits into the budget. kept: pages whose lists stay."""
         listed = [((token, page), sheet) for token, held in self._held.items() for page, sheet in held.sheets.items()]
-        for token, page in self._keeping.surplus(listed, self._last_pages):
+        for token, page in self._keeping.surplus(listed, kept):
             del self._held[token].sheets[page]
 
 

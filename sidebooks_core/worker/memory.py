@@ -51,15 +51,17 @@ class Growth:
         self._used_bytes = used_bytes()
 
     def look(self) -> bool:
-        """Whether it uses more by the step. If only free memory has grown, that is given back. False on platforms that do not
-        tell.
+        """Whether it uses more by the step. If only free memory has grown, that is given back.
+
+        Where the C library does not tell what is free, all resident memory counts as used. False if the platform does not tell
+        that either.
         """
         now_bytes = resident_bytes()
         if now_bytes < self._resident_bytes + self._step_bytes:
             return False
         # Counted from here even if memory is given back now: a raster may need as much again for each page.
         self._resident_bytes = now_bytes
-        if used_bytes() >= self._used_bytes + self._step_bytes:
+        if _heap is None or used_bytes() >= self._used_bytes + self._step_bytes:
             return True
         give_back()
         return False
@@ -71,7 +73,10 @@ class Growth:
 
 
 def give_back() -> None:
-    """Give free memory back to the kernel. It takes 1 to 2 ms. glibc does so unasked only at the end of the heap."""
+    """Give free memory back to the kernel. It takes 1 to 2 ms. glibc does so unasked only at the end of the heap.
+
+    Does nothing where the C library has no such function, or does not tell what is free.
+    """
     if _heap is not None:
         _heap.malloc_trim(TOP_KEPT_BYTES)
 

@@ -85,5 +85,5 @@ class Keeping:
                 if place not in kept:
                     gone.append(place)
                     left_bytes -= sheet.counted_bytes
-                    self._clock = sheet.worth
+                    self._clock = max(self._clock, sheet.worth)  # a sheet that was kept before may be worth less
         return gone

@@ -33,7 +33,7 @@ from sidebooks_core.workers.jobs import (
 from sidebooks_core.workers.process import NOTED_S, SLOW_S, Step, Watchdog, WorkerProcess
 from sidebooks_core.workers.replies import Reply
 from sidebooks_core.workers.taking_part import help_out, lead
-from sidebooks_core.workers.talking import ask, hear
+from sidebooks_core.workers.talking import NotBegun, ask, hear
 
 SLOW_DRAFT_S = 0.05
 """If drawing takes longer, another worker identifies the page: its record may be stored already."""
@@ -125,10 +125,6 @@ class Done(Struct, Generic[F], frozen=True):
     following: F | None = None
 
 
-class NotBegun(Exception):
-    """A worker died before it read its job, or the job could not be sent."""
-
-
 class _Lost(Exception):
     """A worker died after the job was sent, or its answer cannot be understood."""
 
@@ -183,7 +179,8 @@ class Exchange:
             return Result(None, refused.error, Fate.GOES_ON)
         except _Lost as lost:
             return self._loss(worker, flight.work.job, lost)
-        worker.held_documents.add(flight.work.job.document.token)
+        if not reply.need_data:
+            worker.held_documents.add(flight.work.job.document.token)
         worker.rss_bytes = reply.rss_bytes
         fate = Fate.GOES_ON
         # The time limit passed in the moment of the answer, or the worker must be replaced anyway. A worker that has the next

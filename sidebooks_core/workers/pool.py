@@ -20,10 +20,11 @@ import msgspec
 
 from sidebooks_core.errors import RequestDropped, SidebooksError
 from sidebooks_core.workers import replies, wire
-from sidebooks_core.workers.exchange import Done, Exchange, Fate, Flight, Listener, NotBegun, Result, failed, how_it_ended
+from sidebooks_core.workers.exchange import Done, Exchange, Fate, Flight, Listener, Result, failed, how_it_ended
 from sidebooks_core.workers.jobs import NO_WORKER, WorkerConfig
 from sidebooks_core.workers.process import JOIN_TIMEOUT_S, Watchdog, WorkerProcess
 from sidebooks_core.workers.starting import Starter, best_starter
+from sidebooks_core.workers.talking import NotBegun
 
 START_TIMEOUT_S = 60.0
 """A worker that has sent no greeting by then is given up. Without a fork, a start takes 0.3-0.6 s on an idle machine."""

@@ -17,6 +17,7 @@ from msgspec import Meta, Struct
 
 from sidebooks_core.documents.limits import Limits
 from sidebooks_core.documents.model import DocumentInfo, Lettering, Link, PackedText, Word
+from sidebooks_core.tiling.raster import RasterSpec
 from sidebooks_core.workers.answers import BandsDrawn, BandsEncoded, ContentId, Drawn, ErrorTold, Greeting, Inspected, Searched
 from sidebooks_core.workers.jobs import (
     Draw,
@@ -138,10 +139,20 @@ def _fits(answer: object, job: Job[A]) -> bool:
             return inspection.page == page
         case DrawLetters(), Lettering(width_px=width_px, height_px=height_px, ink=ink):
             return len(ink) == width_px * height_px
-        case DrawBands(), BandsDrawn(tops_px=tops_px, drawn_px=drawn_px, seen=seen, records=records):
-            is_ascending = all(before < after for before, after in pairwise(tops_px))
-            has_all = set(records) == set(drawn_px) and seen is None if records else (seen is not None) == bool(drawn_px)
-            return not tops_px[0] and is_ascending and set(drawn_px) <= set(tops_px) and has_all
+        case DrawBands(spec=spec), BandsDrawn():
+            return _is_part_of(answer, spec)
         case Identify(page=page, stop=stop), tuple() as content_ids:
             return len(content_ids) <= stop - page
     return True
+
+
+def _is_part_of(answer: BandsDrawn, spec: RasterSpec) -> bool:
+    """Whether bands belong to a raster, and have what is needed to put it together."""
+    tops_px, drawn_px, seen = answer.tops_px, answer.drawn_px, answer.seen
+    is_ascending = all(before < after for before, after in pairwise(tops_px))
+    if tops_px[0] or not is_ascending or tops_px[-1] >= spec.y1_px - spec.y0_px or not set(drawn_px) <= set(tops_px):
+        return False
+    if not spec.is_one_image:
+        return seen is None and set(answer.records) == set(drawn_px)
+    has_whole_colours = seen is None or seen.colours is None or len(seen.colours) % 4 == 0
+    return not answer.records and (seen is not None) == bool(drawn_px) and has_whole_colours

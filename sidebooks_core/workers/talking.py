@@ -15,6 +15,10 @@ _encode = msgspec.msgpack.Encoder().encode
 _A = TypeVar("_A")
 
 
+class NotBegun(Exception):
+    """A worker died before it read its job, or the job could not be sent."""
+
+
 def ask(worker: WorkerProcess, assignment: Assignment) -> None:
     """Send a job. Raises WireClosed."""
     assert worker.process.stdin is not None

@@ -95,6 +95,7 @@ class fz_stroke_state(pointer):
     dash_cap: int
     end_cap: int
     linejoin: int
+    miterlimit: float
 
 class fz_text(pointer):
     head: fz_text_span | None

@@ -106,6 +106,12 @@ def find_by_list(document: pymupdf.Document) -> None:
         document.before_page = None
 
 
+def list_ahead(document: pymupdf.Document) -> None:
+    """Have the engine list all pages at its next look-up, if it would do so at the first page with links to pages."""
+    if isinstance(document, OpenPdf) and document.before_page is not None:
+        find_by_list(document)
+
+
 def find_by_list_if_linked(document: OpenPdf, index: int) -> None:
     """Have the engine list all pages if a page has links to pages: to load it, the engine looks up the number of each target.
     Links by name are not looked up then. Raises the engine's errors.
