@@ -112,6 +112,22 @@ def test_memory_keeps_its_budgets() -> None:
         assert held.preview_bytes <= 20_000
 
 
+def test_memory_counts_the_previews_that_had_to_leave() -> None:
+    store = MemoryStore(100_000, 20_000)
+    store.put("k00", record(3000, is_preview=True))
+    size_bytes = store.statistics().preview_bytes
+    for number in range(20):
+        for _ in range(2):  # the second takes the place of the first
+            store.put(f"k{number:02}", record(3000, is_preview=True))
+        held_bytes = store.statistics().preview_bytes
+        assert held_bytes + store.evicted_preview_bytes() == (number + 1) * size_bytes
+    evicted_bytes = store.evicted_preview_bytes()
+    assert evicted_bytes > 0
+    store.put("tile", record(90_000))
+    store.delete("k19")
+    assert store.evicted_preview_bytes() == evicted_bytes
+
+
 def test_previews_are_not_evicted_by_tiles() -> None:
     store = MemoryStore(100_000, 20_000)
     store.put("preview", record(is_preview=True))

@@ -129,10 +129,13 @@ def test_a_tiff_whose_data_is_cut_off_keeps_the_sizes_of_its_pages() -> None:
 
 
 def by_hand(*entries: tuple[int, int, int]) -> bytes:
-    """A TIFF of two equal pages of 48 x 64 pixels. entries: further ones, each a tag, a kind and a value of 4 bytes."""
+    """A TIFF of two equal pages of 48 x 64 pixels. entries: further ones, or others, each a tag, a kind and a value of 4 bytes.
+    An entry of kind 16 is one more, whose value lies elsewhere.
+    """
     pixels = 48 * 64
     rows = [(256, 4, 48), (257, 4, 64), (258, 4, 8), (259, 4, 1), (262, 4, 1), (277, 4, 1), (278, 4, 64), (279, 4, pixels)]
-    rows = sorted([*rows, (273, 4, 8), *entries])
+    others = {tag for tag, kind, _ in entries if kind == 4}
+    rows = sorted([*(row for row in (*rows, (273, 4, 8)) if row[0] not in others), *entries])
     content = struct.pack("<2sHI", b"II", 42, 8 + pixels) + bytes(pixels)
     for following in (len(content) + 2 + 12 * len(rows) + 4, 0):
         directory = b"".join(struct.pack("<HHII", tag, kind, 1, value) for tag, kind, value in rows)
@@ -149,18 +152,31 @@ def by_hand(*entries: tuple[int, int, int]) -> bytes:
         [(282, 5, 2_000_000_000), (283, 5, 2_000_000_000)],
         [(282, 5, 8), (283, 5, 8), (296, 3, 2), (274, 3, 6)],
         [(282, 5, 2_000_000_000), (283, 5, 2_000_000_000), (274, 3, 6)],
-        [(256, 16, 8), (274, 3, 6)],
-        [(256, 16, 8)],
     ],
 )
 def test_odd_entries_of_a_tiff_change_no_size(entries: list[tuple[int, int, int]]) -> None:
     document = opened(by_hand(*entries))
-    assert document.page_count == 2
-    sizes = list(document.info.pages)
+    pages = [document.handle.load_page(index) for index in range(2)]
+    assert [(page.width_pt, page.height_pt) for page in document.info.pages] == [
+        (page.rect.width, page.rect.height) for page in pages
+    ]
+    document.close()
+
+
+@pytest.mark.parametrize("entries", [[(256, 16, 8), (274, 3, 6)], [(256, 16, 8)]])
+def test_pages_that_cannot_be_drawn_are_described(entries: list[tuple[int, int, int]]) -> None:
+    document = opened(by_hand(*entries))
+    assert document.page_count == len(document.info.pages) == 2
     for index in range(2):
-        try:
-            page = document.handle.load_page(index)
-        except ENGINE_ERRORS:
-            continue  # a page that cannot be drawn has any size
-        assert (sizes[index].width_pt, sizes[index].height_pt) == (page.rect.width, page.rect.height)
+        with pytest.raises(ENGINE_ERRORS):
+            document.handle.load_page(index)
+    document.close()
+
+
+def test_a_page_that_the_engine_takes_with_one_bit_only_has_its_size() -> None:
+    """24,000 x 30,000 pixels: with 8 bits the engine refuses them. The data of the page is cut off, and it is not asked for."""
+    document = opened(by_hand((256, 4, 24_000), (257, 4, 30_000), (258, 4, 1)))
+    assert [(page.width_pt, page.height_pt, page.native_px) for page in document.info.pages] == [
+        (18_000, 22_500, (24_000, 30_000))
+    ] * 2
     document.close()

@@ -6,6 +6,7 @@ import json
 
 import msgspec
 import pytest
+from msgspec.structs import replace
 
 from benchmarks.long_documents import flat_pdf
 from sidebooks_core import TileService
@@ -33,6 +34,27 @@ def test_a_manifest_has_a_canvas_for_each_page(service: TileService, limits: Lim
         assert bool(canvas["items"][0]["items"]) == limits.has_page(page)
         assert bool(canvas["thumbnail"]) == limits.has_page(page)
     assert canvases[3]["label"] == {"none": ["4"]}
+
+
+@pytest.mark.parametrize("name", ["plain", "a name \udcff that is no text"])
+@pytest.mark.parametrize("limits", LIMITS)
+def test_a_manifest_whose_canvases_are_text_is_the_one_that_is_encoded_as_a_whole(
+    service: TileService, limits: Limits, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    labels = ["i", 'the "first"', "a < b & c > d", "back\\slash/", "\udcff", "目次 予算", "é\u2028\x00\x7f", "𠮷", ""]
+    document = service.open(flat_pdf(len(labels)), name=name)
+    pages = [replace(page, label=label) for page, label in zip(document.info.pages, labels, strict=True)]
+    document.info = replace(document.info, pages=tuple(pages))
+    made = json_bytes(presentation.manifest(BASE, document, has_original=True, limits=limits))
+    for step in ("json_bytes", "Raw"):
+        monkeypatch.setattr(presentation, step, lambda canvas: canvas)
+    whole = presentation.manifest(BASE, document, has_original=True, limits=limits)
+    assert all(isinstance(canvas, dict) for canvas in whole["items"]), "none is text already"
+    assert json.loads(made) == json.loads(json_bytes(whole))
+    assert [canvas["label"]["none"] for canvas in json.loads(made)["items"]] == [
+        [label.replace("\udcff", "?") if label and limits.has_page(page) else str(page + 1)]
+        for page, label in enumerate(labels)
+    ]
 
 
 def test_json_may_hold_parts_that_are_json_already() -> None:

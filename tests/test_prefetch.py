@@ -164,7 +164,7 @@ def test_only_a_few_previews_are_under_way_and_each_page_gets_one() -> None:
             under_way.append(page)
         assert 0 < len(under_way) <= PREVIEWS_AT_ONCE
         made.append(under_way.pop(0))
-        previews.answered(made[-1], is_final=True)
+        previews.made(made[-1])
     assert made[:2] == [3, 4]
     assert sorted(made) == list(range(10))
     assert previews.next_page() is None
@@ -175,12 +175,29 @@ def test_a_preview_that_was_refused_comes_up_again_and_one_at_hand_does_not() ->
     previews.begin_at(0, 1)
     assert previews.next_page() == 0
     previews.asked()
-    previews.answered(0, is_final=False)
+    previews.failed(0, is_final=False)
     previews.skip(1)
     assert not previews.is_complete
     assert previews.next_page() is None, "the order is at its end"
     previews.begin_at(0, 1)
     assert previews.next_page() == 0
+
+
+def test_forgotten_previews_come_up_again_and_those_that_failed_do_not() -> None:
+    previews = Previews(5)
+    previews.begin_at(0, 1)
+    for page in range(3):
+        assert previews.next_page() == page
+        previews.asked()
+        assert previews.is_waiting
+        if page == 1:
+            previews.failed(page, is_final=True)
+        else:
+            previews.made(page)
+    assert not previews.is_waiting
+    previews.forget()
+    previews.begin_at(0, 1)
+    assert [previews.next_page() for _ in range(5)] == [0, 2, 3, 4, None]
 
 
 def test_previews_reach_as_far_as_they_fit_into_memory() -> None:

@@ -163,24 +163,36 @@ def test_reading_on_is_sharp_on_arrival_and_draws_each_page_once(
     assert service.statistics().prefetch_wasted_bytes == 0
 
 
+def pages_with_preview(service: sb.TileService, document: sb.Document) -> set[int]:
+    """The pages whose previews are in memory."""
+    requests = {page: preview_request(document, page, service.settings.raster_pixels) for page in range(document.page_count)}
+    return {page for page, request in requests.items() if service.parts.images.at_hand(request) is not None}
+
+
 def test_of_a_long_document_the_pages_around_the_shown_one_get_previews() -> None:
     pages = 400
     with sb.TileService(sb.Settings(workers=1, preview_bytes=60_000)) as service:
         document = service.open(flat_pdf(pages))
-        images = service.parts.images
-
-        def with_preview() -> set[int]:
-            requests = {page: preview_request(document, page, service.settings.raster_pixels) for page in range(pages)}
-            return {page for page, request in requests.items() if images.at_hand(request) is not None}
-
         with service.reader(document, VIEW_PX) as reader:
             assert reader.wait_previews(timeout_s=60)
-            assert with_preview() >= set(range(10))
+            assert pages_with_preview(service, document) >= set(range(10))
             assert service.statistics().renders < pages / 2
-            reader.turn_to(300)
-            reader.wait_sharp(timeout_s=60)
-            assert reader.wait_previews(timeout_s=60)
-            assert with_preview() >= set(range(295, 310))
+            for page in (300, 0):  # there and back: the first previews have left the memory
+                reader.turn_to(page)
+                reader.wait_sharp(timeout_s=60)
+                assert reader.wait_previews(timeout_s=60)
+                assert pages_with_preview(service, document) >= set(range(max(0, page - 5), page + 10))
+
+
+def test_two_readers_of_a_long_document_share_the_memory_for_previews() -> None:
+    with sb.TileService(sb.Settings(workers=1, preview_bytes=60_000)) as service:
+        document = service.open(flat_pdf(400))
+        with service.reader(document, VIEW_PX) as first, service.reader(document, VIEW_PX) as second:
+            for reader, page in ((first, 100), (second, 300), (first, 101), (second, 301)):
+                reader.turn_to(page)
+                reader.wait_sharp(timeout_s=60)
+                assert reader.wait_previews(timeout_s=60)
+            assert pages_with_preview(service, document) >= {*range(101, 111), *range(301, 311)}
 
 
 def test_every_page_gets_a_preview_and_a_far_jump_shows_it(reader: sb.Reader, document: sb.Document) -> None:

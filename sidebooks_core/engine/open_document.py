@@ -35,7 +35,7 @@ from sidebooks_core.text import folding
 from sidebooks_core.text import pages as page_text
 from sidebooks_core.text.folded_pages import FoldedPages
 
-_UNREADABLE = PageTree([], is_sound=False, is_plain=False)
+_UNREADABLE = PageTree([], is_sound=False, is_plain=False, is_narrow=False)
 CHARS_PER_WORD = 4
 """A page may have so many characters for each word that it may have."""
 

@@ -68,6 +68,10 @@ class Keeper:
             found = self._profiles.setdefault(image_format, replace(self.profile, image_format=image_format))
         return found
 
+    def evicted_preview_bytes(self) -> int:
+        """The bytes of all previews that had to leave the memory for others so far. Never waits."""
+        return self.store.evicted_preview_bytes()
+
     def in_memory(self, request: Request) -> Record | None:
         """The record if it is in memory. Never waits. Raises RequestError."""
         key = self.key(request)

@@ -21,7 +21,7 @@ from sidebooks_core.images.requests import Request
 from sidebooks_core.images.work import Found
 from sidebooks_core.reading.asks import Ask, Asks, cancel_all
 from sidebooks_core.reading.loop import ReaderLoop
-from sidebooks_core.reading.preview_room import PreviewRoom
+from sidebooks_core.reading.preview_room import SPARE, PreviewRoom
 from sidebooks_core.reading.screen import Painter, Screen
 from sidebooks_core.reading.stage import Stage
 from sidebooks_core.reading.view import PageView, preview_request
@@ -47,7 +47,7 @@ class Shared(Protocol):
     images: Images
 
     def count(self) -> int:
-        """The number of open readers, which share the memory for prefetch."""
+        """The number of open readers, which share the memory for prefetch and for previews."""
         ...
 
     def remember(self, document: Document, name: str | None, page: int) -> None:
@@ -94,8 +94,9 @@ class Follower:
         self._movement = Movement()
         self._costs = Costs()
         self._previews = Previews(self._document.page_count)
-        self._previews_under_way = 0
         self._room = PreviewRoom(shared.images.settings.preview_bytes)
+        self._evicted_bytes = shared.images.keeper.evicted_preview_bytes()
+        """Of previews, when all were looked for."""
         self._is_room_full = False
         """The previews around the shown page fill the memory for previews."""
         self._position_saved: int | None = None
@@ -115,8 +116,8 @@ class Follower:
 
     @property
     def has_all_previews(self) -> bool:
-        """Every page has its preview, or failed to get one; or all have that lie near enough. Read under the lock."""
-        return self._previews.is_complete or (self._is_room_full and not self._previews_under_way)
+        """The pages around the shown one have their previews, as far as the memory goes, or failed. Read under the lock."""
+        return self._previews.is_complete or (self._is_room_full and not self._previews.is_waiting)
 
     def turned(self) -> None:
         """The stage shows another spread. Called under the lock."""
@@ -156,6 +157,10 @@ class Follower:
         self._order_previews()
 
     def _order_previews(self) -> None:
+        evicted_bytes = self._images.keeper.evicted_preview_bytes()
+        if evicted_bytes - self._evicted_bytes > SPARE * self._images.settings.preview_bytes:
+            self._evicted_bytes = evicted_bytes
+            self._previews.forget()
         self._previews.begin_at(first_read(self._stage.screen.pages), self._movement.direction)
         self._is_room_full = False
 
@@ -221,10 +226,11 @@ class Follower:
         with stage.changed:
             self._asks.finish(ask)
             if is_preview:
-                self._previews.answered(page, is_final=not is_passing)
-                self._previews_under_way -= 1
                 if record is not None:
+                    self._previews.made(page)
                     self._room.see(len(record.data))
+                else:
+                    self._previews.failed(page, is_final=not is_passing)
             if record is not None and source == "render" and not record.is_preview:
                 self._costs = self._costs.with_page(record.cost_s, len(record.data))
             screen = stage.screen
@@ -254,6 +260,7 @@ class Follower:
                 page = self._previews.next_page()
                 if page is None:
                     return
+                self._room.budget_bytes = self._images.settings.preview_bytes / max(1, self._shared.count())
                 if not self._room.reaches(page, first_read(stage.screen.pages), self._document.page_count):
                     self._is_room_full = True
                     stage.changed.notify_all()
@@ -268,7 +275,6 @@ class Follower:
                     stage.changed.notify_all()
                     continue
                 self._previews.asked()
-                self._previews_under_way += 1
             self._asks.ask(request, Priority.PREVIEW)
 
     def _tell_refined(self, screen: Screen) -> None:

@@ -8,7 +8,9 @@ from sidebooks_core.scheduling.prefetch import PREVIEWS_AHEAD
 from sidebooks_core.stores.memory import RECORD_OVERHEAD_BYTES
 
 SHARE = 0.9
-"""Of the memory for previews, so much is for one reader's document: records differ in size, and other documents have some."""
+"""So much of a reader's part of the memory for previews is filled: records differ in size."""
+SPARE = 0.05
+"""Of the memory for previews, so much is evicted before any that lie near a reader's page are: others are older."""
 
 
 class PreviewRoom(Struct):
@@ -18,7 +20,8 @@ class PreviewRoom(Struct):
     ones.
     """
 
-    budget_bytes: int
+    budget_bytes: float
+    """One reader's part."""
     seen: int = 0
     seen_bytes: int = 0
 

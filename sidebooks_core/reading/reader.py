@@ -174,9 +174,10 @@ class Reader:
             return self._painter.view(self._stage.screen)[0]
 
     def wait_previews(self, timeout_s: float | None = None) -> bool:
-        """Wait until every page has its preview, or failed to; False if that takes longer than `timeout_s`.
+        """Wait until the pages around the shown one have their previews, as far as `preview_bytes` goes, or failed to; False if
+        that takes longer than `timeout_s`.
 
-        If the previews of a long document do not fit into `preview_bytes`, only the pages around the shown one get theirs.
+        The previews of most documents fit, so that every page gets its own. Open readers share `preview_bytes` evenly.
         """
         with self._changed:
             return self._changed.wait_for(lambda: self._stage.closed or self._follower.has_all_previews, timeout_s)

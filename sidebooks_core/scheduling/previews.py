@@ -15,7 +15,9 @@ class Previews:
 
     def __init__(self, page_count: int) -> None:
         self._page_count = page_count
+        self._failed: set[int] = set()
         self._ended: set[int] = set()
+        """Pages that have their preview, and those that failed."""
         self._order: Iterator[int] = iter(())
         self._under_way = 0
 
@@ -24,9 +26,18 @@ class Previews:
         """Every page has its preview, or failed to get one."""
         return len(self._ended) == self._page_count
 
+    @property
+    def is_waiting(self) -> bool:
+        """Previews that were asked for are under way."""
+        return self._under_way > 0
+
     def begin_at(self, page: int, direction: int) -> None:
         """Go from this page outwards from now on. direction: 1 in reading order, -1 against it."""
         self._order = preview_order(page, self._page_count, direction)
+
+    def forget(self) -> None:
+        """Previews may have left the memory: all pages come up again with the next `begin_at`, except those that failed."""
+        self._ended = set(self._failed)
 
     def next_page(self) -> int | None:
         """The next page of the order that has no preview. None if enough are under way, or the order is at its end."""
@@ -38,10 +49,16 @@ class Previews:
         """A preview is under way."""
         self._under_way += 1
 
-    def answered(self, page: int, *, is_final: bool) -> None:
-        """A preview that was asked for is there, or it failed. is_final: False if it is to be asked for again."""
+    def made(self, page: int) -> None:
+        """A preview that was asked for is there."""
+        self._under_way -= 1
+        self._ended.add(page)
+
+    def failed(self, page: int, *, is_final: bool) -> None:
+        """A preview that was asked for is not there. is_final: False if it is to be asked for again."""
         self._under_way -= 1
         if is_final:
+            self._failed.add(page)
             self._ended.add(page)
 
     def skip(self, page: int) -> None:

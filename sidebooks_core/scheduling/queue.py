@@ -25,7 +25,7 @@ class Priority(IntEnum):
     NEXT = 2
     """The next pages in the direction of reading."""
     PREVIEW = 3
-    """Coarse images of all pages."""
+    """Coarse images of the pages around a reader's, as far as `preview_bytes` goes."""
     BULK = 4
     """Prerendering, and other work that can wait."""
     IDLE = 5

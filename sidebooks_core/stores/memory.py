@@ -48,6 +48,7 @@ class MemoryStore:
         self._tile_bytes = 0
         self._previews: OrderedDict[str, Record] = OrderedDict()
         self._preview_bytes = 0
+        self._evicted_preview_bytes = 0
         self._held: dict[int, frozenset[str]] = {}
 
     def hold(self, owner: int, keys: frozenset[str]) -> None:
@@ -96,6 +97,11 @@ class MemoryStore:
     def scrub(self) -> None:
         """Nothing: what is removed here is gone."""
 
+    def evicted_preview_bytes(self) -> int:
+        """The bytes of all previews that had to leave for others so far."""
+        with self._lock:
+            return self._evicted_preview_bytes
+
     def statistics(self) -> MemoryStatistics:
         with self._lock:
             held = self._tile_bytes + self._preview_bytes
@@ -137,6 +143,7 @@ class MemoryStore:
         while self._preview_bytes + size_bytes > self._preview_budget:
             oldest, old = self._previews.popitem(last=False)
             self._preview_bytes -= _size(oldest, old)
+            self._evicted_preview_bytes += _size(oldest, old)
         self._previews[key] = record
         self._preview_bytes += size_bytes
 

@@ -46,6 +46,10 @@ class Tiers:
         """Evict these from memory last. Replaces what the owner held; no keys: it holds nothing any more."""
         self._memory.hold(owner, keys)
 
+    def evicted_preview_bytes(self) -> int:
+        """The bytes of all previews that had to leave the memory for others so far."""
+        return self._memory.evicted_preview_bytes()
+
     def get_memory(self, key: str) -> Record | None:
         """From memory only: this never waits."""
         return self._memory.get(key)

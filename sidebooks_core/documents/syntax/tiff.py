@@ -21,8 +21,8 @@ _SIZES = (256, 257, 296)
 _RESOLUTIONS = (282, 283)
 _SHAPE = (*_SIZES, *_RESOLUTIONS)
 _NUMBERS = (_ORIENTATION, _COMPRESSION, _SAMPLE_FORMAT, *_SHAPE)
-_ONE_GREY = ((258, 8), (259, 1), (262, 1), (273, 0), (277, 1), (278, 1), (279, 0))
-"""Entries that say: 8 bits a pixel, not packed, from black to white, no data."""
+_ONE_GREY = ((258, 1), (259, 1), (262, 1), (273, 0), (277, 1), (278, 1), (279, 0))
+"""Entries that say: 1 bit a pixel, not packed, from black to white, no data. The engine takes the largest pages with 1 bit."""
 _UNSIGNED = 1
 _ENGINE_COMPRESSIONS = frozenset((1, 2, 3, 4, 5, 7, 8, 32773, 32809, 32946, 34676, 34677))
 """None, CCITT in three forms, LZW, JPEG, Deflate in two forms, PackBits, ThunderScan, SGI's two for light."""

@@ -15,7 +15,7 @@ from sidebooks_core.engine.pdf.objects import catalog, get, items, name
 
 _DEPTH = 200
 _WIDEST = 64
-"""Most kids of the root that the engine goes through to find a page by the counts: it reads each page object among them."""
+"""Most pages of a node that the engine goes through to find a page by the counts: it reads each page object among the kids."""
 _KIDS = 16
 """The kids of a node into which a wider root is divided."""
 
@@ -29,11 +29,13 @@ class PageTree(Struct, frozen=True):
     """Whether each node has as many pages below it as it says."""
     is_plain: bool
     """Whether each node says that it is a node and has pages, and all else says that it is a page and has no kids."""
+    is_narrow: bool
+    """Whether no node has many pages among its kids, except a root that `find_by_counts` divides."""
 
     @property
     def has_true_counts(self) -> bool:
-        """Whether the engine finds the same pages by the counts as by its list."""
-        return self.is_sound and self.is_plain
+        """Whether the engine finds the same pages by the counts as by its list, and reads few others on the way."""
+        return self.is_sound and self.is_plain and self.is_narrow
 
 
 def told_count(document: pymupdf.Document) -> int:
@@ -49,6 +51,7 @@ def read_tree(document: pymupdf.Document, most: int) -> PageTree:
     root = get(catalog(raw_pdf(document)), "Pages")
     pages: list[RawObj] = []
     is_sound = is_plain = _is_node(root)
+    is_narrow = True
     above: set[int] = set()
     waiting: list[tuple[RawObj, int | None]] = [(root, None)]
     while waiting and len(pages) <= most:
@@ -68,12 +71,13 @@ def read_tree(document: pymupdf.Document, most: int) -> PageTree:
             above.add(number)
             is_plain = is_plain and name(get(node, "Type")) == "Pages"
             is_sound = is_sound and _is_node_to_the_engine(node)
-            waiting.append((node, len(pages)))
             kids = list(items(get(node, "Kids")))
+            is_narrow = is_narrow and (_has_few_pages(kids) or (not waiting and _is_divided(root, len(kids))))
+            waiting.append((node, len(pages)))
             told = next((place for place, kid in enumerate(kids) if not _is_plain_page(kid)), len(kids))
             pages += kids[: min(told, most + 1 - len(pages))]
             waiting += [(kid, None) for kid in reversed(kids[told:])]
-    return PageTree(pages, is_sound, is_plain)
+    return PageTree(pages, is_sound, is_plain, is_narrow)
 
 
 def find_by_counts(document: OpenPdf) -> None:
@@ -89,7 +93,7 @@ def find_by_counts(document: OpenPdf) -> None:
     root = get(catalog(pdf), "Pages")
     kids = get(root, "Kids")
     count = mupdf.ll_pdf_array_len(kids)
-    if count > _WIDEST and count == mupdf.ll_pdf_to_int(get(root, "Count")):  # so each kid has one page
+    if _is_divided(root, count):
         _divide(pdf, kids, count)
 
 
@@ -162,6 +166,15 @@ def _set_root(pdf: RawPdf, node: RawObj) -> None:
     added = mupdf.ll_pdf_add_object(pdf, node)
     mupdf.ll_pdf_drop_obj(node)
     mupdf.ll_pdf_dict_puts_drop(catalog(pdf), "Pages", added)
+
+
+def _is_divided(root: RawObj, kids: int) -> bool:
+    """Whether a root with so many kids is divided. For true counts: each kid has one page then."""
+    return kids > _WIDEST and kids == mupdf.ll_pdf_to_int(get(root, "Count"))
+
+
+def _has_few_pages(kids: list[RawObj]) -> bool:
+    return len(kids) <= _WIDEST or sum(map(_is_plain_page, kids)) <= _WIDEST
 
 
 def _divide(pdf: RawPdf, kids: RawObj, count: int) -> None:
