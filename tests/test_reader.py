@@ -184,17 +184,6 @@ def test_of_a_long_document_the_pages_around_the_shown_one_get_previews() -> Non
                 assert pages_with_preview(service, document) >= set(range(max(0, page - 5), page + 10))
 
 
-def test_two_readers_of_a_long_document_share_the_memory_for_previews() -> None:
-    with sb.TileService(sb.Settings(workers=1, preview_bytes=60_000)) as service:
-        document = service.open(flat_pdf(400))
-        with service.reader(document, VIEW_PX) as first, service.reader(document, VIEW_PX) as second:
-            for reader, page in ((first, 100), (second, 300), (first, 101), (second, 301)):
-                reader.turn_to(page)
-                reader.wait_sharp(timeout_s=60)
-                assert reader.wait_previews(timeout_s=60)
-            assert pages_with_preview(service, document) >= {*range(101, 111), *range(301, 311)}
-
-
 def test_every_page_gets_a_preview_and_a_far_jump_shows_it(reader: sb.Reader, document: sb.Document) -> None:
     assert reader.wait_previews(timeout_s=60)
     view = reader.turn_to(document.page_count - 1)

@@ -47,7 +47,7 @@ class Shared(Protocol):
     images: Images
 
     def count(self) -> int:
-        """The number of open readers, which share the memory for prefetch and for previews."""
+        """The number of open readers, which share the memory for prefetch."""
         ...
 
     def remember(self, document: Document, name: str | None, page: int) -> None:
@@ -260,7 +260,6 @@ class Follower:
                 page = self._previews.next_page()
                 if page is None:
                     return
-                self._room.budget_bytes = self._images.settings.preview_bytes / max(1, self._shared.count())
                 if not self._room.reaches(page, first_read(stage.screen.pages), self._document.page_count):
                     self._is_room_full = True
                     stage.changed.notify_all()

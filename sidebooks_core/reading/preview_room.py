@@ -20,8 +20,7 @@ class PreviewRoom(Struct):
     ones.
     """
 
-    budget_bytes: float
-    """One reader's part."""
+    budget_bytes: int
     seen: int = 0
     seen_bytes: int = 0
 

@@ -46,7 +46,7 @@ class Readers:
         return reader
 
     def count(self) -> int:
-        """The number of open readers, which share the memory for prefetch and for previews."""
+        """The number of open readers, which share the memory for prefetch."""
         return len(self._open)
 
     def page_of(self, document: Document, name: str) -> int:
