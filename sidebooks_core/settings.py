@@ -80,7 +80,7 @@ class Settings:
     worker_bytes: int = 3 * GIB
     """Bound of one worker process's own data, in bytes (where the platform enforces one)."""
     display_list_bytes: int = 16 * MIB
-    """Bound of the display lists that one worker keeps warm, in bytes. Those of the last two pages come on top."""
+    """Bound of the display lists that one worker keeps, in bytes. Those of the last two pages count, and are never dropped."""
     raster_pixels: int = 48 * MIB
     """Largest raster drawn at once, in pixels; a larger level is drawn in slabs."""
     document_bytes: int = 4 * GIB

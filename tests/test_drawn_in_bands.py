@@ -45,6 +45,8 @@ class Pair:
             wait_identified(self.service, document)
             if self.asked(DrawBands):
                 break
+        else:
+            pytest.fail("nobody ever helped")
         self.openers = {process for process, asked in self.watched.asked.items() if len(asked) > 0}
         self.watched.asked.clear()
         return document

@@ -105,7 +105,7 @@ class Dispatcher:
     def take_ahead(self, held_documents: set[str], flight: Flight) -> Flight | None:
         """The flight to begin after a bulk flight that ends in a moment: the next one if it is of the document. Never waits.
 
-        None while another worker calls for help, or the document is suspect. The flights of the spare are never bulk.
+        None if the document is suspect. The flights of the spare are never bulk.
         """
         with self._lock:
             is_barred = self._suspects.includes(flight.document, time.monotonic())

@@ -14,8 +14,9 @@ from sidebooks_core.workers.banding import Banding
 from sidebooks_core.workers.jobs import Draw, DrawBands, Job
 
 FEWEST_PIXELS = 1 << 21
-"""Smallest raster that is drawn in bands."""
+"""Smallest raster that is drawn in bands: a page for a large screen. Smaller ones seldom cost so much that it pays."""
 MOST_PIXELS = 1 << 25
+"""Largest one. Each of the two workers may need a canvas of all of it, of three bytes a pixel."""
 PAYS_FROM_S = 0.008
 """A page that is expected to cost less is drawn by one worker: two need 2 to 3 ms to find seams and to agree."""
 MOST_OF_LIMIT = 4
@@ -23,7 +24,9 @@ MOST_OF_LIMIT = 4
 PAGES_KNOWN = 4
 """The dearest of so many last pages of a document tells what its next page may cost."""
 DOCUMENTS_KNOWN = 256
+"""Documents of which the cost is remembered."""
 LONGEST_SIDE_PX = 16_384
+"""Longest side of a raster that is drawn in bands. The markers of a JPEG count at most 65,535 blocks in a row of blocks."""
 FORMATS = ("auto", "png", "jpeg")
 """Formats of one image that can be put together from bands."""
 

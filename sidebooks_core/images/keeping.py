@@ -95,7 +95,7 @@ class Keeper:
         if self._is_withdrawn(record.tag, asked_at):
             written()
             return
-        self.store.put(key, record, written=written, in_memory=priority is not Priority.BULK)
+        self.store.put(key, record, written=written, in_memory=priority < Priority.BULK)
         with self._lock:
             if priority in (Priority.PAGE, Priority.NEXT):
                 self.counters.prefetched_bytes += len(record.data)

@@ -25,8 +25,8 @@ HELD_BY_ALL = 4
 
 
 MOST_WARMING_S = 0.05
-"""A worker that opens a document draws the page that somebody looked at last, if it cost another worker no more. So it has the
-fonts, the glyphs and the images that many pages of a document share."""
+"""A worker that opens a document ahead draws the last page of it that was drawn for a large screen, if it cost no more. So it
+has the fonts, the glyphs and the images that many pages of a document share."""
 WARM_KNOWN = 256
 """Pairs of a document and a worker of which it is known how many pages the worker has drawn."""
 
@@ -38,7 +38,7 @@ class Looked(Struct):
     timeout_s: float
     document: weakref.ref[Document]
     warming: Draw | None = None
-    """The page that was drawn last, if it was cheap."""
+    """The last page of two million pixels or more that was drawn since, for whomever, if it was cheap."""
 
 
 class Seat(Struct, eq=False):
@@ -137,7 +137,7 @@ class Seats:
     def preparations(self, barred: set[str]) -> list[tuple[Seat, Flight]]:
         """For each idle worker the document that it should open now, if it lacks one. barred: documents that wait.
 
-        None while a reader waits for a page: two processes at work would be in the way of the host and of each other.
+        Empty while a reader waits for a page: two processes at work would be in the way of the host and of each other.
         """
         if self._visible:
             return []

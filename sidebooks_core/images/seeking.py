@@ -23,7 +23,9 @@ SUSPECT_AHEAD_S = 5.0
 IDENTIFY_AHEAD = 64
 """The most pages that one job identifies, as far as its time allows. Requests for the next pages are likely to follow."""
 IDENTIFY_VISIBLE_S = 0.002
+"""After its page, a job for a reader identifies the next ones for so long: the next request is likely to be for one of them."""
 IDENTIFY_BULK_S = 0.005
+"""The same for work for which nobody waits. So its worker is free for a reader after some milliseconds."""
 
 _log = logging.getLogger("sidebooks_core.images")
 

@@ -60,6 +60,7 @@ class BandsDrawn(Struct, frozen=True, forbid_unknown_fields=True):
     is_sound: bool
     """No problem was found. A page with a problem is drawn as a whole, where it is examined and mended."""
     draw_s: Seconds
+    """For drawing, for looking at what the bands show, and for encoding tiles."""
 
 
 class BandsEncoded(Struct, frozen=True, forbid_unknown_fields=True):

@@ -133,7 +133,7 @@ class Assignment(Struct, frozen=True, kw_only=True):
     has_file: bool = False
     """A descriptor of the document's file comes through the file channel."""
     has_bands: bool = False
-    """A descriptor of the pipe of bands comes through the file channel, after the document's."""
+    """A descriptor of the pipe of bands comes through the file channel."""
 
 
 class WorkerConfig(Struct, frozen=True, kw_only=True):
