@@ -100,10 +100,10 @@ def test_a_spread_that_is_zoomed_keeps_its_images(images: Path, drawer: Drawer) 
     for page in (0, 1, 0):
         drawer.draw(images, page, IMAGE_PX)
     before = stored()
-    held = [bytearray(b"x") * GROWTH_BYTES]
+    held = [bytearray(b"x") * (2 * GROWTH_BYTES)]
     for page in (0, 1, 0, 1):
         drawer.draw(images, page, IMAGE_PX)
-        held.append(bytearray(b"x") * GROWTH_BYTES)
+        held.append(bytearray(b"x") * (2 * GROWTH_BYTES))
     assert stored() == before
     assert before["image"] >= 2 * IMAGE_BYTES
 
@@ -111,12 +111,12 @@ def test_a_spread_that_is_zoomed_keeps_its_images(images: Path, drawer: Drawer) 
 def test_previews_of_other_pages_leave_what_somebody_looks_at(images: Path, drawer: Drawer) -> None:
     for page in (0, 1):
         drawer.draw(images, page, IMAGE_PX)
-    held = [bytearray(b"x") * GROWTH_BYTES]
+    held = [bytearray(b"x") * (2 * GROWTH_BYTES)]
     for page in (2, 3):
         drawer.draw(images, page, pyramid.PREVIEW_LONG_PX)
     assert stored()["image"] >= 2 * IMAGE_BYTES
     drawer.draw(images, 1, IMAGE_PX)
-    held.append(bytearray(b"x") * GROWTH_BYTES)
+    held.append(bytearray(b"x") * (2 * GROWTH_BYTES))
     drawer.draw(images, 0, IMAGE_PX)
     assert stored()["image"] >= 2 * IMAGE_BYTES, "no other page has come before somebody"
 
@@ -127,7 +127,7 @@ def test_previews_let_go_of_what_they_have_grown_by(images: Path, drawer: Drawer
     for _ in range(2):
         drawer.draw(images, 2, pyramid.PREVIEW_LONG_PX)
         assert stored()["image"] >= IMAGE_BYTES
-        held.append(bytearray(b"x") * GROWTH_BYTES)
+        held.append(bytearray(b"x") * (2 * GROWTH_BYTES))
         drawer.draw(images, 0, IMAGE_PX)  # does not begin another account
         drawer.draw(images, 3, pyramid.PREVIEW_LONG_PX)
         assert stored()["image"] < IMAGE_BYTES
@@ -145,11 +145,11 @@ def test_a_preview_is_told_from_larger_rasters(width_pt: float, height_pt: float
 def test_who_only_reads_lets_go_too(kind: type[ReadText | ReadLinks], images: Path, drawer: Drawer) -> None:
     drawer.draw(images, 0, IMAGE_PX)
     drawer.read(kind, images, 0)
-    held = [bytearray(b"x") * GROWTH_BYTES]
+    held = [bytearray(b"x") * (2 * GROWTH_BYTES)]
     drawer.read(kind, images, 0)
     drawer.read(kind, images, 1)
     assert stored()["image"] >= IMAGE_BYTES, "the page that is looked at has its image"
-    held.append(bytearray(b"x") * GROWTH_BYTES)
+    held.append(bytearray(b"x") * (2 * GROWTH_BYTES))
     drawer.read(kind, images, 2)
     assert stored()["image"] < IMAGE_BYTES
     assert held

@@ -1,8 +1,9 @@
 """One raster that two workers draw in bands, as the threads that serve these workers share it.
 
 The worker that has the flight is the lead; the other one helps. Each draws bands until none is left, and tells what they show.
-Then both encode their bands by one plan, and the lead's thread puts the image together. If a helper fails, or a page has a problem,
-the lead draws the page as a whole. A lead never waits for a helper that has not begun, and nobody waits for one that has left.
+Then both encode their bands by one plan, and the thread of the lead puts the image together. If a helper fails, or a page has
+a problem, the lead draws the page as a whole. A lead never waits for a helper that has not begun, and nobody waits for one that
+has left.
 """
 
 from __future__ import annotations
