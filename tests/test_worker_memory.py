@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import io
 import re
 import sys
@@ -44,6 +45,7 @@ def images(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def drawer() -> Iterator[Drawer]:
+    gc.collect()  # else what other tests have left may go meanwhile
     found = Drawer(desk.Desk(discover([]), 4 * MIB, opens_paths=True))
     yield found
     found.desk.forget_everything()
@@ -256,11 +258,12 @@ def test_growth_is_what_is_in_use() -> None:
 @pytest.mark.skipif(sys.platform != "linux", reason="the platform does not tell resident memory cheaply")
 def test_resident_memory_counts_where_the_heap_cannot_be_asked(monkeypatch: pytest.MonkeyPatch) -> None:
     """With musl, and with glibc before 2.33."""
+    gc.collect()  # else what other tests have left may go meanwhile
     monkeypatch.setattr(memory, "_heap", None)
     growth = memory.Growth(32 * MIB)
     assert memory.used_bytes() == 0
     assert not growth.look()
-    held = bytearray(b"x") * (48 * MIB)
+    held = bytearray(b"x") * (128 * MIB)
     assert growth.look()
     growth.settle()
     assert not growth.look(), "counted from here"
