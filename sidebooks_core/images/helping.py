@@ -62,18 +62,8 @@ class Helping:
         if not PAYS_FROM_S <= expected_s <= job.timeout_s / MOST_OF_LIMIT or self._dispatcher.is_suspect(flight.document):
             return
         banding = Banding(job.spec, job.image_format, job.quality, job.timeout_s)
-        part = DrawBands(
-            document=job.document,
-            timeout_s=job.timeout_s,
-            page=job.page,
-            spec=job.spec,
-            image_format=job.image_format,
-            quality=job.quality,
-            is_helper=True,
-        )
-        if self._dispatcher.call_helper(
-            flight, at_work(flight.document, Work(part, work.data, banding=banding), flight.priority)
-        ):
+        part = Work(DrawBands.of(job, is_helper=True), work.data, banding=banding)
+        if self._dispatcher.call_helper(flight, at_work(flight.document, part, flight.priority)):
             work.banding = banding
 
     def _expected_s(self, document: str, pixels: int) -> float:

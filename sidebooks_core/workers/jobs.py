@@ -76,6 +76,19 @@ class DrawBands(PageJob[BandsDrawn], frozen=True, kw_only=True, tag="draw_bands"
     is_helper: bool
     """The other worker has the flight. Draw nothing of a page that one worker draws as a whole."""
 
+    @classmethod
+    def of(cls, job: Draw, *, is_helper: bool) -> DrawBands:
+        """One worker's part in a drawing."""
+        return cls(
+            document=job.document,
+            timeout_s=job.timeout_s,
+            page=job.page,
+            spec=job.spec,
+            image_format=job.image_format,
+            quality=job.quality,
+            is_helper=is_helper,
+        )
+
 
 class EncodeBands(Job[BandsEncoded], frozen=True, kw_only=True, tag="encode_bands"):
     """Encode the bands that the last job drew."""

@@ -22,20 +22,11 @@ def lead(worker: WorkerProcess, banding: Banding, job: Draw, sent: Callable[[], 
 
     Raises NotBegun, WireClosed and WireBroken.
     """
-    part = DrawBands(
-        document=job.document,
-        timeout_s=job.timeout_s,
-        page=job.page,
-        spec=job.spec,
-        image_format=job.image_format,
-        quality=job.quality,
-        is_helper=False,
-    )
     pipe = banding.pipe()
     try:
         if pipe is None:
             return None
-        reply = _take_part(worker, banding, part, pipe, LEAD, sent)
+        reply = _take_part(worker, banding, DrawBands.of(job, is_helper=False), pipe, LEAD, sent)
         drawn = banding.drawn(_loss_of(worker)) if reply is not None else None
         return None if drawn is None or reply is None else Reply(answer=drawn, rss_bytes=reply.rss_bytes)
     finally:
