@@ -63,26 +63,28 @@ def main(pytest_arguments: list[str]) -> None:
     if pytest_arguments:
         step("tests", PYTEST, *pytest_arguments, SIDEBOOKS_REQUIRE_WHEEL="1")
     else:
-        run_all_tests()
+        run_tests("tests", PYTEST)
         others = [partial(test_on, version, wheel) for version in OTHER_PYTHONS]
         benchmarks = [partial(step, f"benchmark {name}", PYTHON, "-m", f"benchmarks.{name}", "--quick") for name in BENCHMARKS]
         two_at_once([*others, *benchmarks])
 
 
-def run_all_tests() -> None:
-    """Run the suite. Tests that fail run once more, if they are few: who fails by chance is named, and does not stop the run.
+def run_tests(name: str, *command: str | Path) -> None:
+    """Run tests. Those that fail run once more, if they are few: who fails by chance is named, and does not stop the run.
 
     On a busy machine a browser that is late can fail a test of two thousand. A fault of the code fails both times.
     """
-    failed = ROOT / ".pytest_cache" / "v" / "cache" / "lastfailed"
-    failed.unlink(missing_ok=True)
+    cache = BUILD / "pytest" / name.replace(":", "")
+    shutil.rmtree(cache, ignore_errors=True)
+    kept = ("-o", f"cache_dir={cache}")
     try:
-        step("tests", PYTEST, SIDEBOOKS_REQUIRE_WHEEL="1")
+        step(name, *command, *kept, SIDEBOOKS_REQUIRE_WHEEL="1")
     except Failed:
+        failed = cache / "v" / "cache" / "lastfailed"
         names = list(json.loads(failed.read_text(encoding="utf-8"))) if failed.exists() else []
         if not 0 < len(names) <= MOST_AGAIN:
             raise
-        step("tests that failed, again", PYTEST, "--last-failed", SIDEBOOKS_REQUIRE_WHEEL="1")
+        step(f"{name} that failed, again", *command, *kept, "--last-failed", SIDEBOOKS_REQUIRE_WHEEL="1")
         print("== UNSTEADY, failed once and passed once, to be mended:", *names, sep="\n   ", flush=True)
 
 
@@ -118,7 +120,7 @@ def test_on(version: str, wheel: Path) -> None:
     step(f"Python {version}: reinstall", python, "-m", "pip", "install", "--quiet", "--force-reinstall", "--no-deps", wheel)
     tests = [ROOT / "tests" / name for name in ON_OTHER_PYTHONS]
     pytest = python.with_name("pytest")  # not `-m pytest`, which would put the sources before the wheel
-    step(f"Python {version}: tests", pytest, "-q", "-W", "error", *tests, SIDEBOOKS_REQUIRE_WHEEL="1")
+    run_tests(f"Python {version}: tests", pytest, "-q", "-W", "error", *tests)
 
 
 def set_up() -> Path:

@@ -20,6 +20,8 @@ import { fault, summary, t } from "./words.js";
 const LEAST_ROW_PX = 80;
 const MOST_COLUMNS = 3;
 const VISIT_EVERY_MS = 60_000;
+/* Rows that come into view get their heights, which brings others into view. */
+const FRAMES_TO_SETTLE = 8;
 
 /**
  * @typedef {import("./api.js").Me} Me
@@ -148,9 +150,11 @@ export function makeShelf(host, does) {
     const link = [...host.querySelectorAll("a")].find((one) => one.getAttribute("href") === href);
     if (!link) return;
     if (document.activeElement !== link) link.focus({ preventScroll: true });
-    const place = () => scrollBy(0, link.getBoundingClientRect().top - top);
-    place();
-    requestAnimationFrame(() => requestAnimationFrame(place)); // heights of rows that were not seen were guesses
+    const place = (/** @type {number} */ frames) => {
+      scrollBy(0, link.getBoundingClientRect().top - top);
+      if (frames) requestAnimationFrame(() => place(frames - 1)); // heights of rows that were not seen were guesses
+    };
+    place(FRAMES_TO_SETTLE);
   }
 
   function leave() {
