@@ -42,15 +42,16 @@ ROOMS: dict[str, str] = {
     "reading": "errors settings tiling scheduling keys documents encoding stores images",
     "assembly": "errors settings scheduling keys documents fonts stores workers images library reading",
     "service": "errors settings statistics tiling scheduling documents stores images library reading assembly",
-    "shelf": "errors settings scheduling documents text images service databases stores",
+    "marks": "errors databases",
+    "shelf": "errors settings scheduling documents text images service databases stores marks",
     "access": "errors databases spreadsheet",
     "meeting": "errors databases spreadsheet",
     "shelf_audit": "errors databases shelf access",
     PACKAGE: "errors settings statistics tiling scheduling documents images reading service",
     "testing": "errors settings tiling documents encoding stores workers service",
     "server": "errors settings statistics tiling scheduling keys documents encoding stores images library reading service "
-    f"shelf access shelf_audit meeting {PACKAGE}",
-    "cli": f"{PACKAGE} errors settings statistics documents encoding stores library service shelf access shelf_audit meeting "
+    f"marks shelf access shelf_audit meeting {PACKAGE}",
+    "cli": f"{PACKAGE} errors settings statistics documents encoding stores library service marks shelf access shelf_audit meeting "
     "server",
     "__main__": "cli",
 }
@@ -82,7 +83,13 @@ SOLE_IMPORTERS: dict[str, tuple[str, ...]] = {
 """Which modules may import a library: those named, and what lies under them."""
 
 OF_MEETINGS = "attendance commands compiled following messages model rights session state votes voting"
-PURE = ("tiling", "scheduling", *(f"meeting.{name}" for name in OF_MEETINGS.split()))
+OF_MARKS = "clock merge model placing visibility"
+PURE = (
+    "tiling",
+    "scheduling",
+    *(f"meeting.{name}" for name in OF_MEETINGS.split()),
+    *(f"marks.{name}" for name in OF_MARKS.split()),
+)
 """Rooms and modules that are arithmetic and policy. A pure module of a room that is not pure imports only its pure ones."""
 PURE_IMPORTS = {
     "__future__", "bisect", "collections", "enum", "functools", "heapq", "itertools", "math", "msgspec", "typing",
