@@ -48,17 +48,17 @@ _named = msgspec.json.Decoder(NamedMark)
 async def of_paper(parts: ServerParts, request: HttpRequest) -> HttpResponse:
     """What whoever asks sees of the marks of a paper, after a number of its feed. Raises Refused for nobody known.
 
-    Whoever has the newest gets 304, before any mark is read.
+    Whoever has the newest gets 304, before any mark is read. A device that does not say which it is, is known by its login.
     """
     shelf, person, since = parts.of_papers().shelf, person_of(request), whole(request, "since") or 0
 
     def made() -> HttpResponse:
         of, store = still(parts, request), shelf.mark_store
         reader = parts.of_papers().mark_readers.of(request.principal, _places(request), store.meetings(of.id))
-        tag = _tag(store.seq(of.id), since, reader, request.limits)
+        tag = _tag(store.last(of.id), since, reader, request.limits)
         if request.has_etag(tag):
             return HttpResponse(304, headers=headers.text(tag, headers.NO_STORE, []))
-        found = store.read(of.id, reader, since)
+        found = store.read(of.id, reader, since, device=request.query("device") or request.principal.session)
         seen = [one for one in found.marks if one.owner == person or request.limits.has_page(one.anchor.page)]
         told = PaperMarkList(found.seq, found.server_ms, found.is_whole, _entries(parts, person, seen), list(found.gone))
         return responses.json(request, told, responses.JSON, headers.NO_STORE, tag=tag)
@@ -193,5 +193,13 @@ def _places(request: HttpRequest) -> Standings:
 
 def _tag(seq: int, since: int, reader: MarkReader, limits: Limits) -> str:
     """Another one whenever the answer would be another one, but for the time of the server."""
-    about: Sequence[object] = (seq, since, reader.id, reader.tends, sorted(reader.meetings), sorted(reader.chairs), limits.pages)
+    about: Sequence[object] = (
+        seq,
+        since,
+        reader.id,
+        reader.tends,
+        sorted(reader.meetings),
+        sorted(reader.chairs),
+        limits.pages,
+    )
     return hashlib.blake2b(json_bytes(about), digest_size=16).hexdigest()
