@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 import msgspec
 from msgspec.structs import replace
 
+from sidebooks_core.access.model import What
 from sidebooks_core.access.operations import Operation
 from sidebooks_core.access.policy import Limits
 from sidebooks_core.marks.model import Mark
@@ -127,9 +128,8 @@ async def destroy(parts: ServerParts, request: HttpRequest) -> HttpResponse:
 
     def note(detail: str) -> None:
         if parts.access is not None:
-            what = f"folder {folder}: {detail}"
-            operation = Operation.DESTROY_MARKS
-            parts.access.audit_now(operation, who=request.principal, address=request.address, detail=what)
+            what, address = What(document=folder), request.address
+            parts.access.audit_now(Operation.DESTROY_MARKS, who=request.principal, what=what, address=address, detail=detail)
 
     def made() -> HttpResponse:
         found = standing.papers_within(shelf.database, folder)
