@@ -8,7 +8,6 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 
 from msgspec import Struct
-from msgspec.structs import replace
 
 from sidebooks_core.databases.database import Database, Reading, Writing
 from sidebooks_core.databases.watcher import Watcher
@@ -123,6 +122,14 @@ class MarkStore:
             query = "SELECT DISTINCT owner FROM mark_use WHERE substr(owner, 1, ?2) = ?1 ORDER BY owner"
             return reading.all(str, query, beginning, len(beginning))
 
+    def find(self, paper_id: str, mark_id: str, owner: str) -> Mark | None:
+        """A mark of an owner on a paper; None if there is none, or if it was deleted."""
+        with self._database.reading() as reading:
+            row = rows.find(reading, mark_id)
+        if row is None or row.body is None or (row.owner, row.paper) != (owner, paper_id):
+            return None
+        return row.mark()
+
     def lost_texts(self, paper_id: str, mark_id: str, owner: str) -> list[LostText]:
         """The texts of versions that did not hold, the newest first; for 30 days. Empty for a mark of somebody else."""
         oldest_s = self._clock() - self.limits.lost_texts_s
@@ -138,9 +145,12 @@ class MarkStore:
             )  # fmt: skip
         return [LostText(one.text, Stamp(one.at_ms, one.counter, one.device), one.lost_s) for one in found]
 
-    def search(self, owner: str, query: str, limit: int = 100) -> list[FoundMark]:
-        """The marks of an owner, on any paper, whose text has all words of a query; the newest first, at most `limit`."""
-        return ending.search(self._database, owner, query, limit)
+    def search(self, owner: str, query: str, limit: int = 100, *, paper_id: str | None = None) -> list[FoundMark]:
+        """The marks of an owner whose text has all words of a query; the newest first, at most `limit`.
+
+        Width and case of letters make no difference. paper_id: on this paper only; None: on all.
+        """
+        return ending.search(self._database, owner, query, limit, paper_id)
 
     def end_owner(self, owner: str) -> int:
         """Remove all marks of somebody, a guest say, with all that is known of them. Returns how many there were."""
@@ -274,15 +284,9 @@ def _seen_after(reading: Reading, paper_id: str, reader: MarkReader, since: int)
     )  # fmt: skip
     seen: list[Mark | str] = []
     for row in found:
-        mark = row.mark()
+        mark = rows.completed(reading, row).mark()
         if mark.body is not None and may_see(mark, reader):
-            seen.append(mark if mark.anchor.content_id else _with_content_id(reading, paper_id, mark))
+            seen.append(mark)
         elif since and row.was_seen_by(reader):
             seen.append(mark.id)
     return seen
-
-
-def _with_content_id(reading: Reading, paper_id: str, mark: Mark) -> Mark:
-    """It was not known when the mark came; it may be by now."""
-    known = rows.content_id_of(reading, paper_id, mark.anchor)
-    return replace(mark, anchor=replace(mark.anchor, content_id=known or ""))
