@@ -58,7 +58,7 @@ export function fill(app, body) {
     refill(list, sections(app, desk, rows.slice(0, most)));
     further.hidden = rows.length <= most;
   };
-  body.append(h("div", { class: "buttons" }, add), search, filter, told, list, further, shown, exported(app, desk));
+  body.append(h("div", { class: "buttons" }, add), search, filter, told, list, further, shown, exported(app, desk) || "");
   show();
   const unsubscribe = desk.marks.subscribe(show);
   return unsubscribe;
@@ -140,7 +140,7 @@ function rowOf(app, desk, { placed, count }) {
   };
   return h("li", { "data-key": mark.id, "data-kind": body.kind, "data-fate": kind },
     h("button", { type: "button", class: "line", "data-at": mark.id, onclick: open }, sign, h("span", { class: "grow" },
-      h("span", { class: "small" }, about), words && h("span", { class: "words" }, ...snippet(short(words), wanted.query)),
+      h("span", { class: "small" }, about), words && h("span", { class: "words" }, ...(wanted.query ? snippet(short(words), wanted.query) : [short(words)])),
       quoted && h("q", { class: "small" }, short(quoted)),
       kind === "changed" && h("span", { class: "flag" }, icon("warning"), h("span", {}, t("page_changed"))))),
     kind !== "exact" && oldPage(app.library, desk.book, mark));

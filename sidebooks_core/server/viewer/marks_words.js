@@ -14,8 +14,15 @@ const LATIN_WIDTH = 0.55; // of a Japanese character
 const MOST_QUOTE = 1000; // characters, as the server keeps them
 const NEAR_PT = 40; // a point farther from all text means none of it
 
-/** @type {Intl.Segmenter | null | undefined} */
+/** Divides texts into words; not every browser has it. @typedef {{segment: (text: string) => Iterable<{segment: string}>}} Segmenter */
+
+/** @type {Segmenter | null | undefined} */
 let segmenter;
+
+function makeSegmenter() {
+  const { Segmenter } = /** @type {{Segmenter?: new (language: string, options: {granularity: "word"}) => Segmenter}} */ (/** @type {unknown} */ (Intl));
+  return Segmenter ? new Segmenter("ja", { granularity: "word" }) : null;
+}
 
 /**
  * Where the words of a text begin and end, in characters: Japanese is written without spaces.
@@ -25,7 +32,7 @@ let segmenter;
 export function segmentsOf(text) {
   const characters = [...text];
   if (!CJK.test(text)) return [[0, characters.length]];
-  if (segmenter === undefined) segmenter = typeof Intl.Segmenter === "function" ? new Intl.Segmenter("ja", { granularity: "word" }) : null;
+  if (segmenter === undefined) segmenter = makeSegmenter();
   if (!segmenter) return characters.map((_, at) => [at, at + 1]);
   let at = 0;
   return Array.from(segmenter.segment(text), ({ segment }) => {
