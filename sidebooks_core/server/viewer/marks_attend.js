@@ -5,9 +5,11 @@
 import { write } from "./keeping.js";
 import { speakAlsoOf } from "./matters.js";
 import { h } from "./elements.js";
+import { becomeMarks } from "./bookmarks.js";
 import { addSelectionBar } from "./marks_bar.js";
 import { MarksClock } from "./marks_clock.js";
-import { Desk, deskOf } from "./marks_desk.js";
+import { deskFor } from "./desks.js";
+import { Desk } from "./marks_desk.js";
 import { MarksDisk } from "./marks_disk.js";
 import { createMarks } from "./marks_store.js";
 import { marksApi } from "./marks_sync.js";
@@ -53,7 +55,7 @@ function device() {
 export async function openMarks(app, reader) {
   const { book } = reader;
   await prepare(app);
-  if (reader.state.book !== book || deskOf(reader)) return;
+  if (reader.state.book !== book || deskFor(reader)) return;
   const { paper } = book;
   disk ||= new MarksDisk(DATABASE);
   clock ||= new MarksClock(device(), null);
@@ -70,4 +72,5 @@ export async function openMarks(app, reader) {
     marks.close();
   };
   await marks.ready;
+  await becomeMarks(app.library, desk);
 }

@@ -3,7 +3,7 @@
 /** @import { FullApp, Reader } from "./types" */
 
 import { button, h, need } from "./elements.js";
-import { deskOf } from "./marks_desk.js";
+import { deskFor } from "./desks.js";
 import { selectedIn } from "./marks_selection.js";
 import { piecesBetween, quoteOf } from "./marks_words.js";
 import { t } from "./words.js";
@@ -29,16 +29,16 @@ export function addSelectionBar(app) {
   };
   /** @param {"highlight" | "underline"} kind */
   const mark = (kind) => once(() => {
-    const desk = reader && deskOf(reader);
+    const desk = reader && deskFor(reader);
     const made = desk?.markWords(selected(), kind) || [];
     end();
     if (made.length) app.extras.say(t(kind === "highlight" ? "kind_highlight" : "kind_underline"));
   });
   const write = once(async () => {
-    const desk = reader && deskOf(reader);
+    const desk = reader && deskFor(reader);
     const [mark] = desk?.markWords(selected(), "highlight") || [];
     end();
-    if (desk && mark) await desk.show(mark.id);
+    if (desk && mark) await desk.show(mark.id, "write");
   });
   const copy = once(async () => {
     const text = selected().map(({ lines, from, to }) => quoteOf(piecesBetween(lines, from, to))).join("\n");
@@ -56,7 +56,7 @@ export function addSelectionBar(app) {
   function fill() {
     bar.setAttribute("aria-label", t("selection_tools"));
     bar.replaceChildren(button("marker", t("do_highlight"), mark("highlight")), button("underline", t("do_underline"), mark("underline")),
-      button("note", t("do_note"), write), button("contents", t("copy_text"), copy));
+      button("note", t("do_note"), write), button("copy", t("copy_text"), copy));
   }
 
   /** Below the selected words, else at the foot of the page. @param {Range} range */
@@ -72,7 +72,7 @@ export function addSelectionBar(app) {
 
   function look() {
     const selection = document.getSelection();
-    const found = app.extras.readers.find((one) => one.state.book && deskOf(one) && selectedIn(one).length);
+    const found = app.extras.readers.find((one) => one.state.book && deskFor(one) && selectedIn(one).length);
     if (!found || !selection || isDown) {
       if (!bar.contains(document.activeElement)) bar.hidden = true;
       return;

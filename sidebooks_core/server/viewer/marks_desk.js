@@ -4,6 +4,7 @@
 /** @import { PageMarks } from "./marks_store.js" */
 /** @import { Selected } from "./marks_selection.js" */
 
+import { setDesk } from "./desks.js";
 import { colourFor } from "./marks_colours.js";
 import { isPainted } from "./marks_groups.js";
 import { kindOf } from "./marks_kinds.js";
@@ -17,15 +18,6 @@ const CHOSEN = "#0b5d43";
 
 /** A mark that is being made. @typedef {{page: number, body: MarkBody}} Draft */
 
-/** @type {WeakMap<Reader, Desk>} */
-const desks = new WeakMap();
-
-/** The desk of a reader; undefined: nothing is open in it, or its marks are not here yet. @param {Reader} reader */
-export const deskOf = (reader) => {
-  const desk = desks.get(reader);
-  return desk && desk.book === reader.state.book ? desk : undefined;
-};
-
 export class Desk {
   /** The mark that is looked at. */
   chosen = "";
@@ -36,15 +28,17 @@ export class Desk {
 
   /** @param {FullApp} app @param {Reader} reader @param {PageMarks} marks of what it shows */
   constructor(app, reader, marks) {
-    desks.get(reader)?.close();
     this.app = app;
     this.reader = reader;
     this.marks = marks;
     this.book = reader.book;
-    desks.set(reader, this);
+    setDesk(reader, this);
     const { signal } = this.#ending;
     reader.layers.push(this.#layer);
-    const unsubscribe = marks.subscribe(() => reader.paint());
+    const unsubscribe = marks.subscribe(({ added, removed, isPlaced }) => {
+      reader.paint();
+      if (isPlaced || [...added, ...removed].some((one) => one.mark.body?.kind === "bookmark")) app.extras.bars.show();
+    });
     signal.addEventListener("abort", unsubscribe);
     reader.stage.addEventListener("pointerdown", (event) => { this.#at = this.pointOf(event); }, { capture: true, signal });
     reader.addEventListener("pressed", (event) => {
@@ -59,15 +53,15 @@ export class Desk {
   close() {
     this.#ending.abort();
     this.reader.layers = this.reader.layers.filter((one) => one !== this.#layer);
-    if (desks.get(this.reader) === this) desks.delete(this.reader);
+    setDesk(this.reader, null);
     if (this.reader.state.book) this.reader.paint();
   }
 
-  /** Look at a mark: what it is, and what can be done with it. @param {string} id */
-  async show(id, isNew = false) {
+  /** Look at a mark: what it is, and what can be done with it. @param {string} id @param {import("./marks_sheet.js").Why} why */
+  async show(id, why = "look") {
     this.choose(id);
     const { showMark } = await import("./marks_sheet.js");
-    await showMark(this.app, id, isNew);
+    await showMark(this.app, id, why);
   }
 
   /** @param {string} id "": none */
@@ -120,7 +114,7 @@ export class Desk {
   /** Put a note on a page, and write it. @param {number} page @param {number} x_pt @param {number} y_pt @param {string} quote */
   async addNote(page, x_pt, y_pt, quote = "") {
     const { id } = this.marks.add(page, { kind: "note", x_pt, y_pt, text: "", colour: colourFor("note") }, { quote });
-    await this.show(id, true);
+    await this.show(id, "new");
   }
 
   /** @type {Layer} */

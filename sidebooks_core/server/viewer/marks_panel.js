@@ -5,7 +5,7 @@
 /** @import { Group, Row } from "./marks_groups.js" */
 
 import { button, h, icon, searchField } from "./elements.js";
-import { deskOf } from "./marks_desk.js";
+import { deskFor } from "./desks.js";
 import { GROUPS, groupOf, hasWords, isGroupShown, rowsOf, showGroup, textOf } from "./marks_groups.js";
 import { oldPage } from "./marks_old.js";
 import { kindName } from "./marks_sheet.js";
@@ -26,7 +26,7 @@ const SIGNS = { ink: "pen", highlight: "marker", underline: "underline", note: "
 /** Fill the panel. @param {FullApp} app @param {HTMLElement} body @returns {CleanUp | null} */
 export function fill(app, body) {
   const reader = app.active;
-  const found = deskOf(reader);
+  const found = deskFor(reader);
   if (!found) {
     body.append(h("p", {}, t("marks_none")));
     return null;

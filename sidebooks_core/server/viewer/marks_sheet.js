@@ -5,7 +5,7 @@
 
 import { button, field, h, icon } from "./elements.js";
 import { colourButtons } from "./marks_colours.js";
-import { deskOf } from "./marks_desk.js";
+import { deskFor } from "./desks.js";
 import { textOf } from "./marks_groups.js";
 import { oldPage } from "./marks_old.js";
 import { sharingChoice } from "./marks_sharing.js";
@@ -17,12 +17,15 @@ const MOST_NAME = 200;
 
 export const title = "mark_title";
 
-/** The mark that the panel is about; isNew: it goes away again if nothing is written. */
-let asked = { id: "", isNew: false };
+/** Why it is shown. "write": to write in it; "new": it was made for that, and goes away again if nothing is written.
+    @typedef {"look" | "write" | "new"} Why */
 
-/** @param {FullApp} app @param {string} id */
-export async function showMark(app, id, isNew = false) {
-  asked = { id, isNew };
+/** The mark that the panel is about. */
+let asked = { id: "", why: /** @type {Why} */ ("look") };
+
+/** @param {FullApp} app @param {string} id @param {Why} why */
+export async function showMark(app, id, why) {
+  asked = { id, why };
   await app.extras.panels.open("mark");
 }
 
@@ -37,8 +40,8 @@ export function kindName({ kind }) {
 
 /** Fill the panel. @param {FullApp} app @param {HTMLElement} body @returns {CleanUp | null} */
 export function fill(app, body) {
-  const desk = deskOf(app.active);
-  const { id, isNew } = asked;
+  const desk = deskFor(app.active);
+  const { id, why } = asked;
   const placed = desk?.marks.get(id);
   if (!desk || !placed?.mark.body) {
     body.append(h("p", {}, t("mark_gone")));
@@ -46,7 +49,7 @@ export function fill(app, body) {
   }
   desk.choose(id);
   const { mark } = placed;
-  const writing = placed.isMine && hasText(placed.mark.body) ? writer(app, desk, placed) : null;
+  const writing = placed.isMine && hasText(placed.mark.body) ? writer(desk, placed, why !== "look") : null;
   const { kind } = placed.mark.body;
   const page = placed.page ? `${t("page_word")} ${desk.reader.labelOf(placed.page)}` : "";
   body.append(
@@ -76,7 +79,7 @@ export function fill(app, body) {
     writing?.end();
     desk.choose("");
     const now = desk.marks.get(id)?.mark.body;
-    if (isNew && now?.kind === "note" && !now.text.trim()) desk.marks.remove([id]);
+    if (why === "new" && now?.kind === "note" && !now.text.trim()) desk.marks.remove([id]);
   };
 }
 
@@ -105,17 +108,17 @@ function remove(app, desk, id) {
 
 /**
  * The field for a mark's text.
- * @param {FullApp} app
  * @param {Desk} desk
  * @param {PlacedMark} placed
+ * @param {boolean} isFirst it has the focus at once, and a tablet shows its keyboard
  */
-function writer(app, desk, { mark }) {
+function writer(desk, { mark }, isFirst) {
   const { marks } = desk;
   const { id } = mark;
   const isName = mark.body?.kind === "bookmark";
   const limit = isName ? MOST_NAME : MOST_TEXT;
   const made = field(t(isName ? "mark_name" : "mark_text"), {
-    rows: isName ? null : 6, maxlength: limit, value: textOf(mark.body), autocomplete: "off", "data-first": isName ? null : "",
+    rows: isName ? null : 6, maxlength: limit, value: textOf(mark.body), autocomplete: "off", "data-first": isFirst ? "" : null,
   });
   const { input } = made;
   const told = h("p", { class: "small", role: "status" });

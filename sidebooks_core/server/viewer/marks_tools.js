@@ -6,7 +6,7 @@
 /** @import { Spot } from "./marks_words.js" */
 
 import { colourFor } from "./marks_colours.js";
-import { deskOf } from "./marks_desk.js";
+import { deskFor } from "./desks.js";
 import { piecesBetween, spotAt } from "./marks_words.js";
 import { linesOf } from "./text_lines.js";
 
@@ -15,10 +15,11 @@ const STAMP_PT = 22; // height of its letters
 /** A point of a page, in points. @typedef {{page: number, x_pt: number, y_pt: number}} PagePoint */
 
 /**
- * What a pointer does while a tool is on. `down`: false if there is nothing to be done there.
+ * What a pointer does while a tool is on. `down`: false if there is nothing to be done there. `isOfPoint`: a pointer that runs
+ * means nothing to it.
  * @typedef {{
  *   down: (reader: Reader, at: PagePoint) => boolean | Promise<boolean>, move: (at: PagePoint) => void, up: () => void | Promise<void>,
- *   cancel: () => void,
+ *   cancel: () => void, isOfPoint: boolean,
  * }} Tool
  */
 
@@ -66,14 +67,15 @@ export function wordsTool(kind, nothing) {
     sketch();
   };
   return {
+    isOfPoint: false,
     async down(reader, at) {
-      const desk = deskOf(reader);
+      const desk = deskFor(reader);
       count += 1;
       const mine = count;
       [state, last, isUp] = [null, at, false];
       if (!desk) return false;
       const content = await reader.book.text(at.page);
-      if (mine !== count || deskOf(reader) !== desk) return false;
+      if (mine !== count || deskFor(reader) !== desk) return false;
       const lines = linesIn(content);
       const from = spotAt(lines, at.x_pt, at.y_pt);
       if (!from) { nothing(); return false; }
@@ -103,8 +105,9 @@ function pointTool(does) {
   /** @type {{desk: Desk, at: PagePoint} | null} */
   let state = null;
   return {
+    isOfPoint: true,
     down(reader, at) {
-      const desk = deskOf(reader);
+      const desk = deskFor(reader);
       state = desk ? { desk, at } : null;
       return state !== null;
     },
