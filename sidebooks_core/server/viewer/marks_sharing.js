@@ -25,7 +25,7 @@ export function audiences(app, book) {
       { visibility: "collected", meeting: part.id, name: t("sees_chair"), about: t("sees_chair_about", { name }) },
     );
   }
-  found.push(
+  if (app.shelf?.me?.role !== "guest") found.push( // guests share with their meeting only
     { visibility: "shared", meeting: "", name: t("sees_readers"), about: t("sees_readers_about") },
     { visibility: "collected", meeting: "", name: t("sees_office"), about: t("sees_office_about") },
   );

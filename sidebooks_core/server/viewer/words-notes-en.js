@@ -115,5 +115,4 @@ export const words = {
   marks_pdf: "My notes as PDF",
   marks_pdf_all: "All notes that I see, as PDF",
   found_in_notes: "In my notes",
-  note_row: "Page {n}: {text}",
 };

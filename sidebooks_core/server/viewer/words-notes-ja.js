@@ -115,5 +115,4 @@ export const words = {
   marks_pdf: "自分の書き込みを PDF にする",
   marks_pdf_all: "見えている書き込みをすべて PDF にする",
   found_in_notes: "自分のメモから",
-  note_row: "ページ {n}：{text}",
 };
