@@ -140,7 +140,7 @@ export class Bars {
     $("places").classList.toggle("rtl", direction === "rtl");
     $("previous").disabled = reader.neighbour(-1) === null;
     $("next").disabled = reader.neighbour(1) === null;
-    $("bookmarks-button").classList.toggle("marked", isMarked(book.key, reader.spread));
+    $("bookmarks-button").classList.toggle("marked", isMarked(reader));
     this.#text = text;
   }
 

@@ -177,13 +177,14 @@ export async function addExtras(main) {
     one.addEventListener("touched", (event) => { if (activate(one)) event.preventDefault(); });
     one.addEventListener("refitted", () => { if (one === app.active) paintStrip(); });
     one.addEventListener("turned", () => { if (one.state.turn > 2) notices.endHint(); });
+    one.addEventListener("settled", () => { openMarks(one).catch(fail); });
     bars.attend(one);
     positions.attend(one);
-    markingOf(one).catch(fail);
     if (one.state.book) {
       retell();
       one.paint();
       showPrintable();
+      openMarks(one).catch(fail);
     }
   }
 
@@ -204,6 +205,10 @@ export async function addExtras(main) {
       await marking.toggle();
     } catch (error) { fail(/** @type {Error} */ (error)); }
   }
+
+  /* Nobody waits for marks to read a page. */
+  /** @param {Reader} one */
+  async function openMarks(one) { await (await import("./marks_attend.js")).openMarks(app, await markingOf(one)); }
 
   /* What is kept of its pages, if it was replaced since. */
   /** @param {Reader} one */

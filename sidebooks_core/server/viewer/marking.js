@@ -139,7 +139,7 @@ export class Marking {
     const { paper } = book;
     const marks = createMarks({
       paper: paper?.id ?? book.key, revision: paper?.revision ?? 1, pageCount: book.pages.length, person, disk: diskOf(library.base),
-      clock: keptClock(), api: paper && person ? marksApi(library, paper.id) : null,
+      clock: keptClock(), api: paper?.may.includes("keep_marks") && person ? marksApi(library, paper.id) : null,
       fatesOf: (revision) => fatesSince(library, book.paper, revision),
     });
     this.marks = marks;

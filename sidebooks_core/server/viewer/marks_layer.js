@@ -1,4 +1,4 @@
-/* The marks over the pages of one reader: a canvas of their own over that of the tiles, which are not painted anew for them. The marks
+/* Ink over the pages of one reader: a canvas of their own over that of the tiles, which are not painted anew for them. The marks
    of a page are kept as a bitmap, which moves and grows with the page, and is made again when the page rests in another size. */
 
 /** @import { Box, Corners, Frame, Mark, PlacedMark, Reader, View } from "./types" */
@@ -73,6 +73,7 @@ export class MarksLayer {
     reader.canvas.after(this.canvas);
     reader.layers.push((_, { page, box, view }) => this.#note(page, box, view));
     reader.addEventListener("closed", () => this.show(null));
+    reader.addEventListener("marks-shown", () => this.repaint()); // others of them
   }
 
   /** Show other marks; null: none. @param {PageMarks | null} marks */
@@ -115,7 +116,7 @@ export class MarksLayer {
   /** The marks of a page that are shown, in the order in which they are painted. @param {number} page @returns {PlacedMark[]} */
   shown(page) {
     const all = this.#marks?.of(page) || [];
-    return all.filter((one) => !(one.mark.is_of_file && one.kind === "exact") && !this.#veiled.has(one.mark.id) && this.#filter(one));
+    return all.filter((one) => one.mark.body?.kind === "ink" && !(one.mark.is_of_file && one.kind === "exact") && !this.#veiled.has(one.mark.id) && this.#filter(one));
   }
 
   /**

@@ -174,7 +174,7 @@ export type MarksPushed = {
 };
 /** The server's side of the marks of one paper. */
 export interface MarksApi {
-  read(since: number): Promise<MarkChanges>;
+  read(since: number, device: string): Promise<MarkChanges>;
   push(device: string, marks: Mark[], isLeaving?: boolean): Promise<MarksPushed>;
 }
 
