@@ -57,11 +57,13 @@ export async function openMarks(app, reader) {
   await prepare(app);
   if (reader.state.book !== book || deskFor(reader)) return;
   const { paper } = book;
+  const person = paper ? (await app.library.json("/me")).id : "";
+  if (reader.state.book !== book || deskFor(reader)) return;
   disk ||= new MarksDisk(DATABASE);
   clock ||= new MarksClock(device(), null);
   const isShared = Boolean(paper?.may.includes("keep_marks"));
   const marks = createMarks({
-    paper: book.key, revision: paper?.revision ?? 1, pageCount: book.pages.length, person: app.person, disk, clock,
+    paper: paper?.id ?? book.key, revision: paper?.revision ?? 1, pageCount: book.pages.length, person, disk, clock,
     api: isShared && paper ? marksApi(app.library, paper.id) : null, fatesOf: (revision) => fatesSince(app.library, paper, revision),
   });
   const desk = new Desk(app, reader, marks);
