@@ -79,11 +79,16 @@ export class MarksClock {
 /** Two hexadecimal digits. @param {number} byte */
 const hex = (byte) => byte.toString(16).padStart(2, "0");
 
-/** A UUID of version 7. Pages that came without encryption have no `randomUUID`. @param {number} now_ms @returns {string} */
-export function newMarkId(now_ms = Date.now()) {
+/**
+ * The id of a mark: a UUID of version 7, so that ids of a device are in the order of their stamps. Pages that came without encryption have
+ * no `randomUUID`.
+ * @param {Stamp} stamp with which the mark is made
+ */
+export function newMarkId([at_ms, counter]) {
   const random = crypto.getRandomValues(new Uint8Array(10));
-  const time = Math.max(0, Math.floor(now_ms)).toString(16).padStart(12, "0").slice(-12);
-  random[0] = 0x70 | (random[0] & 15);
+  const time = at_ms.toString(16).padStart(12, "0").slice(-12);
+  random[0] = 0x70 | ((counter >> 8) & 15);
+  random[1] = counter & 255;
   random[2] = 0x80 | (random[2] & 63);
   const text = time + [...random].map(hex).join("");
   return [text.slice(0, 8), text.slice(8, 12), text.slice(12, 16), text.slice(16, 20), text.slice(20)].join("-");

@@ -189,7 +189,7 @@ export class PageMarks {
     const { clock, revision } = this.given;
     const stamp = clock.tick();
     const { quote = "" } = options;
-    return { id: newMarkId(stamp[0]), stamp, anchor: { revision, page: page - 1, content_id: "", quote }, body, ...shownTo(options) };
+    return { id: newMarkId(stamp), stamp, anchor: { revision, page: page - 1, content_id: "", quote }, body, ...shownTo(options) };
   }
 
   /** Versions that one made: they hold, and go to the device and the server. @param {Mark[]} marks */
@@ -211,7 +211,7 @@ export class PageMarks {
   #revive(marks) {
     this.#own(marks.map((one) => {
       const stamp = this.given.clock.tick();
-      const made = { ...one, id: newMarkId(stamp[0]), stamp, is_of_file: false };
+      const made = { ...one, id: newMarkId(stamp), stamp, is_of_file: false };
       this.#history.replace(one.id, made.id);
       return made;
     }));

@@ -30,7 +30,7 @@ export function marksApi(library, paper) {
     return answer.json();
   };
   return {
-    read: (since) => asked(`${path}?since=${since}`, { cache: "no-cache" }),
+    read: (since, device) => asked(`${path}?since=${since}&device=${encodeURIComponent(device)}`, { cache: "no-store" }),
     push: (device, marks, isLeaving = false) => asked(path, {
       method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify({ device, marks }), keepalive: isLeaving,
     }),
@@ -175,7 +175,7 @@ export class MarksSync {
     const asked_ms = clock.now();
     if (this.#mustRead) {
       this.#mustRead = false;
-      const changes = await api.read(host.since());
+      const changes = await api.read(host.since(), clock.device);
       clock.hear(changes.server_ms, asked_ms);
       await host.heard(changes);
       return true;

@@ -11,6 +11,7 @@ import type { Library } from "./client.js";
 import type { IconName } from "./elements.js";
 import type { Finding } from "./finding.js";
 import type { Box, PageSize, TileBox, View } from "./layout.js";
+import type { Marking } from "./marking.js";
 import type { Notices } from "./notices.js";
 import type { PanelName, Panels } from "./panel.js";
 import type { Place as Address } from "./place.js";
@@ -101,6 +102,8 @@ export type Effect = { [N in keyof Doing]: [N, ...Parameters<Doing[N]>] }[keyof 
 export interface Handlers extends Doing {
   scene(): { room: Room; edges: boolean };
   touched(): boolean;
+  /** Whether an effect of fingers, or of the wheel, holds now. */
+  means(effect: Effect[0], by: "fingers" | "wheel"): boolean;
 }
 
 // Documents, and the reader of one
@@ -171,7 +174,7 @@ export type MarksPushed = {
 };
 /** The server's side of the marks of one paper. */
 export interface MarksApi {
-  read(since: number): Promise<MarkChanges>;
+  read(since: number, device: string): Promise<MarkChanges>;
   push(device: string, marks: Mark[], isLeaving?: boolean): Promise<MarksPushed>;
 }
 
@@ -233,6 +236,12 @@ export interface Extras {
   adopt(other: Reader | null): void;
   paintStrip(): void;
   openBeside(place: BesidePlace): Promise<void>;
+  /** The marks of a reader, when they are there. */
+  markingOf(reader: Reader): Promise<Marking>;
+  /** All that there are. */
+  readonly markings: Marking[];
+  /** Draw on the page that is read, or end that. */
+  draw(): Promise<void>;
 }
 export type BesidePlace = { kind: string; id: string; page: number | null };
 export type Beside = ReturnType<typeof makeBeside>;
