@@ -14,7 +14,7 @@ LATE_MS = 30_000
 def await_text(tab: Any) -> None:
     """Until the words of the page can be selected, and its marks are there."""
     tab.wait_for_selector("#text:not([hidden]) .line", timeout=LATE_MS)
-    tab.wait_for_function("() => import('./viewer/marks_desk.js').then(({ deskOf }) => Boolean(document.getElementById('wordbar')))")
+    tab.wait_for_selector("#stage[data-marks]", timeout=LATE_MS)
 
 
 SELECT = """([first, last]) => {
@@ -39,13 +39,15 @@ SELECT = """([first, last]) => {
 
 
 def select(tab: Any, first: str, last: str | None = None) -> None:
+    for word in (first, last or first):
+        tab.locator("#text:not([hidden]) .line", has_text=word).first.wait_for(timeout=LATE_MS)
     tab.evaluate(SELECT, [first, last or first])
     tab.wait_for_selector("#wordbar:not([hidden])", timeout=LATE_MS)
 
 
 MARKS = """async () => {
     const database = await new Promise((done, failed) => {
-        const asked = indexedDB.open('sidebooks');
+        const asked = indexedDB.open('sidebooks marks');
         asked.onsuccess = () => done(asked.result);
         asked.onerror = () => failed(asked.error);
     });

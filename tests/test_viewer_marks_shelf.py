@@ -11,11 +11,13 @@ from viewer_screen import shown
 __all__ = ["browser", "house", "visit"]
 pytestmark = NEEDS_CHROMIUM
 LATE_MS = 30_000
+UPRIGHT: dict[str, Any] = {"viewport": {"width": 820, "height": 1100}, "locale": "en-GB"}
+"""Of a tablet that shows one page."""
 PAGES = [f"議案第{number}号 予算の説明" for number in range(1, 7)]
 
 
-def open_paper(visit: Visits, who: str, paper: str, page: int = 1, size: str = "tablet") -> Any:
-    tab = visit(who, f"#paper={paper}/{page}", size=size, locale="en-GB")
+def open_paper(visit: Visits, who: str, paper: str, page: int = 1) -> Any:
+    tab = visit(who, f"#paper={paper}/{page}", **UPRIGHT)
     shown(tab, page)
     await_text(tab)
     return tab
@@ -48,7 +50,7 @@ def panel(tab: Any, name: str) -> Any:
 
 def test_a_bookmark_is_on_all_devices_and_old_ones_are_taken_over(visit: Visits, house: House) -> None:
     paper = house.paper(house.folder("しおり"), "議案.pdf", pdf(*PAGES))
-    tab = visit("議員", "", locale="en-GB")
+    tab = visit("議員", "", **UPRIGHT)
     tab.evaluate("(paper) => localStorage.setItem(`sidebooks bookmarks ${paper}`, '{\"revision\":1,\"pages\":[2,5]}')", f"paper={paper}")
     tab.evaluate("(paper) => { location.hash = `paper=${paper}/3`; }", paper)
     shown(tab, 3)

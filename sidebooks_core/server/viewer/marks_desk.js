@@ -33,6 +33,7 @@ export class Desk {
     this.marks = marks;
     this.book = reader.book;
     setDesk(reader, this);
+    reader.stage.dataset.marks = "here";
     const { signal } = this.#ending;
     reader.layers.push(this.#layer);
     const unsubscribe = marks.subscribe(({ added, removed, isPlaced }) => {
@@ -54,6 +55,7 @@ export class Desk {
     this.#ending.abort();
     this.reader.layers = this.reader.layers.filter((one) => one !== this.#layer);
     setDesk(this.reader, null);
+    delete this.reader.stage.dataset.marks;
     if (this.reader.state.book) this.reader.paint();
   }
 
