@@ -29,13 +29,22 @@ def marks_of(tab: Any, paper: str) -> list[Any]:
     return found
 
 
+AWAITED = """async ([paper, late_ms, is_wanted]) => {
+    const wanted = new Map([["some text", (marks) => marks.some((one) => one.body.text)]]).get(is_wanted) || ((marks) => marks.length === is_wanted);
+    for (const from_ms = performance.now(); ;) {
+        const { marks } = await (await fetch(`papers/${paper}/marks`)).json();
+        const there = marks.filter((one) => one.body);
+        if (wanted(there) || performance.now() - from_ms > late_ms) return there;
+        await new Promise((done) => { setTimeout(done, 100); });
+    }
+}"""
+
+
 def await_marks(tab: Any, paper: str, count: int) -> list[Any]:
-    tab.wait_for_function(
-        "async ([paper, count]) => (await (await fetch(`papers/${paper}/marks`)).json()).marks.filter(one => one.body).length === count",
-        arg=[paper, count],
-        timeout=LATE_MS,
-    )
-    return marks_of(tab, paper)
+    """The marks that the server tells whoever is at the tab, when there are so many."""
+    found: list[Any] = tab.evaluate(AWAITED, [paper, LATE_MS, count])
+    assert len(found) == count, found
+    return found
 
 
 def panel(tab: Any, name: str) -> Any:
@@ -136,11 +145,7 @@ def test_ones_own_notes_are_found_in_the_search_over_all_papers(visit: Visits, h
     tab.locator("#side").get_by_label("Note", exact=True).fill("起債の残高をたずねる")
     await_marks(tab, paper, 1)
     tab.locator("#side").get_by_role("button", name="Close").click()
-    tab.wait_for_function(
-        "async (paper) => (await (await fetch(`papers/${paper}/marks`)).json()).marks.some((one) => one.body.text)",
-        arg=paper,
-        timeout=LATE_MS,
-    )
+    assert tab.evaluate(AWAITED, [paper, LATE_MS, "some text"])[0]["body"]["text"]
     tab.evaluate("() => { location.hash = '#search=' + encodeURIComponent('起債の残高'); }")
     tab.get_by_role("heading", name="In my notes").wait_for(timeout=LATE_MS)
     tab.get_by_role("link", name="起債の残高").click()

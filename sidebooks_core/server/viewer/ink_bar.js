@@ -5,6 +5,7 @@
 
 import { button, h, icon } from "./elements.js";
 import { MARKERS, PENS, WIDTHS } from "./ink_tools.js";
+import { toolButtons } from "./marks_choice.js";
 import { t } from "./words.js";
 
 /** @type {[name: import("./ink_tools.js").ToolName, image: IconName][]} */
@@ -62,6 +63,7 @@ export function makeInkBar(drawing, leave) {
       h("div", { role: "group", "aria-label": t("tools") }, TOOLS.map(([name, image]) => (
         choice(t(`ink_${name}`), drawing.choice.tool === name, () => drawing.choose({ tool: name }), icon(image), name)))),
       ...details(),
+      h("div", { role: "group", "aria-label": t("marks_here") }, toolButtons(drawing.marking.app, leave, { class: "tool" })),
       h("div", { class: "last" }, undo, redo, act(isLow ? "up" : "down", isLow ? "ink_up" : "ink_down", move, "move"), act("done", "ink_done", leave, "done")), told,
     );
     told.textContent = savedText(marks);

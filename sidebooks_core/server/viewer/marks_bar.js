@@ -55,7 +55,7 @@ export function addSelectionBar(app) {
 
   function fill() {
     bar.setAttribute("aria-label", t("selection_tools"));
-    bar.replaceChildren(button("marker", t("do_highlight"), mark("highlight")), button("underline", t("do_underline"), mark("underline")),
+    bar.replaceChildren(button("highlight", t("do_highlight"), mark("highlight")), button("underline", t("do_underline"), mark("underline")),
       button("note", t("do_note"), write), button("copy", t("copy_text"), copy));
   }
 

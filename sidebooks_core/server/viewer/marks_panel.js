@@ -6,6 +6,7 @@
 
 import { button, h, icon, searchField } from "./elements.js";
 import { deskFor } from "./desks.js";
+import { toolButtons } from "./marks_choice.js";
 import { GROUPS, groupOf, hasWords, isGroupShown, rowsOf, showGroup, textOf } from "./marks_groups.js";
 import { oldPage } from "./marks_old.js";
 import { kindName } from "./marks_sheet.js";
@@ -21,7 +22,7 @@ export const title = "my_marks";
 const wanted = { group: "", query: "" };
 
 /** @type {{[kind: string]: import("./elements.js").IconName}} */
-const SIGNS = { ink: "pen", highlight: "marker", underline: "underline", note: "note", stamp: "stamp", bookmark: "bookmark" };
+const SIGNS = { ink: "pen", highlight: "highlight", underline: "underline", note: "note", stamp: "stamp", bookmark: "bookmark" };
 
 /** Fill the panel. @param {FullApp} app @param {HTMLElement} body @returns {CleanUp | null} */
 export function fill(app, body) {
@@ -43,6 +44,7 @@ export function fill(app, body) {
   } });
   const filter = h("div", { class: "choice", role: "group", "aria-label": t("marks_filter") });
   const shown = h("fieldset", { class: "shown" });
+  const tools = toolButtons(app, () => app.extras.panels.chosen());
   const add = button("note", t("marks_add_note"), () => { noteHere(desk).catch((error) => app.extras.fail(error)); });
 
   const show = () => {
@@ -58,7 +60,7 @@ export function fill(app, body) {
     refill(list, sections(app, desk, rows.slice(0, most)));
     further.hidden = rows.length <= most;
   };
-  body.append(h("div", { class: "buttons" }, add), search, filter, told, list, further, shown, exported(app, desk) || "");
+  body.append(h("div", { class: "buttons tools" }, tools, add), search, filter, told, list, further, shown, exported(app, desk) || "");
   show();
   const unsubscribe = desk.marks.subscribe(show);
   return unsubscribe;
