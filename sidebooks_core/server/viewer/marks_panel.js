@@ -96,7 +96,7 @@ function fillShown(fields, groups, desk) {
     const box = h("input", { type: "checkbox", checked: isGroupShown(group), onchange: () => {
       showGroup(group, box.checked);
       desk.reader.paint();
-      desk.reader.tell("marks-shown");
+      for (const one of desk.app.extras.markings) one.layer.repaint();
     } });
     return h("label", { class: "check" }, box, h("span", {}, names[group]));
   }));
@@ -131,7 +131,8 @@ function rowOf(app, desk, { placed, count }) {
   const words = textOf(body) || mark.anchor.quote || "";
   const quoted = textOf(body) && mark.anchor.quote ? mark.anchor.quote : "";
   const sign = icon(SIGNS[body.kind]);
-  if ("colour" in body) sign.style.color = body.kind === "highlight" || body.kind === "note" ? "" : body.colour;
+  const isLight = body.kind === "highlight" || body.kind === "note";
+  if ("colour" in body) Object.assign(sign.style, isLight ? { background: body.colour, color: "#1c1c1c" } : {});
   const short = (/** @type {string} */ text) => ([...text].length > MOST_WORDS ? `${[...text].slice(0, MOST_WORDS).join("")}…` : text);
   const audience = mark.visibility === "shared" ? t("is_shared") : mark.visibility === "collected" ? t("is_collected") : "";
   const about = [body.kind === "ink" && count > 1 ? t("ink_count", { n: count }) : kindName(body),

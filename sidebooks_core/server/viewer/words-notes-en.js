@@ -23,7 +23,7 @@ export const words = {
   tool_note: "Tap where the note belongs.",
   tool_stamp: "Tap where the stamp belongs.",
   no_words_there: "There are no words here to mark. On a scanned page, draw with the pen.",
-  tool_done: "Done",
+  tool_done: "Finish",
 
   // Colours
   colour: "Colour",

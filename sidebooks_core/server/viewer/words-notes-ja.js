@@ -1,8 +1,8 @@
-/* マーカー、メモ、スタンプ、書き込み一覧の文言。 */
+/* 色を付けた文字、メモ、スタンプ、書き込み一覧の文言。 */
 
 export const words = {
   // 種類
-  kind_highlight: "マーカー",
+  kind_highlight: "色を付けた文字",
   kind_underline: "下線",
   kind_note: "メモ",
   kind_stamp: "スタンプ",
@@ -11,14 +11,14 @@ export const words = {
   ink_count: "手書き（{n} 本）",
 
   // 選んだ文字への操作と道具
-  do_highlight: "マーカー",
+  do_highlight: "文字に色",
   do_underline: "下線",
   do_note: "メモを書く",
   do_stamp: "スタンプ",
   copy_text: "コピー",
   text_copied: "コピーしました",
   selection_tools: "選んだ文字の操作",
-  tool_highlight: "文字の上をなぞると、マーカーを引けます。",
+  tool_highlight: "文字の上をなぞると、色が付きます。",
   tool_underline: "文字の上をなぞると、下線を引けます。",
   tool_note: "メモを付ける場所を押してください。",
   tool_stamp: "スタンプを押す場所を押してください。",
