@@ -13,6 +13,7 @@ from msgspec.structs import replace as replaced
 from sidebooks_core.databases.database import Database
 from sidebooks_core.documents.document import Document
 from sidebooks_core.errors import PasswordRequired
+from sidebooks_core.marks.store import MarkStore
 from sidebooks_core.scheduling.queue import Priority
 from sidebooks_core.service import TileService
 from sidebooks_core.shelf import catalogue, changes, folders, upkeep
@@ -24,6 +25,7 @@ from sidebooks_core.shelf.finding import Finding
 from sidebooks_core.shelf.following import Following
 from sidebooks_core.shelf.intake import Convert, Desk, Given, Intake, TakenIn, committing, name_of, revision_of
 from sidebooks_core.shelf.keeping import Keeping
+from sidebooks_core.shelf.marking import Marking
 from sidebooks_core.shelf.model import (
     Change,
     Folder,
@@ -55,7 +57,7 @@ from sidebooks_core.shelf.watched import Watches
 CHANGES_AT_ONCE = 1000
 
 
-class Shelf(Following, Keeping, Finding):
+class Shelf(Following, Keeping, Finding, Marking):
     """Papers in folders. Thread-safe; several processes may have the same folder of data open. `close()` it."""
 
     def __init__(
@@ -92,10 +94,11 @@ class Shelf(Following, Keeping, Finding):
             self.feed.close()  # it has threads
             self.database.close()
             raise
+        self.mark_store = MarkStore(self.database, cut_log=lambda: not self.purger.finish().is_in_log)
         self.feed.tell(self._let_go_of_purged)
         ahead = DrawingAhead(self.database, service, self.purger.cache_id, self._opened.document, self.screens)
         self.preparer = Preparer(self.database, service, self.data_dir, self._opened.document, self.feed.wake, ahead)
-        self.preparer.each_day(lambda: upkeep.sweep(self.database, self.originals))
+        self.preparer.each_day(self._sweep)
         self.feed.tell(self.preparer.notice)
         self.desk = Desk(self.database, self.originals, self._intake, self._has_new, self.feed.wake, self.preparer.wake)
         self._turns = Turns(self.database, self.feed.wake)
@@ -308,6 +311,7 @@ class Shelf(Following, Keeping, Finding):
         self.feed.close()
         self.purger.close()
         self.positions.close()
+        self.mark_store.close()
         self.database.close()
         if self._temporary is not None:
             self._temporary.cleanup()
@@ -338,6 +342,10 @@ class Shelf(Following, Keeping, Finding):
         if taken.document is not None:
             self._opened.keep((paper.id, paper.revision), taken.document)
         self.preparer.wake()
+
+    def _sweep(self) -> None:
+        upkeep.sweep(self.database, self.originals)
+        self.mark_store.sweep()
 
     def _let_go_of_purged(self, told: list[Change]) -> None:
         """Papers were purged, perhaps by another process: remove what this one has of them, in memory and in its cache."""
