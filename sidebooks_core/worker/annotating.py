@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 
+from sidebooks_core.documents.annotations import Annotation
 from sidebooks_core.documents.source import Source
 from sidebooks_core.engine.annotations.files import annotated
 from sidebooks_core.engine.annotations.reading import annotations_of
@@ -31,7 +32,7 @@ def annotations_read(document: OpenDocument, job: ReadAnnotations) -> Annotation
     handle = document.handle
     if not is_pdf(handle):
         return AnnotationsRead((), job.stop)
-    found = []
+    found: list[Annotation] = []
     deadline_s = time.perf_counter() + job.budget_s
     reached = job.page
     while reached < job.stop and (reached == job.page or time.perf_counter() < deadline_s) and len(found) < MOST_IN_AN_ANSWER:

@@ -93,7 +93,10 @@ def _ink(annotation: Annotation) -> Look:
 
 
 def _widths(stroke: tuple[Sample, ...], annotation: Annotation) -> list[float]:
-    """The width of the line up to each sample. One for all of a stroke that shines through: parts that overlap would be darker."""
+    """The width of the line up to each sample.
+
+    One width for all of a stroke that shines through: parts that overlap would be darker.
+    """
     if annotation.opacity < 1:
         return [ink_width(annotation.width_pt, 0.5)] * len(stroke)
     return [ink_width(annotation.width_pt, round(pressure * INK_WIDTHS) / INK_WIDTHS) for *_, pressure in stroke]
@@ -123,9 +126,7 @@ def _towards(end: tuple[float, float], control: tuple[float, float]) -> tuple[fl
 
 def _highlighted(quad: Quad) -> str:
     upper_left, upper_right, lower_left, lower_right = corners(quad)
-    return (
-        f"{written(*upper_left)} m {written(*upper_right)} l {written(*lower_right)} l {written(*lower_left)} l h"
-    )
+    return f"{written(*upper_left)} m {written(*upper_right)} l {written(*lower_right)} l {written(*lower_left)} l h"
 
 
 def _note(annotation: Annotation) -> Look:
@@ -138,9 +139,7 @@ def _note(annotation: Annotation) -> Look:
         f"{written(x0 + side * 0.2, y0 + side * down)} m {written(x0 + side * across, y0 + side * down)} l"
         for down, across in ((0.3, 0.8), (0.5, 0.8), (0.7, 0.55))
     )
-    content = (
-        f"{_fill(annotation)} {_components(_DARK)} RG {written(side * 0.06)} w 1 j\n{_polygon(sheet)} B\n{lines}\nS"
-    )
+    content = f"{_fill(annotation)} {_components(_DARK)} RG {written(side * 0.06)} w 1 j\n{_polygon(sheet)} B\n{lines}\nS"
     return Look(around(sheet, side * 0.06), content, annotation.opacity)
 
 

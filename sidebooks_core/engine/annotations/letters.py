@@ -1,7 +1,7 @@
 """Letters that go into a file: a font of the outlines that are used, in Japanese forms. Worker side.
 
-A Type 3 font was chosen since it holds no more than the letters that are shown, needs no font file with its licence and its 16 MB,
-and looks the same in every viewer. Its text can be searched and copied.
+A Type 3 font was chosen since it holds no more than the letters that are shown, and looks the same in every viewer. A font file
+would bring its licence, and 16 MB. The text can be searched and copied.
 """
 
 from __future__ import annotations
@@ -51,10 +51,8 @@ class _Outline(mupdf.FzPathWalker2):
     def lineto(self, _context: mupdf.fz_context, x: float, y: float) -> None:
         self._step("l", (x, y))
 
-    def curveto(  # noqa: PLR0917 - the engine calls it so
-        self, _context: mupdf.fz_context, x1: float, y1: float, x2: float, y2: float, x3: float, y3: float
-    ) -> None:
-        self._step("c", (x1, y1), (x2, y2), (x3, y3))
+    def curveto(self, _context: mupdf.fz_context, *at: float) -> None:
+        self._step("c", (at[0], at[1]), (at[2], at[3]), (at[4], at[5]))
 
     def closepath(self, _context: mupdf.fz_context) -> None:
         self.steps.append("h")

@@ -29,6 +29,8 @@ _HIDDEN, _NO_VIEW = 2, 32
 _NOWHERE = 32767
 """Some programs write a box of the least and the greatest numbers of 16 bits for what has no place."""
 _FALLBACKS = {"highlight": "#ffff00", "note": "#ffd400", "bookmark": "#cc0000", "underline": "#cc0000"}
+_DIGITS = 3
+"""The engine's numbers have 24 bits: more digits are noise."""
 _MIDDLE = 0.5
 """The pressure of a pen that tells none."""
 
@@ -118,7 +120,7 @@ def _ink(annotation: RawObj, plane: Plane, _box: Box, page: int) -> Annotation |
     given = iter(pressures)
     strokes: list[tuple[Sample, ...]] = []
     for points in lists:
-        stroke = tuple((x, y, min(1.0, max(0.0, next(given, _MIDDLE)))) for x, y in points)
+        stroke = tuple((x, y, round(min(1.0, max(0.0, next(given, _MIDDLE))), _DIGITS)) for x, y in points)
         if stroke:
             strokes.append(stroke)
     border = get(get(annotation, "BS"), "W")
@@ -148,7 +150,7 @@ def _stamp(annotation: RawObj, plane: Plane, box: Box, page: int) -> Annotation 
         return _note(annotation, plane, box, page)
     made = _note(annotation, plane, box, page)
     said = text(get(annotation, "Contents")) or name(get(annotation, "Name"))
-    height_pt = stamp_height(box[3] - box[1])
+    height_pt = round(stamp_height(box[3] - box[1]), _DIGITS)
     return Annotation(page=page, kind="stamp", x_pt=made.x_pt, y_pt=made.y_pt, height_pt=height_pt, text=said[:MOST_TEXT])
 
 
@@ -170,8 +172,10 @@ def _box(rect: RawObj, plane: Plane) -> Box | None:
     if len(numbers) != 4 or all(abs(number) >= _NOWHERE for number in numbers):
         return None
     x0, y0, x1, y1 = numbers
-    box = around((plane.as_shown(x0, y0), plane.as_shown(x1, y1)))
-    return box if _is_near(*box) else None
+    left, top, right, bottom = around((plane.as_shown(x0, y0), plane.as_shown(x1, y1)))
+    if not _is_near(left, top, right, bottom):
+        return None
+    return round(left, _DIGITS), round(top, _DIGITS), round(right, _DIGITS), round(bottom, _DIGITS)
 
 
 def _quads(annotation: RawObj, plane: Plane) -> tuple[Quad, ...]:
@@ -195,7 +199,8 @@ def _points(array: RawObj, plane: Plane) -> Iterator[tuple[float, float]]:
     """The points of a list of coordinates, as shown. None if one of them has no place."""
     numbers = list(_numbers(array, 2 * MOST_POINTS + 2))
     points = [plane.as_shown(*pair) for pair in zip(numbers[::2], numbers[1::2], strict=False)]
-    yield from points if all(_is_near(*point) for point in points) else ()
+    if all(_is_near(*point) for point in points):
+        yield from ((round(x, _DIGITS), round(y, _DIGITS)) for x, y in points)
 
 
 def _is_near(*coordinates: float) -> bool:

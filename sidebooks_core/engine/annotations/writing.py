@@ -152,9 +152,10 @@ def _draw(pdf: mupdf.PdfDocument, page: _Page) -> None:
     """Draw annotations over all that a page draws. What the page does to the state of graphics does not reach them."""
     resources = mupdf.pdf_dict_gets_inheritable(page.object, "Resources")
     own = copied(pdf, resources)
-    forms = copied(pdf, mupdf.pdf_dict_gets(own, "XObject"), without=())
+    forms = copied(pdf, mupdf.pdf_dict_gets(own, "XObject"))
     taken = {mupdf.pdf_to_name(mupdf.pdf_dict_get_key(forms, place)) for place in range(mupdf.pdf_dict_len(forms))}
-    begin = next(f"Mark{number}" for number in range(len(taken) + 1) if not any(one.startswith(f"Mark{number}-") for one in taken))
+    free = (f"Mark{number}" for number in range(len(taken) + 1))
+    begin = next(one for one in free if not any(name.startswith(f"{one}-") for name in taken))
     for number, one in enumerate(page.placed):
         mupdf.pdf_dict_puts(forms, f"{begin}-{number}", one.form)
     old = mupdf.pdf_dict_gets(page.object, "Contents")
