@@ -51,8 +51,8 @@ ROOMS: dict[str, str] = {
     "testing": "errors settings tiling documents encoding stores workers service",
     "server": "errors settings statistics tiling scheduling keys documents encoding stores images library reading service "
     f"marks shelf access shelf_audit meeting {PACKAGE}",
-    "cli": f"{PACKAGE} errors settings statistics documents encoding stores library service marks shelf access shelf_audit meeting "
-    "server",
+    "cli": f"{PACKAGE} errors settings statistics documents encoding stores library service marks shelf access shelf_audit "
+    "meeting server",
     "__main__": "cli",
 }
 WORKER_ONLY = ("engine", "worker")
@@ -83,7 +83,7 @@ SOLE_IMPORTERS: dict[str, tuple[str, ...]] = {
 """Which modules may import a library: those named, and what lies under them."""
 
 OF_MEETINGS = "attendance commands compiled following messages model rights session state votes voting"
-OF_MARKS = "clock merge model placing visibility"
+OF_MARKS = "answers clock device merge model placing visibility"
 PURE = (
     "tiling",
     "scheduling",

@@ -28,16 +28,16 @@ class _Old(Struct, frozen=True, array_like=True):
     seq: int
 
 
-def search(database: Database, owner: str, query: str, limit: int) -> list[FoundMark]:
+def search(database: Database, owner: str, query: str, limit: int, paper_id: str | None) -> list[FoundMark]:
     """Marks of an owner whose text has all words of a query; the newest first."""
     words = _folded(query).split()
     found: list[FoundMark] = []
     if not words or not owner or limit <= 0:
         return found
     with database.reading() as reading:
-        condition = "WHERE owner = ? AND has_text = 1 ORDER BY at_ms DESC, counter DESC, id"
-        for row in reading.each(rows.MarkRow, f"{rows.SELECT} {condition}", owner):
-            mark = row.mark()
+        condition = "WHERE owner = ?1 AND has_text = 1 AND (?2 IS NULL OR paper = ?2) ORDER BY at_ms DESC, counter DESC, id"
+        for row in reading.each(rows.MarkRow, f"{rows.SELECT} {condition}", owner, paper_id):
+            mark = rows.completed(reading, row).mark()
             text = _folded(text_of(mark))
             if all(word in text for word in words):
                 found.append(FoundMark(row.paper, mark))

@@ -88,7 +88,15 @@ def row_of(paper_id: str, seq: int, mark: Mark, shown: Shown) -> MarkRow:
 
 
 def find(reading: Reading, mark_id: str) -> MarkRow | None:
-    return reading.one(MarkRow, f"{SELECT} WHERE mark.id = ?", mark_id)
+    row = reading.one(MarkRow, f"{SELECT} WHERE id = ?", mark_id)
+    return None if row is None else completed(reading, row)
+
+
+def completed(reading: Reading, row: MarkRow) -> MarkRow:
+    """With the content id of its page, if that is known by now."""
+    if row.content_id:
+        return row
+    return replace(row, content_id=content_id_of(reading, row.paper, row.revision, row.page) or "")
 
 
 def write(writing: Writing, row: MarkRow, mark: Mark) -> None:
@@ -102,11 +110,11 @@ def write(writing: Writing, row: MarkRow, mark: Mark) -> None:
     )  # fmt: skip
 
 
-def content_id_of(reading: Reading, paper_id: str, anchor: Anchor) -> str | None:
-    """Of the page of an anchor; empty if it is not known yet, None if there is no such page."""
+def content_id_of(reading: Reading, paper_id: str, revision: int, page: int) -> str | None:
+    """Of a page; empty if it is not known yet, None if there is no such page."""
     query = "SELECT page_count FROM revision WHERE paper = ? AND number = ?"
-    count = reading.one(int, query, paper_id, anchor.revision)
-    if count is None or anchor.page >= count:
+    count = reading.one(int, query, paper_id, revision)
+    if count is None or page >= count:
         return None
     query = "SELECT content_id FROM page WHERE paper = ? AND revision = ? AND page = ?"
-    return reading.one(str, query, paper_id, anchor.revision, anchor.page) or ""
+    return reading.one(str, query, paper_id, revision, page) or ""

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 
 from msgspec import Struct
-from msgspec.structs import replace
 
 from sidebooks_core.databases.database import Database, Reading, Writing
 from sidebooks_core.databases.watcher import Watcher
-from sidebooks_core.errors import NotOnShelf, RequestError
+from sidebooks_core.errors import NotOnShelf, RequestError, StorageError
 from sidebooks_core.marks import ending, rows
 from sidebooks_core.marks.answers import (
     Destroyed,
@@ -34,6 +34,7 @@ from sidebooks_core.marks.visibility import MarkReader, may_see
 PUSHES_AT_ONCE = 64
 """Written in one transaction."""
 LIMITS = MarkLimits()
+_log = logging.getLogger("sidebooks_core.marks")
 
 
 class MarkStore:
@@ -107,6 +108,14 @@ class MarkStore:
         self._devices.note(paper_id, reader, device, seq, now_s)
         return MarkChanges(seq, int(now_s * 1000), is_whole, marks, gone)
 
+    def find(self, paper_id: str, mark_id: str, owner: str) -> Mark | None:
+        """A mark of an owner on a paper; None if there is none, or if it was deleted."""
+        with self._database.reading() as reading:
+            row = rows.find(reading, mark_id)
+        if row is None or row.body is None or (row.owner, row.paper) != (owner, paper_id):
+            return None
+        return row.mark()
+
     def lost_texts(self, paper_id: str, mark_id: str, owner: str) -> list[LostText]:
         """The texts of versions that did not hold, the newest first; for 30 days. Empty for a mark of somebody else."""
         oldest_s = self._clock() - self.limits.lost_texts_s
@@ -122,14 +131,20 @@ class MarkStore:
             )  # fmt: skip
         return [LostText(one.text, Stamp(one.at_ms, one.counter, one.device), one.lost_s) for one in found]
 
-    def search(self, owner: str, query: str, limit: int = 100) -> list[FoundMark]:
-        """The marks of an owner, on any paper, whose text has all words of a query; the newest first, at most `limit`."""
-        return ending.search(self._database, owner, query, limit)
+    def search(self, owner: str, query: str, limit: int = 100, *, paper_id: str | None = None) -> list[FoundMark]:
+        """The marks of an owner whose text has all words of a query; the newest first, at most `limit`.
 
-    def end_owner(self, owner: str) -> int:
-        """Remove all marks of somebody, a guest say, with all that is known of them. Returns how many there were."""
+        Width and case of letters make no difference. paper_id: on this paper only; None: on all.
+        """
+        return ending.search(self._database, owner, query, limit, paper_id)
+
+    def end_owner(self, *owners: str) -> int:
+        """Remove all marks of somebody, a guest say, with all that is known of them. Returns how many there were.
+
+        Several are ended in one step, so do not call it for each guest of a meeting.
+        """
         with self._database.writing() as writing:
-            count = ending.end_owner(writing, owner)
+            count = sum(ending.end_owner(writing, owner) for owner in owners)
         self._cut_log()
         self._wake()
         return count
@@ -173,9 +188,13 @@ class MarkStore:
         """End, and write how far devices have read."""
         if self._watcher is not None:
             self._watcher.close()
-        if self._devices.has_news:
+        if not self._devices.has_news:
+            return
+        try:
             with self._database.writing() as writing:
                 self._devices.write(writing)
+        except StorageError:
+            _log.exception("how far devices have read could not be written; they begin anew")
 
     def _write(self, taken: list[_Waiting]) -> None:
         """Write pushes in one transaction. If that fails, each has its own, so none fails for another one's fault."""
@@ -225,7 +244,10 @@ class MarkStore:
             with self._telling:
                 listeners = list(self._listeners)
             for listener in listeners:
-                listener(news)
+                try:
+                    listener(news)
+                except Exception:  # noqa: BLE001 - one listener's fault must not end the others
+                    _log.exception("a listener of marks failed")
 
 
 class _Waiting(Struct, frozen=True, eq=False):
@@ -258,15 +280,9 @@ def _seen_after(reading: Reading, paper_id: str, reader: MarkReader, since: int)
     )  # fmt: skip
     seen: list[Mark | str] = []
     for row in found:
-        mark = row.mark()
+        mark = rows.completed(reading, row).mark()
         if mark.body is not None and may_see(mark, reader):
-            seen.append(mark if mark.anchor.content_id else _with_content_id(reading, paper_id, mark))
+            seen.append(mark)
         elif since and row.was_seen_by(reader):
             seen.append(mark.id)
     return seen
-
-
-def _with_content_id(reading: Reading, paper_id: str, mark: Mark) -> Mark:
-    """It was not known when the mark came; it may be by now."""
-    known = rows.content_id_of(reading, paper_id, mark.anchor)
-    return replace(mark, anchor=replace(mark.anchor, content_id=known or ""))

@@ -74,7 +74,7 @@ class Taking:
             query = "SELECT 1 FROM mark_ended WHERE paper = ? AND name = ?"
             if self._writing.one(int, query, self._paper_id, name) is not None:
                 return self._refused(mark, "ended", "the mark was deleted, and stays so")
-            content_id = rows.content_id_of(self._writing, self._paper_id, mark.anchor)
+            content_id = rows.content_id_of(self._writing, self._paper_id, mark.anchor.revision, mark.anchor.page)
             if content_id is None:
                 where = f"revision {mark.anchor.revision}, page {mark.anchor.page + 1}"
                 return self._refused(mark, "page", f"the paper has no {where}")

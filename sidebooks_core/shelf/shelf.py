@@ -98,7 +98,8 @@ class Shelf(Following, Keeping, Finding, Marking):
         self.feed.tell(self._let_go_of_purged)
         ahead = DrawingAhead(self.database, service, self.purger.cache_id, self._opened.document, self.screens)
         self.preparer = Preparer(self.database, service, self.data_dir, self._opened.document, self.feed.wake, ahead)
-        self.preparer.each_day(self._sweep)
+        self.preparer.each_day(lambda: upkeep.sweep(self.database, self.originals))
+        self.preparer.each_day(self.mark_store.sweep)
         self.feed.tell(self.preparer.notice)
         self.desk = Desk(self.database, self.originals, self._intake, self._has_new, self.feed.wake, self.preparer.wake)
         self._turns = Turns(self.database, self.feed.wake)
@@ -342,10 +343,6 @@ class Shelf(Following, Keeping, Finding, Marking):
         if taken.document is not None:
             self._opened.keep((paper.id, paper.revision), taken.document)
         self.preparer.wake()
-
-    def _sweep(self) -> None:
-        upkeep.sweep(self.database, self.originals)
-        self.mark_store.sweep()
 
     def _let_go_of_purged(self, told: list[Change]) -> None:
         """Papers were purged, perhaps by another process: remove what this one has of them, in memory and in its cache."""
