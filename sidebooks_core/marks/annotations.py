@@ -114,8 +114,8 @@ def from_annotations(
 
 
 def _stamp(one: Annotation, revision: int) -> Stamp:
-    """The last moment of the second that a file tells. So the version of the file, which the page shows, holds over the one that
-    it was made of. The same annotation in a later revision holds over it again.
+    """The last moment of the second that a file tells. So the version of the file, which the page shows, holds over that from
+    which it was made. The same annotation in a later revision holds over it again.
     """
     at_ms = one.changed_ms or one.made_ms
     return Stamp(at_ms // 1000 * 1000 + 999 if at_ms else 0, min(revision, _MOST_COUNTER), FILE_DEVICE)

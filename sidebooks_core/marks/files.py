@@ -9,7 +9,7 @@ import os
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, Protocol, TypeVar
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -23,11 +23,45 @@ from sidebooks_core.marks.model import Mark
 from sidebooks_core.marks.placing import PlacedMark
 from sidebooks_core.marks.store import MarkStore
 from sidebooks_core.marks.visibility import MarkReader
-from sidebooks_core.service import TileService
 
 MOST_SAMPLES = 4_000_000
 """Of all strokes of one file: 64 MB of coordinates."""
 _PIECE_BYTES = 1 << 20
+T_co = TypeVar("T_co", covariant=True)
+
+
+class _Written(Protocol):
+    """A document as a PDF with annotations."""
+
+    @property
+    def data(self) -> bytes: ...
+    @property
+    def is_whole(self) -> bool: ...
+
+
+class _Read(Protocol):
+    """The annotations of some pages, and the page from 0 before which they end."""
+
+    @property
+    def annotations(self) -> Sequence[Annotation]: ...
+    @property
+    def reached(self) -> int: ...
+
+
+class _Promised(Protocol[T_co]):
+    """A future, as far as it is used."""
+
+    def result(self) -> T_co: ...
+
+
+class Annotating(Protocol):
+    """What writes and reads the annotations of a file: `TileService.parts.questions`."""
+
+    def annotate(
+        self, document: Document, annotations: Sequence[Annotation], *, flattened: bool = False, client: str = ""
+    ) -> _Promised[_Written]: ...
+
+    def annotations(self, document: Document, page: int, client: str = "") -> _Promised[_Read]: ...
 
 
 class MarkedFile(Struct, frozen=True):
@@ -78,7 +112,7 @@ class ImportedMarks(Struct, frozen=True):
 
 
 def export_marks(
-    service: TileService,
+    workers: Annotating,
     document: Document,
     placed: Sequence[PlacedMark],
     names: Mapping[str, str],
@@ -96,29 +130,29 @@ def export_marks(
     samples = sum(len(stroke) for one in annotations for stroke in one.strokes)
     if samples > MOST_SAMPLES:
         raise RequestError(f"the marks have {samples} points; one file takes {MOST_SAMPLES}: export fewer pages or owners")
-    made = service.parts.questions.annotate(document, annotations, flattened=flattened, client=client).result()
+    made = workers.annotate(document, annotations, flattened=flattened, client=client).result()
     return MarkedFile(document, made.data, made.is_whole)
 
 
-def annotations_in(service: TileService, document: Document, client: str = "") -> list[Annotation]:
+def annotations_in(workers: Annotating, document: Document, client: str = "") -> list[Annotation]:
     """The annotations of a document. Raises RenderFailed for a page that cannot be read."""
     found: list[Annotation] = []
     page = 0
     while page < document.page_count:
-        read = service.parts.questions.annotations(document, page, client).result()
+        read = workers.annotations(document, page, client).result()
         found += read.annotations
         page = read.reached
     return found
 
 
-def import_marks(service: TileService, store: MarkStore, document: Document, into: Into, *, client: str = "") -> ImportedMarks:
+def import_marks(workers: Annotating, store: MarkStore, document: Document, into: Into, *, client: str = "") -> ImportedMarks:
     """The annotations of a revision's file as marks of an owner. They are part of the picture of its pages already.
 
     document: of that revision. A mark that is there already stays as it is, unless the file has a later version. If the id in
     the file is of a mark of somebody else, or of another paper, the mark gets one that belongs to this owner and paper. Raises
     what `MarkStore.push` and the workers raise.
     """
-    annotations = annotations_in(service, document, client)
+    annotations = annotations_in(workers, document, client)
     content_ids = {page: document.content_id(page) for page in sorted({one.page for one in annotations})}
     salt = f"{into.paper_id} {into.owner}"
     seen = store.read(into.paper_id, MarkReader(into.owner)).marks
