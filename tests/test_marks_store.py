@@ -28,9 +28,9 @@ from sidebooks_core.marks import (
     MarkStore,
     Note,
     Stamp,
+    ending,
     new_mark_id,
 )
-from sidebooks_core.marks import ending
 from sidebooks_core.marks import store as store_module
 from sidebooks_core.shelf import Shelf
 from sidebooks_core.testing import FakeEngine
