@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Iterator
 
 import pytest
 from asgi import Reply
-from feed_streams import Stream, listening
 from mark_hall import NOTE, attend, kept, mark, person, push, read, refusals, seen
 from quiet import wait_until
 from town_hall import EVERYBODY, NOBODY, TownHall, address, body_of, hall, town_hall
 
+from sidebooks_core.server.guest_marks import GuestMarks
 from sidebooks_core.server.route import Route
 from sidebooks_core.server.routes import ROUTES
 
@@ -186,8 +185,9 @@ class TestGuests:
         one = mark()
         kept(hall, "guest", one)
         hall.access.end_link(hall.links["other guest"].id)
-        assert hall.application._guest_marks is not None
-        assert hall.application._guest_marks.look() == 0
+        guests = GuestMarks(hall.shelf.mark_store, hall.access)
+        assert guests.look() == 0
+        guests.close()
         assert seen(hall, "guest") == {one["id"]}
 
 
@@ -228,34 +228,3 @@ class TestDestruction:
         kept(hall, "member", one)
         assert hall.ask(who, f"/folders/{hall.finance.id}/marks", "DELETE").status == 404
         assert seen(hall, "member") == {one["id"]}
-
-
-class TestEvents:
-    def told(self, stream: Stream) -> list[str]:
-        return [data["paper"] for _, kind, data in stream.events if kind == "marks"]
-
-    def test_a_private_mark_is_told_to_the_other_devices_of_its_owner_alone(self, hall: TownHall) -> None:
-        async def scenario() -> None:
-            owner, clerk = (f"sidebooks_login={hall.cookies[who]}" for who in ("member", "clerk"))
-            async with listening(hall, "", cookie=owner) as own, listening(hall, "", cookie=clerk) as other:
-                await asyncio.to_thread(kept, hall, "member", mark(NOTE | {"text": SECRET}))
-                await own.until(lambda: self.told(own))
-                await asyncio.to_thread(kept, hall, "member", mark(visibility="shared"))
-                await other.until(lambda: self.told(other))
-                await own.until(lambda: len(self.told(own)) == 2)
-                assert self.told(other) == [hall.paper.id], "of two changes it was told of the one that it sees"
-                assert set(self.told(own)) == {hall.paper.id}
-
-        asyncio.run(scenario())
-
-    def test_whoever_may_not_read_the_paper_hears_nothing(self, hall: TownHall) -> None:
-        async def scenario() -> None:
-            owner, other = (f"sidebooks_login={hall.cookies[who]}" for who in ("member", "other folder"))
-            async with listening(hall, "", cookie=owner) as reader, listening(hall, "", cookie=other) as outsider:
-                await asyncio.to_thread(kept, hall, "clerk", mark(visibility="shared"))
-                await reader.until(lambda: self.told(reader))
-                await asyncio.to_thread(kept, hall, "clerk", mark(visibility="shared"), paper=hall.other.id)
-                await outsider.until(lambda: self.told(outsider))
-                assert self.told(outsider) == [hall.other.id]
-
-        asyncio.run(scenario())

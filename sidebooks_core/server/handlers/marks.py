@@ -11,7 +11,7 @@ from msgspec.structs import replace
 from sidebooks_core.access.model import What
 from sidebooks_core.access.operations import Operation
 from sidebooks_core.access.policy import Limits
-from sidebooks_core.marks.model import Mark
+from sidebooks_core.marks.model import DeviceId, Mark
 from sidebooks_core.marks.visibility import MarkReader
 from sidebooks_core.server import headers, responses
 from sidebooks_core.server.handlers.papers import still
@@ -52,6 +52,7 @@ async def of_paper(parts: ServerParts, request: HttpRequest) -> HttpResponse:
     Whoever has the newest gets 304, before any mark is read. A device that does not say which it is, is known by its login.
     """
     shelf, person, since = parts.of_papers().shelf, person_of(request), whole(request, "since") or 0
+    device = _device(request)
 
     def made() -> HttpResponse:
         of, store = still(parts, request), shelf.mark_store
@@ -59,7 +60,7 @@ async def of_paper(parts: ServerParts, request: HttpRequest) -> HttpResponse:
         tag = _tag(store.last(of.id), since, reader, request.limits)
         if request.has_etag(tag):
             return HttpResponse(304, headers=headers.text(tag, headers.NO_STORE, []))
-        found = store.read(of.id, reader, since, device=request.query("device") or request.principal.session)
+        found = store.read(of.id, reader, since, device=device)
         seen = [one for one in found.marks if one.owner == person or request.limits.has_page(one.anchor.page)]
         told = PaperMarkList(found.seq, found.server_ms, found.is_whole, _entries(parts, person, seen), list(found.gone))
         return responses.json(request, told, responses.JSON, headers.NO_STORE, tag=tag)
@@ -140,6 +141,17 @@ async def destroy(parts: ServerParts, request: HttpRequest) -> HttpResponse:
         return HttpResponse(200, json_bytes(told), headers.momentary(responses.JSON))
 
     return await parts.pools.run("marks", made)
+
+
+def _device(request: HttpRequest) -> str:
+    """Which device asks. Raises Refused."""
+    told = request.query("device")
+    if not told:
+        return request.principal.session
+    try:
+        return msgspec.convert(told, DeviceId)
+    except msgspec.ValidationError:
+        raise Refused(400, "device: 1 to 40 letters, digits, _ or -") from None
 
 
 def _read(given: UnreadMarks, refused: list[Refusal]) -> list[Mark]:
