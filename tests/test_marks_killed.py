@@ -1,75 +1,74 @@
-"""A mark whose push has returned is there, whenever the process is killed; and one that was deleted does not come back."""
+"""A server is killed between a push and its answer: the device sends it again, and the mark is there once."""
 
 from __future__ import annotations
 
-import os
-import random
-import subprocess
-import sys
-import threading
+import json
+import socket
+import time
+import urllib.request
 from pathlib import Path
+from typing import Any
 
-from marks_house import marked_shelf, prepared
-from quiet import wait_until
+import pytest
+from mark_hall import DEVICE, NOTE, mark
+from served import PATIENCE_S, Served
+from town_hall import paper_of
 
-from sidebooks_core.marks import Mark, MarkReader, Note
-
-KILLS = int(os.environ.get("SIDEBOOKS_KILLS", "6"))
-"""A long run has 1,000."""
-CLERK = Path(__file__).parent / "marks_clerk.py"
-
-
-def killed_clerk(data_dir: Path, paper: str, seed: int, after: int) -> list[list[str]]:
-    """The promises of a clerk who is killed after so many of them, or a little later."""
-    lines: list[str] = []
-    command = [sys.executable, CLERK, data_dir, paper, str(seed)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as clerk:
-        assert clerk.stdout is not None
-        assert clerk.stdout.readline() == "begun\n"
-        reading = threading.Thread(target=lines.extend, args=(clerk.stdout,))
-        reading.start()
-        wait_until(lambda: len(lines) >= after or clerk.poll() is not None, "the clerk writes nothing", 120)
-        clerk.kill()
-        reading.join(60)
-    return [line.split() for line in lines if line.endswith("\n")]
+import sidebooks_core as sb
+from sidebooks_core.marks.visibility import MarkReader
+from sidebooks_core.shelf import Shelf
+from sidebooks_core.testing import FakeEngine
 
 
-def test_nothing_promised_is_lost_and_nothing_deleted_comes_back(tmp_path: Path) -> None:
-    chance = random.Random(20261130)
-    data_dir = tmp_path / "data"
-    kept: dict[str, str] = {}
-    deleted: set[str] = set()
-    with marked_shelf(data_dir) as shelf:
-        paper = prepared(shelf, 1).id
-    for number in range(KILLS):
-        unsure: set[str] = set()
-        for what, mark_id, *rest in killed_clerk(data_dir, paper, number, chance.randint(1, 150)):
-            if what in ("changing", "deleting"):
-                unsure.add(mark_id)
-            elif what == "kept":
-                kept[mark_id] = rest[0]
-                unsure.discard(mark_id)
-            elif what == "deleted":
-                kept.pop(mark_id)
-                deleted.add(mark_id)
-                unsure.discard(mark_id)
-        with marked_shelf(data_dir) as shelf:
-            found = {mark.id: text(mark) for owner in range(4) for mark in shelf.marks(paper, owner=f"o{owner}")}
-            sure = {mark_id: words for mark_id, words in kept.items() if mark_id not in unsure}
-            assert {mark_id: found.get(mark_id) for mark_id in sure} == sure
-            assert not deleted & set(found)
-            kept = dict(found)
-            with shelf.database.reading() as reading:
-                numbers = reading.all(int, "SELECT seq FROM mark ORDER BY seq")
-                assert len(numbers) == len(set(numbers))
-                counted = reading.all(int, "SELECT count(*) FROM mark GROUP BY owner ORDER BY owner")
-                assert counted == reading.all(int, "SELECT marks FROM mark_use WHERE marks > 0 ORDER BY owner")
-            assert numbers[-1] <= shelf.mark_store.read(paper, MarkReader("")).seq
-            assert shelf.verify().faults == []
-    assert kept
-    assert deleted
+def _shelf(data: Path) -> str:
+    """A paper on a shelf. Its id."""
+    engine = FakeEngine()
+    with sb.TileService(sb.Settings(cache_dir=None), pool=engine.pool) as service, Shelf(data, service) as shelf:
+        return shelf.register(paper_of(1, 2, 3), name="予算書").id
 
 
-def text(mark: Mark) -> str:
-    assert isinstance(mark.body, Note)
-    return mark.body.text
+def _send(server: Served, paper: str, body: bytes) -> socket.socket:
+    """Send a push. Nobody reads the answer."""
+    connection = socket.create_connection(("127.0.0.1", server.port), timeout=PATIENCE_S)
+    head = (
+        f"POST /papers/{paper}/marks HTTP/1.1\r\nHost: 127.0.0.1:{server.port}\r\nContent-Type: application/json\r\n"
+        f"Content-Length: {len(body)}\r\n\r\n"
+    )
+    connection.sendall(head.encode() + body)
+    return connection
+
+
+def _push(server: Served, paper: str, body: bytes) -> Any:
+    address = f"{server.address}papers/{paper}/marks"
+    request = urllib.request.Request(address, body, {"Content-Type": "application/json"}, method="POST")
+    with urllib.request.urlopen(request, timeout=PATIENCE_S) as reply:
+        return json.load(reply)
+
+
+@pytest.mark.parametrize("waits_for_disk", [True, False], ids=["after it was written", "at any moment"])
+def test_what_was_not_acknowledged_is_sent_again_and_there_once(tmp_path: Path, waits_for_disk: bool) -> None:
+    data = tmp_path / "data"
+    paper = _shelf(data)
+    one = mark(NOTE)
+    body = json.dumps({"device": DEVICE, "marks": [one]}).encode()
+    with Served("--data", data, cache=tmp_path / "cache") as server, _send(server, paper, body):
+        if waits_for_disk:
+            _wait_for_mark(data, paper)
+        server.kill()
+    with Served("--data", data, cache=tmp_path / "cache") as server:
+        told = _push(server, paper, body)
+        assert (told["refused"], [each["id"] for each in told["marks"]]) == ([], [one["id"]])
+        again = _push(server, paper, body)
+        assert (again["seq"], again["marks"]) == (told["seq"], told["marks"])
+        found = server.get(f"papers/{paper}/marks")
+        assert [(each["id"], each["body"]) for each in found["marks"]] == [(one["id"], NOTE)]
+
+
+def _wait_for_mark(data: Path, paper: str) -> None:
+    """Until the mark is on the disk, as another process sees it."""
+    engine = FakeEngine()
+    with sb.TileService(sb.Settings(cache_dir=None), pool=engine.pool) as service, Shelf(data, service) as shelf:
+        deadline_s = time.monotonic() + PATIENCE_S
+        while not shelf.mark_store.read(paper, MarkReader("house")).marks:
+            assert time.monotonic() < deadline_s, "the mark was not written"
+            time.sleep(0.01)
