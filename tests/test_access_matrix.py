@@ -59,6 +59,7 @@ ANSWERS = {
     "GET /oidc/login": dict.fromkeys(EVERYBODY, 404),  # there is no identity provider
     "GET /oidc/return": dict.fromkeys(EVERYBODY, 404),
     "GET /reading": dict.fromkeys(NOBODY, 401),  # nobody's places are kept
+    "GET /marks": dict.fromkeys(NOBODY, 401),  # nor nobody's marks
     "GET /me/sessions": dict.fromkeys((*NOBODY, *GUESTS), 401),  # they have no account
     "DELETE /me/sessions/{login}": dict.fromkeys((*NOBODY, *GUESTS), 401),
     "POST /me/password": dict.fromkeys((*NOBODY, *GUESTS), 401)
@@ -77,6 +78,8 @@ HARMLESS = {
     "POST /folders/{folder}",
     "POST /folders/{folder}/links",
     "PUT /papers/{paper}/position",
+    "POST /papers/{paper}/marks",
+    "DELETE /folders/{folder}/marks",
     "PATCH /folders/{folder}",
     "PATCH /papers/{paper}",
     "POST /people",

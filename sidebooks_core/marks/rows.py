@@ -110,6 +110,21 @@ def write(writing: Writing, row: MarkRow, mark: Mark) -> None:
     )  # fmt: skip
 
 
+def last_of(reading: Reading, paper_id: str) -> int:
+    """The number of the last change of the marks of a paper."""
+    query = (
+        "SELECT max(coalesce((SELECT max(seq) FROM mark WHERE paper = ?1), 0), "
+        "coalesce((SELECT seq FROM mark_horizon WHERE paper = ?1), 0))"
+    )
+    return reading.number(query, paper_id)
+
+
+def meetings_of(reading: Reading, paper_id: str) -> set[str]:
+    """Those that marks of a paper were ever shown to."""
+    found = reading.all(str, "SELECT DISTINCT shown FROM mark WHERE paper = ? AND shown != ''", paper_id)
+    return {meeting for text in found for _, meeting in shown_of(text) if meeting}
+
+
 def content_id_of(reading: Reading, paper_id: str, revision: int, page: int) -> str | None:
     """Of a page; empty if it is not known yet, None if there is no such page."""
     query = "SELECT page_count FROM revision WHERE paper = ? AND number = ?"

@@ -108,6 +108,22 @@ class MarkStore:
         self._devices.note(paper_id, reader, device, seq, now_s)
         return MarkChanges(seq, int(now_s * 1000), is_whole, marks, gone)
 
+    def last(self, paper_id: str) -> int:
+        """The number of the last change of the marks of a paper; 0 if there was none."""
+        with self._database.reading() as reading:
+            return rows.last_of(reading, paper_id)
+
+    def meetings(self, paper_id: str) -> set[str]:
+        """Those that marks of a paper were ever shared with or collected in. Whoever reads says which of them they are in."""
+        with self._database.reading() as reading:
+            return rows.meetings_of(reading, paper_id)
+
+    def owners(self, beginning: str) -> list[str]:
+        """Those who have marks, and whose id begins so."""
+        with self._database.reading() as reading:
+            query = "SELECT DISTINCT owner FROM mark_use WHERE substr(owner, 1, ?2) = ?1 ORDER BY owner"
+            return reading.all(str, query, beginning, len(beginning))
+
     def find(self, paper_id: str, mark_id: str, owner: str) -> Mark | None:
         """A mark of an owner on a paper; None if there is none, or if it was deleted."""
         with self._database.reading() as reading:
