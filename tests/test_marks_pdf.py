@@ -55,7 +55,7 @@ def test_three_programs_show_marks_where_they_are(service: sb.TileService, rotat
     document = service.open(page(rotation, box))
     data = exported(service, document, marks("anna"), flattened=flattened)
     wanted = places(document.pages[0].width_pt)
-    assert {name: misplaced(show(data), wanted) for name, show in PROGRAMS.items()} == dict.fromkeys(PROGRAMS, {})
+    assert {name: misplaced(show(data), wanted) for name, show in PROGRAMS.items()} == {name: {} for name in PROGRAMS}
 
 
 def test_a_mark_in_another_place_would_be_seen(service: sb.TileService) -> None:
@@ -149,10 +149,12 @@ def test_the_letters_of_stamps_are_in_the_file_and_can_be_copied(service: sb.Til
 
 def test_two_pages_that_share_a_list_of_annotations_do_not_share_marks(service: sb.TileService) -> None:
     with pymupdf.open() as document:
-        first, second = document.new_page(), document.new_page()
-        shared = document.get_new_xref()
-        document.update_object(shared, "[<</Type/Annot/Subtype/Square/Rect[10 10 20 20]>>]")
-        for one in (first, second):
+        for _ in range(2):
+            document.new_page()
+        square, shared = document.get_new_xref(), document.get_new_xref()
+        document.update_object(square, "<</Type/Annot/Subtype/Square/Rect[10 10 20 20]>>")
+        document.update_object(shared, f"[{square} 0 R]")
+        for one in document:
             document.xref_set_key(one.xref, "Annots", f"{shared} 0 R")
         data = document.tobytes()
     with pymupdf.open(stream=exported(service, service.open(data), marks()), filetype="pdf") as document:

@@ -112,7 +112,8 @@ MARKS = (
 MARKS_METHODS = {
     marks.PaperMarks: """
         add(page body * visibility meeting quote revision) all() at(revision) change(mark_id body)
-        export_pdf(target * revision flattened author) get(mark_id) import_pdf(revision) lost_texts(mark_id) pages(revision) push(marks) remove(mark_id) search(query limit)
+        export_pdf(target * revision flattened author) get(mark_id) import_pdf(revision)
+        lost_texts(mark_id) pages(revision) push(marks) remove(mark_id) search(query limit)
         share(mark_id visibility meeting) since(seq)
     """,
     marks.MarkStore: """
