@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from reading_room import NEEDS_CHROMIUM, Open, Room, browser, open_at, room, shown
+from reading_room import NEEDS_CHROMIUM, Open, browser, open_at, room, shown
 
 __all__ = ["browser", "open_at", "room"]
 pytestmark = NEEDS_CHROMIUM
@@ -14,7 +14,9 @@ LATE_MS = 30_000
 def await_text(tab: Any) -> None:
     """Until the words of the page can be selected, and its marks are there."""
     tab.wait_for_selector("#text:not([hidden]) .line", timeout=LATE_MS)
-    tab.wait_for_function("() => import('./viewer/marks_desk.js').then(({ deskOf }) => Boolean(document.getElementById('wordbar')))")
+    tab.wait_for_function(
+        "() => import('./viewer/marks_desk.js').then(({ deskOf }) => Boolean(document.getElementById('wordbar')))"
+    )
 
 
 SELECT = """([first, last]) => {

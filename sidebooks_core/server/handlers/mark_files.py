@@ -11,7 +11,7 @@ from sidebooks_core.marks.files import MarkedFile, export_marks
 from sidebooks_core.marks.model import Mark
 from sidebooks_core.marks.placing import PlacedMark, fates_by_page, placed
 from sidebooks_core.server import descriptions, headers, responses
-from sidebooks_core.server.handlers.marks import entries, name_of, places, readable
+from sidebooks_core.server.handlers.marks import entries, name_of, places, readable, require_here
 from sidebooks_core.server.handlers.papers import number_of, still
 from sidebooks_core.server.handlers.shelf import person_of
 from sidebooks_core.server.http import FileRange, HttpRequest, HttpResponse
@@ -70,6 +70,7 @@ async def take_in(parts: ServerParts, request: HttpRequest) -> HttpResponse:
             found = shelf.marks(of, owner=person).import_pdf(revision or of.revision)
         except DocumentError as error:
             raise Refused(409, error.message) from None
+        require_here(parts, request)
         refused = [Refusal(one.id, one.reason, one.detail) for one in found.refused]
         told = ImportedMarkList(found.found, entries(parts, person, found.marks), refused)
         return HttpResponse(200, json_bytes(told), headers.momentary(responses.JSON))

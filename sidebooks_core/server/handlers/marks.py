@@ -86,6 +86,7 @@ async def keep(parts: ServerParts, request: HttpRequest) -> HttpResponse:
             else:
                 refused.append(refusal)
         pushed = shelf.mark_store.push(of.id, kept, person)
+        require_here(parts, request)
         refused += [Refusal(one.id, one.reason, one.detail) for one in pushed.refused]
         told = KeptMarks(pushed.seq, pushed.server_ms, entries(parts, person, pushed.marks), refused)
         return HttpResponse(200, json_bytes(told), headers.momentary(responses.JSON))
@@ -201,6 +202,17 @@ def entries(parts: ServerParts, person: str, marks: Iterable[Mark]) -> list[Mark
 def name_of(parts: ServerParts, owner: str) -> str:
     """What the owner of a mark is called; empty if that is not known any more."""
     return "" if parts.access is None else parts.access.name_of(owner)
+
+
+def require_here(parts: ServerParts, request: HttpRequest) -> None:
+    """After marks were kept: a guest whose login has ended meanwhile has none. Raises Refused, StorageError.
+
+    Whoever removes the marks of guests may have looked before these were written.
+    """
+    guest = request.principal
+    if parts.access is not None and guest.role == "guest" and parts.access.ended_guests([guest.id]):
+        parts.of_papers().shelf.mark_store.end_owner(guest.id)
+        raise Refused(401, "log in first")
 
 
 def readable(marks: Iterable[Mark], request: HttpRequest) -> list[Mark]:
