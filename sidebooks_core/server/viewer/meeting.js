@@ -15,7 +15,7 @@ const PROTOCOL = 1;
 const BEHIND_MS = 10_000; // a client that is behind for so long says so
 const WHISPER_MS = 1000 / 15; // of a pointer, no more than so many
 const PLACES = ["show", "open_paper"]; // of these commands only the newest is wanted
-const FEED = ["documents", "page", "shelf", "progress", "meetings"];
+const FEED = ["documents", "page", "shelf", "progress", "meetings", "marks"];
 
 /**
  * @typedef {import("./following.js").State} State

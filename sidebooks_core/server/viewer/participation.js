@@ -296,6 +296,7 @@ export class Participation extends EventTarget {
     else if (kind === "page") this.#feed.page?.(told);
     else if (kind === "shelf") this.#feed.shelf?.(told);
     else if (kind === "progress") this.#feed.progress?.(told);
+    else if (kind === "marks") this.#feed.marks?.(told);
     else this.#feed.meetings?.();
   }
 
