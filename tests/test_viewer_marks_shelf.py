@@ -60,12 +60,16 @@ def panel(tab: Any, name: str) -> Any:
 def test_a_bookmark_is_on_all_devices_and_old_ones_are_taken_over(visit: Visits, house: House) -> None:
     paper = house.paper(house.folder("しおり"), "議案.pdf", pdf(*PAGES))
     tab = visit("議員", "", **UPRIGHT)
-    tab.evaluate("(paper) => localStorage.setItem(`sidebooks bookmarks ${paper}`, '{\"revision\":1,\"pages\":[2,5]}')", f"paper={paper}")
+    tab.evaluate(
+        '(paper) => localStorage.setItem(`sidebooks bookmarks ${paper}`, \'{"revision":1,"pages":[2,5]}\')', f"paper={paper}"
+    )
     tab.evaluate("(paper) => { location.hash = `paper=${paper}/3`; }", paper)
     shown(tab, 3)
     await_text(tab)
     assert {one["anchor"]["page"] for one in await_marks(tab, paper, 2)} == {1, 4}
-    tab.wait_for_function("() => !Object.keys(localStorage).some((key) => key.startsWith('sidebooks bookmarks'))", timeout=LATE_MS)
+    tab.wait_for_function(
+        "() => !Object.keys(localStorage).some((key) => key.startsWith('sidebooks bookmarks'))", timeout=LATE_MS
+    )
     panel(tab, "bookmarks").get_by_role("button", name="Mark this page").click()
     tab.wait_for_selector("#bookmarks-button.marked")
     await_marks(tab, paper, 3)
