@@ -42,7 +42,7 @@ ROOMS: dict[str, str] = {
     "reading": "errors settings tiling scheduling keys documents encoding stores images",
     "assembly": "errors settings scheduling keys documents fonts stores workers images library reading",
     "service": "errors settings statistics tiling scheduling documents stores images library reading assembly",
-    "marks": "errors databases",
+    "marks": "errors documents databases",
     "shelf": "errors settings scheduling documents text images service databases stores marks",
     "access": "errors databases spreadsheet",
     "meeting": "errors databases spreadsheet",

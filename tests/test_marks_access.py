@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 from asgi import Reply
-from feed_streams import Stream, listening
 from mark_hall import NOTE, attend, kept, mark, person, push, read, refusals, seen
 from quiet import wait_until
 from town_hall import EVERYBODY, NOBODY, TownHall, address, body_of, hall, town_hall
 
+from sidebooks_core.server.guest_marks import GuestMarks
 from sidebooks_core.server.route import Route
 from sidebooks_core.server.routes import ROUTES
 
@@ -174,6 +174,24 @@ class TestGuests:
         wait_until(lambda: seen(hall, "member") == set(), "the mark of the guest is still there")
         assert push(hall, "visitor", mark()).status == 401
 
+    def test_a_push_that_is_overtaken_by_the_end_of_the_login_leaves_nothing(
+        self, hall: TownHall, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        store = hall.shelf.mark_store
+        push_of_store = store.push
+
+        def push_late(*given: Any) -> Any:
+            hall.access.end_link(hall.links["guest"].id)
+            guests = GuestMarks(store, hall.access)
+            guests.look()
+            guests.close()
+            return push_of_store(*given)
+
+        monkeypatch.setattr(store, "push", push_late)
+        assert push(hall, "guest", mark(visibility="collected")).status == 401
+        assert seen(hall, "clerk") == set()
+        assert store.owners("guest-") == []
+
     def test_one_guest_never_sees_a_private_mark_of_another(self, hall: TownHall) -> None:
         kept(hall, "guest", mark())
         hall.cookies["guest 2"] = hall.log_in_anew("guest")[0]
@@ -186,8 +204,9 @@ class TestGuests:
         one = mark()
         kept(hall, "guest", one)
         hall.access.end_link(hall.links["other guest"].id)
-        assert hall.application._guest_marks is not None
-        assert hall.application._guest_marks.look() == 0
+        guests = GuestMarks(hall.shelf.mark_store, hall.access)
+        assert guests.look() == 0
+        guests.close()
         assert seen(hall, "guest") == {one["id"]}
 
 
@@ -228,34 +247,3 @@ class TestDestruction:
         kept(hall, "member", one)
         assert hall.ask(who, f"/folders/{hall.finance.id}/marks", "DELETE").status == 404
         assert seen(hall, "member") == {one["id"]}
-
-
-class TestEvents:
-    def told(self, stream: Stream) -> list[str]:
-        return [data["paper"] for _, kind, data in stream.events if kind == "marks"]
-
-    def test_a_private_mark_is_told_to_the_other_devices_of_its_owner_alone(self, hall: TownHall) -> None:
-        async def scenario() -> None:
-            owner, clerk = (f"sidebooks_login={hall.cookies[who]}" for who in ("member", "clerk"))
-            async with listening(hall, "", cookie=owner) as own, listening(hall, "", cookie=clerk) as other:
-                await asyncio.to_thread(kept, hall, "member", mark(NOTE | {"text": SECRET}))
-                await own.until(lambda: self.told(own))
-                await asyncio.to_thread(kept, hall, "member", mark(visibility="shared"))
-                await other.until(lambda: self.told(other))
-                await own.until(lambda: len(self.told(own)) == 2)
-                assert self.told(other) == [hall.paper.id], "of two changes it was told of the one that it sees"
-                assert set(self.told(own)) == {hall.paper.id}
-
-        asyncio.run(scenario())
-
-    def test_whoever_may_not_read_the_paper_hears_nothing(self, hall: TownHall) -> None:
-        async def scenario() -> None:
-            owner, other = (f"sidebooks_login={hall.cookies[who]}" for who in ("member", "other folder"))
-            async with listening(hall, "", cookie=owner) as reader, listening(hall, "", cookie=other) as outsider:
-                await asyncio.to_thread(kept, hall, "clerk", mark(visibility="shared"))
-                await reader.until(lambda: self.told(reader))
-                await asyncio.to_thread(kept, hall, "clerk", mark(visibility="shared"), paper=hall.other.id)
-                await outsider.until(lambda: self.told(outsider))
-                assert self.told(outsider) == [hall.other.id]
-
-        asyncio.run(scenario())

@@ -105,18 +105,19 @@ SHELF_METHODS = """
     wait_prepared(timeout_s) watch(path folder * settle_s who told) withdraw(paper_id * who)
 """
 MARKS = (
-    "Anchor Body Bookmark Destroyed Destruction DeviceClock FoundMark Highlight Ink LostText Mark MarkChanges MarkLimits MarkNews "
-    "MarkReader MarkStore Note PaperMarks PlacedMark Pushed Refused Stamp StampText Underline Visibility may_see new_device_id "
-    "new_mark_id"
+    "Anchor Body Bookmark Destroyed Destruction DeviceClock FoundMark Highlight ImportedMarks Ink LostText Mark MarkChanges "
+    "MarkLimits MarkNews MarkReader MarkStore Note PaperMarks PlacedMark Pushed Refused Stamp StampText Underline Visibility "
+    "may_see new_device_id new_mark_id"
 )
 MARKS_METHODS = {
     marks.PaperMarks: """
-        add(page body * visibility meeting quote revision) all() at(revision) change(mark_id body) get(mark_id)
+        add(page body * visibility meeting quote revision) all() at(revision) change(mark_id body)
+        export_pdf(target * revision flattened author) get(mark_id) import_pdf(revision)
         lost_texts(mark_id) pages(revision) push(marks) remove(mark_id) search(query limit)
         share(mark_id visibility meeting) since(seq)
     """,
     marks.MarkStore: """
-        close() destroy(paper_ids who) destructions(paper_id) end_owner(owner) find(paper_id mark_id owner)
+        close() destroy(paper_ids who) destructions(paper_id) end_owner(owners) find(paper_id mark_id owner)
         lost_texts(paper_id mark_id owner) push(paper_id marks owner) read(paper_id reader since * device)
         search(owner query limit * paper_id) sweep() tell(listener)
     """,

@@ -11,11 +11,13 @@ from viewer_screen import shown
 __all__ = ["browser", "house", "visit"]
 pytestmark = NEEDS_CHROMIUM
 LATE_MS = 30_000
+UPRIGHT: dict[str, Any] = {"viewport": {"width": 820, "height": 1100}, "locale": "en-GB"}
+"""Of a tablet that shows one page."""
 PAGES = [f"議案第{number}号 予算の説明" for number in range(1, 7)]
 
 
-def open_paper(visit: Visits, who: str, paper: str, page: int = 1, size: str = "tablet") -> Any:
-    tab = visit(who, f"#paper={paper}/{page}", size=size, locale="en-GB")
+def open_paper(visit: Visits, who: str, paper: str, page: int = 1) -> Any:
+    tab = visit(who, f"#paper={paper}/{page}", **UPRIGHT)
     shown(tab, page)
     await_text(tab)
     return tab
@@ -27,13 +29,22 @@ def marks_of(tab: Any, paper: str) -> list[Any]:
     return found
 
 
+AWAITED = """async ([paper, late_ms, is_wanted]) => {
+    const wanted = new Map([["some text", (marks) => marks.some((one) => one.body.text)]]).get(is_wanted) || ((marks) => marks.length === is_wanted);
+    for (const from_ms = performance.now(); ;) {
+        const { marks } = await (await fetch(`papers/${paper}/marks`)).json();
+        const there = marks.filter((one) => one.body);
+        if (wanted(there) || performance.now() - from_ms > late_ms) return there;
+        await new Promise((done) => { setTimeout(done, 100); });
+    }
+}"""
+
+
 def await_marks(tab: Any, paper: str, count: int) -> list[Any]:
-    tab.wait_for_function(
-        "async ([paper, count]) => (await (await fetch(`papers/${paper}/marks`)).json()).marks.filter(one => one.body).length === count",
-        arg=[paper, count],
-        timeout=LATE_MS,
-    )
-    return marks_of(tab, paper)
+    """The marks that the server tells whoever is at the tab, when there are so many."""
+    found: list[Any] = tab.evaluate(AWAITED, [paper, LATE_MS, count])
+    assert len(found) == count, found
+    return found
 
 
 def panel(tab: Any, name: str) -> Any:
@@ -48,13 +59,17 @@ def panel(tab: Any, name: str) -> Any:
 
 def test_a_bookmark_is_on_all_devices_and_old_ones_are_taken_over(visit: Visits, house: House) -> None:
     paper = house.paper(house.folder("しおり"), "議案.pdf", pdf(*PAGES))
-    tab = visit("議員", "", locale="en-GB")
-    tab.evaluate("(paper) => localStorage.setItem(`sidebooks bookmarks ${paper}`, '{\"revision\":1,\"pages\":[2,5]}')", f"paper={paper}")
+    tab = visit("議員", "", **UPRIGHT)
+    tab.evaluate(
+        '(paper) => localStorage.setItem(`sidebooks bookmarks ${paper}`, \'{"revision":1,"pages":[2,5]}\')', f"paper={paper}"
+    )
     tab.evaluate("(paper) => { location.hash = `paper=${paper}/3`; }", paper)
     shown(tab, 3)
     await_text(tab)
     assert {one["anchor"]["page"] for one in await_marks(tab, paper, 2)} == {1, 4}
-    tab.wait_for_function("() => !Object.keys(localStorage).some((key) => key.startsWith('sidebooks bookmarks'))", timeout=LATE_MS)
+    tab.wait_for_function(
+        "() => !Object.keys(localStorage).some((key) => key.startsWith('sidebooks bookmarks'))", timeout=LATE_MS
+    )
     panel(tab, "bookmarks").get_by_role("button", name="Mark this page").click()
     tab.wait_for_selector("#bookmarks-button.marked")
     await_marks(tab, paper, 3)
@@ -134,11 +149,7 @@ def test_ones_own_notes_are_found_in_the_search_over_all_papers(visit: Visits, h
     tab.locator("#side").get_by_label("Note", exact=True).fill("起債の残高をたずねる")
     await_marks(tab, paper, 1)
     tab.locator("#side").get_by_role("button", name="Close").click()
-    tab.wait_for_function(
-        "async (paper) => (await (await fetch(`papers/${paper}/marks`)).json()).marks.some((one) => one.body.text)",
-        arg=paper,
-        timeout=LATE_MS,
-    )
+    assert tab.evaluate(AWAITED, [paper, LATE_MS, "some text"])[0]["body"]["text"]
     tab.evaluate("() => { location.hash = '#search=' + encodeURIComponent('起債の残高'); }")
     tab.get_by_role("heading", name="In my notes").wait_for(timeout=LATE_MS)
     tab.get_by_role("link", name="起債の残高").click()

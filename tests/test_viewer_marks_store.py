@@ -312,8 +312,8 @@ def test_a_clock_that_is_wrong_is_corrected_by_the_servers() -> None:
 def test_a_stamp_is_greater_than_the_last(last: list[Any], now_ms: int, expected: list[Any]) -> None:
     script = 'const { ticked } = await import("./marks_clock.js"); return ticked(given[0], given[1], "d");'
     assert run(script, last, now_ms) == expected
-    from sidebooks_core.marks.clock import ticked  # noqa: PLC0415 (beside what it is compared with)
-    from sidebooks_core.marks.model import Stamp  # noqa: PLC0415
+    from sidebooks_core.marks.clock import ticked
+    from sidebooks_core.marks.model import Stamp
 
     made = ticked(Stamp(*last), now_ms, "d")
     assert [made.at_ms, made.counter, made.device] == expected

@@ -19,7 +19,7 @@ class MarkLimits(Struct, frozen=True):
 
     marks: int = 50_000
     """Deleted ones count until they are forgotten."""
-    bytes: int = 200 << 20
+    bytes: int = 64 << 20
     """With the texts that lost."""
     marks_in_push: int = 2_000
     lost_texts: int = 50

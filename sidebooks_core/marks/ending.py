@@ -21,6 +21,11 @@ class _Changed(Struct, frozen=True, array_like=True):
     is_private: bool
 
 
+class _Pair(Struct, frozen=True, array_like=True):
+    paper: str
+    owner: str
+
+
 class _Old(Struct, frozen=True, array_like=True):
     id: str
     paper: str
@@ -88,7 +93,10 @@ def destroy(writing: Writing, paper_ids: Sequence[str], who: str, now_s: float) 
 
 def sweep(writing: Writing, now_s: float, limits: MarkLimits) -> int:
     """Forget what has had its time. Returns how many deleted marks were forgotten."""
-    writing.run("DELETE FROM mark_lost_text WHERE lost_s < ?", now_s - limits.lost_texts_s)
+    oldest_s = now_s - limits.lost_texts_s
+    lost = "SELECT DISTINCT paper, owner FROM mark_lost_text JOIN mark ON mark.id = mark_lost_text.mark WHERE lost_s < ?"
+    smaller = set(writing.all(_Pair, lost, oldest_s))
+    writing.run("DELETE FROM mark_lost_text WHERE lost_s < ?", oldest_s)
     writing.run("DELETE FROM mark_device WHERE seen_s < ?", now_s - limits.deleted_s)
     old = writing.all(
         _Old,
@@ -103,17 +111,23 @@ def sweep(writing: Writing, now_s: float, limits: MarkLimits) -> int:
     for paper_id, marks in by_paper.items():
         _end(writing, paper_id, [one.id for one in marks])
         _set_horizon(writing, paper_id, max(one.seq for one in marks))
-    writing.run(
-        """UPDATE mark_use AS used SET
-            marks = (SELECT count(*) FROM mark WHERE mark.paper = used.paper AND mark.owner = used.owner),
-            bytes = (SELECT coalesce(sum(? + coalesce(length(body), 0) + length(CAST(quote AS BLOB))), 0)
-                    FROM mark WHERE mark.paper = used.paper AND mark.owner = used.owner)
-                + (SELECT coalesce(sum(length(CAST(text AS BLOB))), 0)
-                    FROM mark JOIN mark_lost_text ON mark_lost_text.mark = mark.id
-                    WHERE mark.paper = used.paper AND mark.owner = used.owner)""",
-        rows.ROW_BYTES,
-    )  # fmt: skip
+    for pair in smaller | {_Pair(one.paper, one.owner) for one in old}:
+        count_anew(writing, pair.paper, pair.owner)
     return len(old)
+
+
+def count_anew(writing: Writing, paper_id: str, owner: str) -> None:
+    """What the marks of an owner on a paper take."""
+    writing.run(
+        """UPDATE mark_use SET
+            marks = (SELECT count(*) FROM mark WHERE paper = ?1 AND owner = ?2),
+            bytes = (SELECT coalesce(sum(?3 + coalesce(length(body), 0) + length(CAST(quote AS BLOB))), 0)
+                    FROM mark WHERE paper = ?1 AND owner = ?2)
+                + (SELECT coalesce(sum(length(CAST(text AS BLOB))), 0)
+                    FROM mark JOIN mark_lost_text ON mark_lost_text.mark = mark.id WHERE paper = ?1 AND owner = ?2)
+            WHERE paper = ?1 AND owner = ?2""",
+        paper_id, owner, rows.ROW_BYTES,
+    )  # fmt: skip
 
 
 def _end(writing: Writing, paper_id: str, ids: Sequence[str]) -> None:

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import os
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
+from typing import BinaryIO
 
 import msgspec
 from msgspec.structs import replace
 
+from sidebooks_core.documents.document import Document
 from sidebooks_core.errors import RequestError
 from sidebooks_core.marks.answers import LostText, MarkChanges, Pushed
 from sidebooks_core.marks.device import DeviceClock
+from sidebooks_core.marks.files import Annotating, ImportedMarks, Into, export_marks, import_marks
 from sidebooks_core.marks.ids import new_device_id, new_mark_id
 from sidebooks_core.marks.model import Anchor, Body, Mark, Stamp, Visibility
 from sidebooks_core.marks.placing import Fate, PlacedMark, fates_by_page, placed
@@ -42,6 +46,9 @@ class PaperView(msgspec.Struct, frozen=True):
     """The number of the present revision. Raises NotOnShelf."""
     fates: Callable[[int, int], Sequence[Fate]]
     """What became of the pages of one revision in another one. It may wait for workers."""
+    document: Callable[[int], Document]
+    """Of a revision."""
+    workers: Annotating
 
 
 class PaperMarks:
@@ -121,6 +128,37 @@ class PaperMarks:
     def pages(self, revision: int | None = None) -> list[int]:
         """The pages, from 0, of a revision that have a mark of the owner; of the present one for None. See `at`."""
         return sorted({one.page for one in self.at(revision) if one.page is not None})
+
+    def export_pdf(
+        self,
+        target: str | os.PathLike[str] | BinaryIO,
+        *,
+        revision: int | None = None,
+        flattened: bool = False,
+        author: str = "",
+    ) -> None:
+        """Write the paper with the marks of the owner, as a PDF. Marks whose page was removed are not in it.
+
+        target: a path, where the file appears when it is complete, or a file that is open for writing bytes. revision: None:
+        the present one. flattened: the marks become part of what the pages draw. Else they are annotations, which other
+        programs show, change and take away; a note is a sticky note, and a bookmark a ribbon. author: the name that the
+        annotations carry. A paper that is no PDF becomes one, page by page.
+        Raises OSError, DocumentTooLarge, RenderFailed, and what `at` raises.
+        """
+        shown = self._paper.present() if revision is None else revision
+        document = self._paper.document(shown)
+        names = {self.owner: author}
+        export_marks(self._paper.workers, document, self.at(shown), names, flattened=flattened).write(target)
+
+    def import_pdf(self, revision: int | None = None) -> ImportedMarks:
+        """Take the annotations of the paper's own file as marks of the owner. None: of the present revision.
+
+        They are part of the picture of their pages, and are not drawn a second time. A file that was exported brings back the
+        same marks. A second call adds nothing. Raises what `push` and `Shelf.document` raise.
+        """
+        shown = self._paper.present() if revision is None else revision
+        into = Into(self._paper.id, shown, self.owner)
+        return import_marks(self._paper.workers, self._store, self._paper.document(shown), into)
 
     def search(self, query: str, limit: int = 100) -> list[Mark]:
         """The marks of the owner whose text has all words of a query, the newest first."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -11,7 +12,7 @@ from msgspec import Struct
 
 from sidebooks_core.databases.database import Database, Reading, Writing
 from sidebooks_core.databases.watcher import Watcher
-from sidebooks_core.errors import NotOnShelf, RequestError
+from sidebooks_core.errors import NotOnShelf, RequestError, StorageError
 from sidebooks_core.marks import ending, rows
 from sidebooks_core.marks.answers import (
     Destroyed,
@@ -33,6 +34,7 @@ from sidebooks_core.marks.visibility import MarkReader, may_see
 PUSHES_AT_ONCE = 64
 """Written in one transaction."""
 LIMITS = MarkLimits()
+_log = logging.getLogger("sidebooks_core.marks")
 
 
 class MarkStore:
@@ -152,10 +154,13 @@ class MarkStore:
         """
         return ending.search(self._database, owner, query, limit, paper_id)
 
-    def end_owner(self, owner: str) -> int:
-        """Remove all marks of somebody, a guest say, with all that is known of them. Returns how many there were."""
+    def end_owner(self, *owners: str) -> int:
+        """Remove all marks of somebody, a guest say, with all that is known of them. Returns how many there were.
+
+        Several are ended in one step, so do not call it for each guest of a meeting.
+        """
         with self._database.writing() as writing:
-            count = ending.end_owner(writing, owner)
+            count = sum(ending.end_owner(writing, owner) for owner in owners)
         self._cut_log()
         self._wake()
         return count
@@ -199,9 +204,13 @@ class MarkStore:
         """End, and write how far devices have read."""
         if self._watcher is not None:
             self._watcher.close()
-        if self._devices.has_news:
+        if not self._devices.has_news:
+            return
+        try:
             with self._database.writing() as writing:
                 self._devices.write(writing)
+        except StorageError:
+            _log.exception("how far devices have read could not be written; they begin anew")
 
     def _write(self, taken: list[_Waiting]) -> None:
         """Write pushes in one transaction. If that fails, each has its own, so none fails for another one's fault."""
@@ -251,7 +260,10 @@ class MarkStore:
             with self._telling:
                 listeners = list(self._listeners)
             for listener in listeners:
-                listener(news)
+                try:
+                    listener(news)
+                except Exception:  # noqa: BLE001 - one listener's fault must not end the others
+                    _log.exception("a listener of marks failed")
 
 
 class _Waiting(Struct, frozen=True, eq=False):

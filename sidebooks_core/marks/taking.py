@@ -10,7 +10,7 @@ from sidebooks_core.databases.database import Reading, Writing
 from sidebooks_core.marks import clock, rows
 from sidebooks_core.marks.answers import MarkLimits, RefusalReason, Refused
 from sidebooks_core.marks.merge import merged
-from sidebooks_core.marks.model import Mark, Stamp, text_of
+from sidebooks_core.marks.model import FILE_DEVICE, Anchor, Mark, Stamp, text_of
 from sidebooks_core.marks.schema import ended_name, next_seq
 
 _encode = msgspec.json.Encoder().encode
@@ -74,17 +74,24 @@ class Taking:
             query = "SELECT 1 FROM mark_ended WHERE paper = ? AND name = ?"
             if self._writing.one(int, query, self._paper_id, name) is not None:
                 return self._refused(mark, "ended", "the mark was deleted, and stays so")
-            content_id = rows.content_id_of(self._writing, self._paper_id, mark.anchor.revision, mark.anchor.page)
-            if content_id is None:
-                where = f"revision {mark.anchor.revision}, page {mark.anchor.page + 1}"
-                return self._refused(mark, "page", f"the paper has no {where}")
-            anchor = replace(mark.anchor, content_id=content_id or mark.anchor.content_id)
-        elif before.owner != self._owner:
+            return self._at_its_anchor(mark)
+        if before.owner != self._owner:
             return self._refused(mark, "owner", "a mark is changed by its owner only: give a new mark an id of its own")
-        elif before.paper != self._paper_id:
+        if before.paper != self._paper_id:
             return self._refused(mark, "paper", "a mark stays on its paper")
-        else:
-            anchor = before.mark().anchor
+        if mark.is_of_file and mark.stamp.device == FILE_DEVICE:
+            return self._at_its_anchor(mark)  # the page of that file shows it
+        return self._known_better(mark, before.mark().anchor)
+
+    def _at_its_anchor(self, mark: Mark) -> Mark | Refused:
+        """A version that is the first of its mark, or was read from the file of the revision that it names."""
+        content_id = rows.content_id_of(self._writing, self._paper_id, mark.anchor.revision, mark.anchor.page)
+        if content_id is None:
+            where = f"revision {mark.anchor.revision}, page {mark.anchor.page + 1}"
+            return self._refused(mark, "page", f"the paper has no {where}")
+        return self._known_better(mark, replace(mark.anchor, content_id=content_id or mark.anchor.content_id))
+
+    def _known_better(self, mark: Mark, anchor: Anchor) -> Mark:
         if mark.body is None:
             anchor = replace(anchor, quote="")
         return replace(mark, owner=self._owner, anchor=anchor, stamp=self._believed(mark))

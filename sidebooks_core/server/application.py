@@ -323,7 +323,8 @@ class Application:
 
 
 def _live(meetings: Meetings, places: Places, pools: Pools, access: MeetingAccess, refusals: Refusals) -> Live:
-    here, ahead = MeetingsHere(meetings, pools), Ahead(places.shelf.service.parts.images, places, access, pools)
+    here = MeetingsHere(meetings, pools, access.readers_of)
+    ahead = Ahead(places.shelf.service.parts.images, places, access, pools)
     desk = Desk(meetings, here, pools, access, refusals, ahead)
     return Live(meetings=meetings, here=here, desk=desk, access=access)
 

@@ -5,8 +5,10 @@ from __future__ import annotations
 from functools import cached_property
 from typing import Protocol
 
+from sidebooks_core.documents.document import Document
 from sidebooks_core.marks.paper_marks import PaperMarks, PaperView, Stamps
 from sidebooks_core.marks.store import MarkStore
+from sidebooks_core.service import TileService
 from sidebooks_core.shelf.differences import Differences
 from sidebooks_core.shelf.model import Paper
 
@@ -14,8 +16,12 @@ from sidebooks_core.shelf.model import Paper
 class _Papers(Protocol):
     differences: Differences
     mark_store: MarkStore
-    stamps: Stamps
+    service: TileService
 
+    @property
+    def stamps(self) -> Stamps: ...
+
+    def document(self, paper_id: str, revision: int | None = None) -> Document: ...
     def paper(self, paper_id: str) -> Paper: ...
 
 
@@ -40,5 +46,7 @@ class Marking:
             paper_id,
             lambda: self.paper(paper_id).revision,
             lambda old, new: self.differences.get(paper_id, old, new),
+            lambda revision: self.document(paper_id, revision),
+            self.service.parts.questions,
         )
         return PaperMarks(self.mark_store, view, owner, self.stamps)

@@ -15,7 +15,17 @@ from sidebooks_core.errors import HubMissing, NoSuchMeeting, RequestError, Sideb
 from sidebooks_core.meeting.commands import Command
 from sidebooks_core.meeting.ids import participant_id
 from sidebooks_core.meeting.meetings import Meetings
-from sidebooks_core.meeting.messages import ClientMessage, Farewell, Hello, Intent, Refused, ServerMessage, Whisper, from_client
+from sidebooks_core.meeting.messages import (
+    ClientMessage,
+    Farewell,
+    Hello,
+    Intent,
+    Refused,
+    ServerMessage,
+    Stroke,
+    Whisper,
+    from_client,
+)
 from sidebooks_core.meeting.model import Participant
 from sidebooks_core.server.http import HttpRequest
 from sidebooks_core.server.listener import Listener
@@ -131,7 +141,7 @@ class Connection:
                 await self._enter(message)
             elif self._client is None:
                 raise RequestError("the first message is a hello")
-            elif not self._may_change and isinstance(message, Command | Intent | Whisper):
+            elif not self._may_change and isinstance(message, Command | Intent | Whisper | Stroke):
                 self._refuse("something of a page of another origin")
                 if isinstance(message, Command):
                     here = self._live.here.find(self._client.speaker.meeting)

@@ -5,6 +5,7 @@
 
 import { button, h, icon } from "./elements.js";
 import { MARKERS, PENS, WIDTHS } from "./ink_tools.js";
+import { toolButtons } from "./marks_choice.js";
 import { t } from "./words.js";
 
 /** @type {[name: import("./ink_tools.js").ToolName, image: IconName][]} */
@@ -47,6 +48,17 @@ export function makeInkBar(drawing, leave) {
     return [h("p", { class: "told" }, t("ink_eraser_told"))];
   }
 
+  /* In a meeting, for whoever may show something. */
+  function sharing() {
+    const { audience, isShown } = drawing;
+    if (!audience) return [];
+    const turn = () => {
+      drawing.show(!isShown);
+      audience.app.extras?.say(t(isShown ? "ink_shown_ends" : "ink_shown_told"));
+    };
+    return [h("div", {}, choice(t("ink_show"), isShown, turn, icon("pointer"), "show"))];
+  }
+
   function fill() {
     const focused = document.activeElement instanceof HTMLElement && bar.contains(document.activeElement)
       ? document.activeElement.dataset.ink : undefined;
@@ -61,7 +73,12 @@ export function makeInkBar(drawing, leave) {
     bar.replaceChildren(
       h("div", { role: "group", "aria-label": t("tools") }, TOOLS.map(([name, image]) => (
         choice(t(`ink_${name}`), drawing.choice.tool === name, () => drawing.choose({ tool: name }), icon(image), name)))),
+<<<<<<< HEAD
       ...details(),
+      h("div", { role: "group", "aria-label": t("marks_here") }, toolButtons(drawing.marking.app, leave, { class: "tool" })),
+=======
+      ...details(), ...sharing(),
+>>>>>>> 7deea103b0922e37c5f679296b91a029037cd077
       h("div", { class: "last" }, undo, redo, act(isLow ? "up" : "down", isLow ? "ink_up" : "ink_down", move, "move"), act("done", "ink_done", leave, "done")), told,
     );
     told.textContent = savedText(marks);

@@ -12,6 +12,7 @@ import { piecesBetween, quadOf, quoteOf } from "./marks_words.js";
 import { pointUnder } from "./rectangles.js";
 
 const REACH_PX = 8; // of CSS: a finger is no needle
+const STAMP_PT = 22; // height of its letters
 const SIGN_PX = 9;
 const WARNING = "#b45309";
 const CHOSEN = "#0b5d43";
@@ -33,6 +34,7 @@ export class Desk {
     this.marks = marks;
     this.book = reader.book;
     setDesk(reader, this);
+    reader.stage.dataset.marks = "here";
     const { signal } = this.#ending;
     reader.layers.push(this.#layer);
     const unsubscribe = marks.subscribe(({ added, removed, isPlaced }) => {
@@ -54,6 +56,7 @@ export class Desk {
     this.#ending.abort();
     this.reader.layers = this.reader.layers.filter((one) => one !== this.#layer);
     setDesk(this.reader, null);
+    delete this.reader.stage.dataset.marks;
     if (this.reader.state.book) this.reader.paint();
   }
 
@@ -115,6 +118,11 @@ export class Desk {
   async addNote(page, x_pt, y_pt, quote = "") {
     const { id } = this.marks.add(page, { kind: "note", x_pt, y_pt, text: "", colour: colourFor("note") }, { quote });
     await this.show(id, "new");
+  }
+
+  /** @param {number} page @param {number} x_pt of its middle @param {number} y_pt @param {string} text */
+  addStamp(page, x_pt, y_pt, text) {
+    this.marks.add(page, { kind: "stamp", x_pt, y_pt, height_pt: STAMP_PT, text, colour: colourFor("stamp") });
   }
 
   /** @type {Layer} */

@@ -6,6 +6,7 @@
 
 import { button, h, icon, searchField } from "./elements.js";
 import { deskFor } from "./desks.js";
+import { toolButtons } from "./marks_choice.js";
 import { GROUPS, groupOf, hasWords, isGroupShown, rowsOf, showGroup, textOf } from "./marks_groups.js";
 import { oldPage } from "./marks_old.js";
 import { kindName } from "./marks_sheet.js";
@@ -21,7 +22,7 @@ export const title = "my_marks";
 const wanted = { group: "", query: "" };
 
 /** @type {{[kind: string]: import("./elements.js").IconName}} */
-const SIGNS = { ink: "pen", highlight: "marker", underline: "underline", note: "note", stamp: "stamp", bookmark: "bookmark" };
+const SIGNS = { ink: "pen", highlight: "highlight", underline: "underline", note: "note", stamp: "stamp", bookmark: "bookmark" };
 
 /** Fill the panel. @param {FullApp} app @param {HTMLElement} body @returns {CleanUp | null} */
 export function fill(app, body) {
@@ -43,6 +44,7 @@ export function fill(app, body) {
   } });
   const filter = h("div", { class: "choice", role: "group", "aria-label": t("marks_filter") });
   const shown = h("fieldset", { class: "shown" });
+  const tools = toolButtons(app, () => app.extras.panels.chosen());
   const add = button("note", t("marks_add_note"), () => { noteHere(desk).catch((error) => app.extras.fail(error)); });
 
   const show = () => {
@@ -58,7 +60,7 @@ export function fill(app, body) {
     refill(list, sections(app, desk, rows.slice(0, most)));
     further.hidden = rows.length <= most;
   };
-  body.append(h("div", { class: "buttons" }, add), search, filter, told, list, further, shown, exported(app, desk) || "");
+  body.append(h("div", { class: "buttons tools" }, tools, add), search, filter, told, list, further, shown, exported(app, desk) || "");
   show();
   const unsubscribe = desk.marks.subscribe(show);
   return unsubscribe;
@@ -94,7 +96,7 @@ function fillShown(fields, groups, desk) {
     const box = h("input", { type: "checkbox", checked: isGroupShown(group), onchange: () => {
       showGroup(group, box.checked);
       desk.reader.paint();
-      desk.reader.tell("marks-shown");
+      for (const one of desk.app.extras.markings) one.layer.repaint();
     } });
     return h("label", { class: "check" }, box, h("span", {}, names[group]));
   }));
@@ -129,7 +131,8 @@ function rowOf(app, desk, { placed, count }) {
   const words = textOf(body) || mark.anchor.quote || "";
   const quoted = textOf(body) && mark.anchor.quote ? mark.anchor.quote : "";
   const sign = icon(SIGNS[body.kind]);
-  if ("colour" in body) sign.style.color = body.kind === "highlight" || body.kind === "note" ? "" : body.colour;
+  const isLight = body.kind === "highlight" || body.kind === "note";
+  if ("colour" in body) Object.assign(sign.style, isLight ? { background: body.colour, color: "#1c1c1c" } : {});
   const short = (/** @type {string} */ text) => ([...text].length > MOST_WORDS ? `${[...text].slice(0, MOST_WORDS).join("")}…` : text);
   const audience = mark.visibility === "shared" ? t("is_shared") : mark.visibility === "collected" ? t("is_collected") : "";
   const about = [body.kind === "ink" && count > 1 ? t("ink_count", { n: count }) : kindName(body),

@@ -5,12 +5,9 @@
 /** @import { Line } from "./text_lines.js" */
 /** @import { Spot } from "./marks_words.js" */
 
-import { colourFor } from "./marks_colours.js";
 import { deskFor } from "./desks.js";
 import { piecesBetween, spotAt } from "./marks_words.js";
 import { linesOf } from "./text_lines.js";
-
-const STAMP_PT = 22; // height of its letters
 
 /** A point of a page, in points. @typedef {{page: number, x_pt: number, y_pt: number}} PagePoint */
 
@@ -125,5 +122,5 @@ export const noteTool = () => pointTool((desk, { page, x_pt, y_pt }) => desk.add
 
 /** @param {() => string} text of the stamp */
 export const stampTool = (text) => pointTool((desk, { page, x_pt, y_pt }) => {
-  desk.marks.add(page, { kind: "stamp", x_pt, y_pt, height_pt: STAMP_PT, text: text(), colour: colourFor("stamp") });
+  desk.addStamp(page, x_pt, y_pt, text());
 });
