@@ -73,12 +73,8 @@ export function makeInkBar(drawing, leave) {
     bar.replaceChildren(
       h("div", { role: "group", "aria-label": t("tools") }, TOOLS.map(([name, image]) => (
         choice(t(`ink_${name}`), drawing.choice.tool === name, () => drawing.choose({ tool: name }), icon(image), name)))),
-<<<<<<< HEAD
-      ...details(),
-      h("div", { role: "group", "aria-label": t("marks_here") }, toolButtons(drawing.marking.app, leave, { class: "tool" })),
-=======
       ...details(), ...sharing(),
->>>>>>> 7deea103b0922e37c5f679296b91a029037cd077
+      h("div", { role: "group", "aria-label": t("marks_here") }, toolButtons(drawing.marking.app, leave, { class: "tool" })),
       h("div", { class: "last" }, undo, redo, act(isLow ? "up" : "down", isLow ? "ink_up" : "ink_down", move, "move"), act("done", "ink_done", leave, "done")), told,
     );
     told.textContent = savedText(marks);

@@ -69,5 +69,5 @@ export function toolButtons(app, before, given = {}) {
   return TOOLS.map(([name, text, image]) => button(image, t(text), async () => {
     await before();
     words(app)[name]();
-  }, { ...given, "data-tool": name }));
+  }, { ...given, "data-tool": name, "data-ink": name }));
 }
