@@ -55,7 +55,8 @@ export function addSelectionBar(app) {
 
   function fill() {
     bar.setAttribute("aria-label", t("selection_tools"));
-    bar.replaceChildren(button("highlight", t("do_highlight"), mark("highlight")), button("underline", t("do_underline"), mark("underline")),
+    bar.replaceChildren(
+      button("highlight", t("do_highlight"), mark("highlight")), button("underline", t("do_underline"), mark("underline")),
       button("note", t("do_note"), write), button("copy", t("copy_text"), copy));
   }
 
@@ -83,7 +84,9 @@ export function addSelectionBar(app) {
     place(selection.getRangeAt(0));
   }
   document.addEventListener("selectionchange", look);
-  document.addEventListener("pointerdown", (event) => { isDown = event.pointerType === "mouse" && !bar.contains(/** @type {Node} */ (event.target)); }, true);
+  document.addEventListener("pointerdown", (event) => {
+    isDown = event.pointerType === "mouse" && event.target instanceof Node && !bar.contains(event.target);
+  }, true);
   for (const name of ["pointerup", "pointercancel"]) document.addEventListener(name, () => { isDown = false; setTimeout(look); }, true);
   addEventListener("resize", look);
   return look;

@@ -33,7 +33,8 @@ const colours = (kind) => [colourButtons(kind, colourFor(kind), () => {}) || h("
 function stamps(app) {
   const ready = [t("stamp_done"), t("stamp_check")];
   let text = read(STAMP) || ready[0];
-  const own = h("input", { type: "text", maxlength: MOST_STAMP, autocomplete: "off", "aria-label": t("stamp_own"), placeholder: t("stamp_own"),
+  const name = t("stamp_own");
+  const own = h("input", { type: "text", maxlength: MOST_STAMP, autocomplete: "off", "aria-label": name, placeholder: name,
     value: ready.includes(text) ? "" : text });
   const buttons = ready.map((one) => h("button", { type: "button", onclick: () => { own.value = ""; choose(one); } }, one));
   const choose = (/** @type {string} */ one) => {
@@ -69,5 +70,5 @@ export function toolButtons(app, before, given = {}) {
   return TOOLS.map(([name, text, image]) => button(image, t(text), async () => {
     await before();
     words(app)[name]();
-  }, { ...given, "data-tool": name }));
+  }, { ...given, "data-tool": name, "data-ink": name }));
 }

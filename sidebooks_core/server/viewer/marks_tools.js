@@ -97,7 +97,11 @@ export function wordsTool(kind, nothing) {
   };
 }
 
-/** A tool that acts where the pointer goes up, if it has not gone far. @param {(desk: Desk, at: PagePoint) => void | Promise<void>} does @returns {Tool} */
+/**
+ * A tool that acts where the pointer goes up, if it has not gone far.
+ * @param {(desk: Desk, at: PagePoint) => void | Promise<void>} does
+ * @returns {Tool}
+ */
 function pointTool(does) {
   /** @type {{desk: Desk, at: PagePoint} | null} */
   let state = null;

@@ -56,7 +56,7 @@ export const words = {
   mark_removed: "Removed",
   mark_put_back: "Put back",
   other_versions: "Other versions of the text",
-  other_versions_about: "Written on another device at the same time. They are kept for 30 days.",
+  other_versions_about: "Earlier texts, and those that were written on another device at the same time. They are kept for 30 days.",
   no_other_versions: "There is no other version.",
   take_version: "Use this text",
   version_lost: "Written {time}",

@@ -56,7 +56,7 @@ export const words = {
   mark_removed: "消しました",
   mark_put_back: "元に戻す",
   other_versions: "ほかの版の文章",
-  other_versions_about: "同じころに別の端末で書かれた文章です。30 日間残ります。",
+  other_versions_about: "前に書いた文章や、同じころに別の端末で書いた文章です。30 日間残ります。",
   no_other_versions: "ほかの版はありません。",
   take_version: "この文章にする",
   version_lost: "{time} の文章",
