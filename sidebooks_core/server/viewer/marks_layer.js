@@ -294,7 +294,12 @@ export class MarksLayer {
     if (!touched.length) return;
     for (const one of touched) if (one.page) this.#coming.delete(one.page);
     const isNew = this.#lies.some(({ page }) => !this.#bitmaps.has(page) && touched.some((one) => one.page === page));
-    if (isNew || this.canvas.hidden) { this.#compose(); return; }
+    const isOver = this.#lies.some(({ page }) => this.#bitmaps.has(page) && !this.shown(page).length);
+    if (isNew || isOver || this.canvas.hidden) {
+      for (const one of touched) if (one.page) this.#bitmaps.delete(one.page);
+      this.#compose();
+      return;
+    }
     if (removed.length) { this.#repaintBoxes(touched); return; }
     for (const one of added) {
       const bitmap = one.page && this.#bitmaps.get(one.page);
