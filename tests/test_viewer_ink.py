@@ -319,3 +319,18 @@ def test_the_tool_bar_is_used_by_keys(open_at: Open) -> None:
     x, y = middle(tab)
     Stylus(tab, "mouse").line([(x, y), (x + 30, y)])
     assert strokes(tab, 1)[0]["mark"]["body"]["colour"] == "#c8102e"
+
+
+def test_on_a_page_that_is_turned_a_line_is_where_it_was_drawn(open_at: Open) -> None:
+    tab = open_at("予算書", 3, "desktop", viewport=UPRIGHT)
+    x, y = middle(tab)
+    begin(tab)
+    pen = Stylus(tab)
+    pen.line([(x, y - 40), (x, y + 40)])
+    tab.keyboard.press("r")
+    until_painted(tab, [x - 34, y - 2, x + 34, y + 2], 12)
+    pen.line([(x - 40, y + 50), (x + 40, y + 50)])
+    first, second = strokes(tab, 2)
+    assert {round(one[0]) for one in samples(first)} == {298}
+    assert len({round(one[0]) for one in samples(second)}) == 1, "of the upright page, it runs upwards"
+    assert samples(second)[0][1] > samples(second)[-1][1]

@@ -112,7 +112,9 @@ def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks.ink", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--throttle", type=float, nargs="+", default=[1, 6], help="times slower the main thread is (default 1 6)")
+    parser.add_argument(
+        "--throttle", type=float, nargs="+", default=[1, 6], help="times slower the main thread is (default 1 6)"
+    )
     parser.add_argument("--strokes", type=int, default=40, help="strokes that are drawn and measured (default 40)")
     parser.add_argument("--on", type=int, nargs="+", default=[0, 2000], help="strokes that are on the page (default 0 2000)")
     parser.add_argument("--json", type=Path, help="write every measurement there")
@@ -172,7 +174,9 @@ def _drawn(chromium: str, path: Path, *, throttle: float, on: int, strokes: int,
         deadline_s = time.monotonic() + PATIENCE_MS / 1000
         while len(kept := tab.evaluate(KEPT, document)) < strokes and time.monotonic() < deadline_s:
             time.sleep(0.05)
-        found: dict[str, Any] = tab.evaluate("() => ({ down: probe.down, move: probe.move, blind: probe.blind, delivered: probe.delivered })")
+        found: dict[str, Any] = tab.evaluate(
+            "() => ({ down: probe.down, move: probe.move, blind: probe.blind, delivered: probe.delivered })"
+        )
         browser.close()
     return {"throttle": throttle, "on": on, "kept": kept, **found}
 
