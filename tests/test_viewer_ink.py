@@ -168,7 +168,8 @@ def test_a_pen_that_the_browser_takes_away_keeps_its_line(open_at: Open) -> None
     tab.evaluate(
         """([x, y]) => {
             const told = (type, dx, pressure) => document.querySelector('.drawing').dispatchEvent(new PointerEvent(type, {
-                pointerId: 7, pointerType: 'pen', clientX: x + dx, clientY: y, pressure, buttons: 1, button: 0, bubbles: true, cancelable: true,
+                pointerId: 7, pointerType: 'pen', clientX: x + dx, clientY: y, pressure, buttons: 1, button: 0,
+                bubbles: true, cancelable: true,
             }));
             told('pointerdown', 0, 0.5);
             told('pointermove', 20, 0.5);
@@ -189,7 +190,8 @@ def test_all_samples_that_the_browser_delivers_are_drawn(open_at: Open, given: s
     tab.evaluate(
         f"""([x, y]) => {{
             const event = (dx, type = 'pointermove') => new PointerEvent(type, {{
-                pointerId: 7, pointerType: 'pen', clientX: x + dx, clientY: y, pressure: 0.5, buttons: 1, button: 0, bubbles: true,
+                pointerId: 7, pointerType: 'pen', clientX: x + dx, clientY: y, pressure: 0.5, buttons: 1, button: 0,
+                bubbles: true,
             }});
             const ground = document.querySelector('.drawing');
             const moved = event(30);
@@ -300,7 +302,8 @@ def test_the_tool_bar_fits_and_its_targets_are_large(open_at: Open, device: str,
         small = tab.evaluate(
             """() => [...document.querySelectorAll('#inkbar button, #draw-button')]
                 .map(one => [one.textContent, one.getBoundingClientRect()])
-                .filter(([text, box]) => !text || box.width < 44 || box.height < 44 || box.left < 0 || box.right > innerWidth)"""
+                .filter(([text, box]) => !text || box.width < 44 || box.height < 44
+                    || box.left < 0 || box.right > innerWidth)"""
         )
         assert small == []
         assert tab.locator(f"[data-ink={tool}]").get_attribute("aria-pressed") == "true"

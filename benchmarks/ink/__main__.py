@@ -1,10 +1,10 @@
-"""From a pen that goes down to its line on the screen, in Chromium, on a page that is full of ink, with its main thread throttled.
+"""From a pen that goes down to its line on the screen, in Chromium, on a page full of ink, with its main thread throttled.
 
     python -m benchmarks.ink [--throttle N…] [--strokes N] [--on N] [--json FILE] [--quick]
 
-Of each stroke: `down`, from the event to the frame that shows its first point; `move`, from a sample to the frame that shows it.
-A frame is counted when its pixels are read from the canvas that it shows. And whether all samples that the browser delivered are
-in the marks that the device keeps. `--quick` judges what is seen and kept, and no time.
+Of each stroke: `down`, from the event to the end of the frame after it; `move`, from a sample to the end of the frame after it;
+whether the line was on the canvas in that frame; and whether all samples that the browser delivered are in the marks that the
+device keeps. `--quick` judges what is seen and kept, and no time.
 """
 
 from __future__ import annotations
@@ -29,6 +29,8 @@ PIXEL_RATIO = 2
 HERTZ = 240
 SAMPLES = 120
 """Of a stroke: half a second of such a pen."""
+BETWEEN_S = 0.25
+"""From one stroke to the next, as somebody writes."""
 PATIENCE_MS = 60_000
 FRAME_MS = 1000 / 60
 BOUND_MS = 50.0
@@ -90,7 +92,8 @@ KEPT = """async document => {
   const disk = new MarksDisk('sidebooks');
   const { records } = await disk.read(person, document);
   disk.close();
-  return records.filter(one => one.mark.stamp[2] !== 'before').sort((a, b) => (a.id < b.id ? -1 : 1)).map(one => one.mark.body.samples.length);
+  const made = records.filter(one => one.mark.stamp[2] !== 'before').sort((a, b) => (a.id < b.id ? -1 : 1));
+  return made.map(one => one.mark.body.samples.length);
 }"""
 
 READY = """count => {
@@ -98,8 +101,8 @@ READY = """count => {
   if (!count) return Boolean(canvas);
   if (!canvas || canvas.hidden) return false;
   const share = (40 + Math.floor((count - 1) / 50) * 18.5) / 842 - 0.02;
-  const [x, y, width, height] = [0.3 * canvas.width, share * canvas.height, 0.4 * canvas.width, 0.04 * canvas.height].map(Math.round);
-  const { data } = canvas.getContext('2d').getImageData(x, y, width, height);
+  const part = [0.3 * canvas.width, share * canvas.height, 0.4 * canvas.width, 0.04 * canvas.height].map(Math.round);
+  const { data } = canvas.getContext('2d').getImageData(...part);
   for (let at = 3; at < data.length; at += 4) if (data[at]) return true;
   return false;
 }"""
@@ -146,12 +149,12 @@ def main(arguments: list[str] | None = None) -> None:
 
 def _drawn(chromium: str, path: Path, *, throttle: float, on: int, strokes: int, is_timed: bool) -> dict[str, Any]:
     """What a browser of its own did with strokes of a pen, on a page with so many on it."""
-    from playwright.sync_api import sync_playwright  # noqa: PLC0415 (a benchmark is described without it)
+    from playwright.sync_api import sync_playwright
 
     with our_server(path) as address, sync_playwright() as playwright:
         document = get_json(f"{address}documents")["documents"][0]["id"]
         browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
-        context = browser.new_context(viewport=SCREEN, device_scale_factor=PIXEL_RATIO)
+        context = browser.new_context(viewport=SCREEN, device_scale_factor=PIXEL_RATIO)  # type: ignore[arg-type]
         context.add_init_script("localStorage.setItem('sidebooks hint', 'seen')")
         context.add_init_script(PROBE)
         tab = context.new_page()
@@ -196,6 +199,7 @@ def _stroke(session: Any, number: int) -> None:
         time.sleep(max(0.0, begun_s + step / HERTZ - time.monotonic()))
         send("mouseMoved", step, 1, 0.3 + 0.4 * step / SAMPLES)
     send("mouseReleased", SAMPLES - 1, 0, 0.0)
+    time.sleep(BETWEEN_S)
 
 
 def _report(runs: list[dict[str, Any]], *, is_timed: bool) -> str:
@@ -203,8 +207,8 @@ def _report(runs: list[dict[str, Any]], *, is_timed: bool) -> str:
     for one in runs:
         lost = sum(one["delivered"]) - sum(one["kept"])
         lines.append(
-            f"{one['throttle']:g}x, {one['on']} strokes on the page: {len(one['delivered'])} drawn, {sum(one['delivered'])} samples "
-            f"delivered, {lost} lost, {one['blind']} not on the screen in the next frame"
+            f"{one['throttle']:g}x, {one['on']} strokes on the page: {len(one['delivered'])} drawn, "
+            f"{sum(one['delivered'])} samples delivered, {lost} lost, {one['blind']} not on the screen in the next frame"
         )
     if not is_timed:
         return "\n".join(lines)
