@@ -121,7 +121,7 @@ function writer(desk, { mark }, isFirst) {
     rows: isName ? null : 6, maxlength: limit, value: textOf(mark.body), autocomplete: "off", "data-first": isFirst ? "" : null,
   });
   const { input } = made;
-  const told = h("p", { class: "small", role: "status" });
+  const told = h("p", { class: "small saved", role: "status" });
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   let timer;
   let saved = textOf(mark.body);
