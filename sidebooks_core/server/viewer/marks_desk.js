@@ -38,7 +38,7 @@ export class Desk {
     const { signal } = this.#ending;
     reader.layers.push(this.#layer);
     const unsubscribe = marks.subscribe(({ added, removed, isPlaced }) => {
-      reader.paint();
+      if (isPlaced || [...added, ...removed].some(isOurs)) reader.paint();
       if (isPlaced || [...added, ...removed].some((one) => one.mark.body?.kind === "bookmark")) app.extras.bars.show();
     });
     signal.addEventListener("abort", unsubscribe);
