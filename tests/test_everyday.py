@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import gc
 import io
-import sys
 import warnings
 from pathlib import Path
 
@@ -97,12 +96,6 @@ def test_a_tile_is_an_image_and_an_array_and_is_shown_by_notebooks(document: sb.
     with Image.open(io.BytesIO(base64.b64decode(bundle["image/png"]))) as shown:
         assert np.array_equal(np.asarray(shown.convert("RGB")), tile.pixels())
     assert bundle["text/plain"] == repr(tile)
-
-
-@pytest.mark.skipif(sys.version_info < (3, 12), reason="Python 3.11 has no buffers of classes written in Python (PEP 688)")
-def test_a_tile_is_a_buffer(document: sb.Document) -> None:
-    tile = document[0].image(width_px=WIDTH_PX)
-    assert memoryview(tile) == tile.data  # type: ignore[arg-type]
 
 
 def test_futures_give_what_the_methods_give(service: sb.TileService, sample: Path) -> None:

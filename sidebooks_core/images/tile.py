@@ -81,10 +81,7 @@ class Tile(Struct, frozen=True):
     def __bytes__(self) -> bytes:
         return self.data
 
-    def __buffer__(self, _flags: int, /) -> memoryview:
-        """From Python 3.12 on: `memoryview(tile)`."""
-        return memoryview(self.data)
-
+    # No buffer (PEP 688) beside it: numpy would take the encoded bytes for the array, from Python 3.12 on.
     def __array__(self, dtype: DTypeLike | None = None, copy: bool | None = None) -> NDArray[np.uint8]:
         """See `pixels`. Raises ValueError for copy=False: pixels are decoded each time."""
         if copy is False:
