@@ -111,14 +111,15 @@ MARKS = (
 )
 MARKS_METHODS = {
     marks.PaperMarks: """
-        add(page body * visibility meeting quote revision) all() at(revision) change(mark_id body) get(mark_id)
-        lost_texts(mark_id) pages(revision) push(marks) remove(mark_id) search(query limit)
-        share(mark_id visibility meeting) since(seq)
+        add(page body * visibility meeting quote revision) all() at(revision) change(mark_id body)
+        export_pdf(target * revision flattened author) get(mark_id) import_pdf(revision) lost_texts(mark_id)
+        pages(revision) push(marks) remove(mark_id) search(query limit) share(mark_id visibility meeting) since(seq)
     """,
     marks.MarkStore: """
         close() destroy(paper_ids who) destructions(paper_id) end_owner(owners) find(paper_id mark_id owner)
-        lost_texts(paper_id mark_id owner) push(paper_id marks owner) read(paper_id reader since * device)
-        search(owner query limit * paper_id) sweep() tell(listener)
+        last(paper_id) lost_texts(paper_id mark_id owner) meetings(paper_id) owners(beginning)
+        push(paper_id marks owner) read(paper_id reader since * device) search(owner query limit * paper_id)
+        sweep() tell(listener)
     """,
 }
 ACCESS = (

@@ -6,7 +6,6 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future
 
 from msgspec import Struct
 
@@ -26,6 +25,7 @@ from sidebooks_core.marks.answers import (
     Refused,
 )
 from sidebooks_core.marks.devices import Devices
+from sidebooks_core.marks.grouped import GroupedWrites
 from sidebooks_core.marks.model import Mark, Stamp
 from sidebooks_core.marks.schema import is_in_gap, last_seq
 from sidebooks_core.marks.taking import Taking
@@ -61,9 +61,7 @@ class MarkStore:
         self.limits = limits
         self._cut_log = cut_log or database.cut_log
         self._devices = Devices(limits)
-        self._queue: list[_Waiting] = []
-        self._queueing = threading.Lock()
-        self._turn = threading.Lock()
+        self._pushes = GroupedWrites(self._write, PUSHES_AT_ONCE)
         self._telling = threading.Lock()
         self._listeners: list[Callable[[Sequence[MarkNews]], None]] = []
         self._told = 0
@@ -79,15 +77,7 @@ class MarkStore:
             raise RequestError("a mark has an owner: tell whose it is")
         if len(marks) > self.limits.marks_in_push:
             raise RequestError(f"{len(marks)} marks at once; MarkLimits.marks_in_push is {self.limits.marks_in_push}")
-        mine = _Waiting(paper_id, tuple(marks), owner, Future())
-        with self._queueing:
-            self._queue.append(mine)
-        with self._turn:  # whoever has it writes for all who wait
-            while not mine.answer.done():
-                with self._queueing:
-                    taken, self._queue = self._queue[:PUSHES_AT_ONCE], self._queue[PUSHES_AT_ONCE:]
-                self._write(taken)
-        return mine.answer.result()
+        return self._pushes.write(_Push(paper_id, tuple(marks), owner))
 
     def read(self, paper_id: str, reader: MarkReader, since: int = 0, *, device: str = "") -> MarkChanges:
         """What a reader sees of the marks of a paper, and what changed after a number.
@@ -212,30 +202,14 @@ class MarkStore:
         except StorageError:
             _log.exception("how far devices have read could not be written; they begin anew")
 
-    def _write(self, taken: list[_Waiting]) -> None:
-        """Write pushes in one transaction. If that fails, each has its own, so none fails for another one's fault."""
-        try:
-            with self._database.writing() as writing:
-                answers = [self._pushed(writing, one) for one in taken]
-                self._devices.write(writing)
-        except BaseException as fault:
-            is_error = isinstance(fault, Exception)
-            for one in taken:
-                if is_error and len(taken) > 1:
-                    self._write([one])
-                else:
-                    one.answer.set_exception(fault)
-            if not is_error:
-                raise
-            return
-        for one, answer in zip(taken, answers, strict=True):
-            if isinstance(answer, Pushed):
-                one.answer.set_result(answer)
-            else:
-                one.answer.set_exception(answer)
+    def _write(self, pushes: Sequence[_Push]) -> list[Pushed | Exception]:
+        with self._database.writing() as writing:
+            answers = [self._pushed(writing, one) for one in pushes]
+            self._devices.write(writing)
         self._wake()
+        return answers
 
-    def _pushed(self, writing: Writing, one: _Waiting) -> Pushed | NotOnShelf:
+    def _pushed(self, writing: Writing, one: _Push) -> Pushed | Exception:
         try:
             _require_paper(writing, one.paper_id)
         except NotOnShelf as fault:
@@ -266,11 +240,10 @@ class MarkStore:
                     _log.exception("a listener of marks failed")
 
 
-class _Waiting(Struct, frozen=True, eq=False):
+class _Push(Struct, frozen=True):
     paper_id: str
     marks: tuple[Mark, ...]
     owner: str
-    answer: Future[Pushed]
 
 
 class _Lost(Struct, frozen=True, array_like=True):
