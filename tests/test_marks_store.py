@@ -250,6 +250,18 @@ def test_a_device_whose_reader_has_other_rights_begins_anew(store: MarkStore, cl
     assert store.read(paper, BEN, left.seq, device="another pad").is_whole
 
 
+def test_an_answer_that_is_lost_is_given_again(store: MarkStore, clock: Clock, paper: str) -> None:
+    store.push(paper, [note("x", clock.now_ms, visibility="shared", meeting="m")], "anna")
+    first = store.read(paper, BEN, device="pad")
+    member = MarkReader("ben", meetings=frozenset({"m"}))
+    lost = store.read(paper, member, first.seq, device="pad")
+    again = store.read(paper, member, first.seq, device="pad")
+    assert (lost.is_whole, again.is_whole, texts(again.marks)) == (True, True, ["x"])
+    assert again.seq > first.seq, "else nobody could tell whether the device has it"
+    after = store.read(paper, member, again.seq, device="pad")
+    assert (after.is_whole, after.marks) == (False, [])
+
+
 def test_what_is_deleted_is_forgotten_when_all_devices_know_it(shelf: Shelf, clock: Clock, paper: str) -> None:
     limits = MarkLimits(lost_texts_s=0.0)
     store = MarkStore(shelf.database, clock=clock, limits=limits)

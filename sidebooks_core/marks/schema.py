@@ -63,7 +63,8 @@ TABLES = """
         reader TEXT NOT NULL,
         device TEXT NOT NULL,
         since INTEGER NOT NULL,
-        rights TEXT NOT NULL, -- a digest of what its reader could see
+        whole INTEGER NOT NULL, -- the number of the last answer that had everything
+        rights TEXT NOT NULL, -- a digest of what its reader could see then
         seen_s REAL NOT NULL,
         PRIMARY KEY (paper, reader, device)
     ) STRICT, WITHOUT ROWID;
