@@ -72,6 +72,11 @@ ANSWERS = {
     "GET /live": dict.fromkeys(EVERYBODY, 426),  # it is no request for a WebSocket
     "GET /meetings/{meeting}/attendance": dict.fromkeys(("guest", "member"), 403),  # it is for those who tend the folder
 }
+ANSWERS |= {
+    # A fake engine knows no annotations, and says so to whoever was let in.
+    "GET /papers/{paper}/marks.pdf": dict.fromkeys(EVERYBODY, 400),
+    "POST /papers/{paper}/marks/import": dict.fromkeys(EVERYBODY, 400),
+}
 HARMLESS = {
     # These change something, but nothing of which another cell asks.
     "POST /documents/{document}/address",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 from asgi import Reply
@@ -172,6 +173,24 @@ class TestGuests:
         assert hall.ask("tender", f"/meetings/{meeting}/end", "POST").status == 204
         wait_until(lambda: seen(hall, "member") == set(), "the mark of the guest is still there")
         assert push(hall, "visitor", mark()).status == 401
+
+    def test_a_push_that_is_overtaken_by_the_end_of_the_login_leaves_nothing(
+        self, hall: TownHall, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        store = hall.shelf.mark_store
+        push_of_store = store.push
+
+        def push_late(*given: Any) -> Any:
+            hall.access.end_link(hall.links["guest"].id)
+            guests = GuestMarks(store, hall.access)
+            guests.look()
+            guests.close()
+            return push_of_store(*given)
+
+        monkeypatch.setattr(store, "push", push_late)
+        assert push(hall, "guest", mark(visibility="collected")).status == 401
+        assert seen(hall, "clerk") == set()
+        assert store.owners("guest-") == []
 
     def test_one_guest_never_sees_a_private_mark_of_another(self, hall: TownHall) -> None:
         kept(hall, "guest", mark())

@@ -105,8 +105,8 @@ SHELF_METHODS = """
     wait_prepared(timeout_s) watch(path folder * settle_s who told) withdraw(paper_id * who)
 """
 MARKS = (
-    "Anchor Body Bookmark Destroyed Destruction DeviceClock FoundMark Highlight Ink LostText Mark MarkChanges MarkLimits "
-    "MarkNews MarkReader MarkStore Note PaperMarks PlacedMark Pushed Refused Stamp StampText Underline Visibility "
+    "Anchor Body Bookmark Destroyed Destruction DeviceClock FoundMark Highlight ImportedMarks Ink LostText Mark MarkChanges "
+    "MarkLimits MarkNews MarkReader MarkStore Note PaperMarks PlacedMark Pushed Refused Stamp StampText Underline Visibility "
     "may_see new_device_id new_mark_id"
 )
 MARKS_METHODS = {
@@ -132,6 +132,7 @@ ACCESS_METHODS = """
     back_up(folder) audit_now(operation * who what address detail)
     audit_rows(* since_s until_s paper person after limit) change_person(person_id * who changes)
     check_password(name password address device_token * new_device_token) close()
+    ended_guests(principal_ids) name_of(principal_id)
     end_link(link_id who) end_links_of_meeting(meeting_id who) end_session(session_id who) end_sessions(person_id who * keep)
     find_person(name) flush() grants(folder_id) has_people() known_principal(token * is_use)
     links() log_in(person_id * device address password_version) make_link(folders * name until_s uses who) people()

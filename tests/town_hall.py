@@ -48,7 +48,7 @@ VALUES = {
     "until": "9999999999", "as": "json", "revision": "1",
     "revisions": "1-1", "filename": "new.pdf", "name": "new", "from": "0", "before": "99", "few": "9", "limit": "9",
     "state": "state", "code": "code", "client": "c1", "projector": "0", "vote": "1",
-    "device": "tablet", "mark": "01900000-0000-7000-8000-000000000000",
+    "whose": "all", "flattened": "0", "device": "tablet", "mark": "01900000-0000-7000-8000-000000000000",
 }  # fmt: skip
 BODIES: dict[str, Any] = {
     "Hint": {"session": "s", "page": 1, "view_px": [300, 400]},

@@ -12,6 +12,7 @@ from sidebooks_core.marks.answers import (
     Refused,
 )
 from sidebooks_core.marks.device import DeviceClock
+from sidebooks_core.marks.files import ImportedMarks
 from sidebooks_core.marks.ids import new_device_id, new_mark_id
 from sidebooks_core.marks.model import (
     Anchor,
@@ -40,6 +41,7 @@ __all__ = [
     "DeviceClock",
     "FoundMark",
     "Highlight",
+    "ImportedMarks",
     "Ink",
     "LostText",
     "Mark",

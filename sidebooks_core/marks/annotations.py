@@ -15,6 +15,7 @@ import msgspec
 
 from sidebooks_core.documents.annotations import Annotation
 from sidebooks_core.marks.model import (
+    FILE_DEVICE,
     MOST_QUADS,
     MOST_SAMPLES,
     MOST_TEXT,
@@ -32,8 +33,6 @@ from sidebooks_core.marks.model import (
 )
 from sidebooks_core.marks.placing import PlacedMark
 
-FILE_DEVICE = "file"
-"""The device of a mark that was read from a file."""
 _MARK_ID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[1-8][0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}")
 _MOST_STAMP, _MOST_BOOKMARK = 40, 200
 _LEAST_PT, _WIDEST_PT = 0.1, 200.0

@@ -37,6 +37,10 @@ Visibility = Literal["private", "shared", "collected"]
 does, or whoever tends the folder."""
 
 
+FILE_DEVICE = "file"
+"""The device of a version that was read from a file."""
+
+
 class Stamp(Struct, frozen=True, order=True, array_like=True):
     """A time of a hybrid logical clock. Later versions of a mark have greater ones, on whatever device they were made."""
 
@@ -48,7 +52,10 @@ class Stamp(Struct, frozen=True, order=True, array_like=True):
 
 
 class Anchor(Struct, frozen=True):
-    """Where a mark was made. It never changes: where the mark stands in another revision follows from it."""
+    """Where a mark was made. Where the mark stands in another revision follows from it.
+
+    No device changes it. Only a version that was read from the file of another revision has an anchor in that one.
+    """
 
     revision: Annotated[int, Meta(ge=1, lt=1 << 31)]
     """Of the paper."""

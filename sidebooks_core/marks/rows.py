@@ -110,7 +110,8 @@ def write(writing: Writing, row: MarkRow, mark: Mark) -> None:
         f"INSERT INTO mark ({_COLUMNS}, has_text) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) "
         "ON CONFLICT (id) DO UPDATE SET seq = excluded.seq, at_ms = excluded.at_ms, counter = excluded.counter, "
         "device = excluded.device, visibility = excluded.visibility, meeting = excluded.meeting, shown = excluded.shown, "
-        "content_id = excluded.content_id, quote = excluded.quote, body = excluded.body, has_text = excluded.has_text",
+        "revision = excluded.revision, page = excluded.page, content_id = excluded.content_id, quote = excluded.quote, "
+        "is_of_file = excluded.is_of_file, body = excluded.body, has_text = excluded.has_text",
         *msgspec.structs.astuple(row), bool(text_of(mark)),
     )  # fmt: skip
 

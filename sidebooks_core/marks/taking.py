@@ -67,23 +67,21 @@ class Taking:
         )  # fmt: skip
 
     def _as_kept(self, mark: Mark, before: rows.MarkRow | None) -> Mark | Refused:
-        """A version with what the server knows better: owner, anchor and stamp."""
+        """A version with what the server knows better: owner, content id and stamp."""
         if before is None:
             name = ended_name(mark.id)
             query = "SELECT 1 FROM mark_ended WHERE paper = ? AND name = ?"
             if self._writing.one(int, query, self._paper_id, name) is not None:
                 return _refused(mark, "ended", "the mark was deleted, and stays so")
-            content_id = self._content_id(mark.anchor.revision, mark.anchor.page)
-            if content_id is None:
-                where = f"revision {mark.anchor.revision}, page {mark.anchor.page + 1}"
-                return _refused(mark, "page", f"the paper has no {where}")
-            anchor = replace(mark.anchor, content_id=content_id or mark.anchor.content_id)
         elif before.owner != self._owner:
             return _refused(mark, "owner", "a mark is changed by its owner only: give a new mark an id of its own")
         elif before.paper != self._paper_id:
             return _refused(mark, "paper", "a mark stays on its paper")
-        else:
-            anchor = before.mark().anchor
+        content_id = self._content_id(mark.anchor.revision, mark.anchor.page)
+        if content_id is None:
+            where = f"revision {mark.anchor.revision}, page {mark.anchor.page + 1}"
+            return _refused(mark, "page", f"the paper has no {where}")
+        anchor = replace(mark.anchor, content_id=content_id or mark.anchor.content_id)
         if mark.body is None:
             anchor = replace(anchor, quote="")
         return replace(mark, owner=self._owner, anchor=anchor, stamp=self._believed(mark, before is None))

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from sidebooks_core.access.operations import Operation
 from sidebooks_core.server import schemas_marks as schemas
-from sidebooks_core.server.handlers import marks
+from sidebooks_core.server.handlers import mark_files, marks
 from sidebooks_core.server.route import Route
 
 JSON = "application/json"
 HAD = (200, 304)
 BODY = (400, 404, 408, 413, 415)
 """Errors of a body in JSON."""
+RENDERS = (400, 404, 500, 503, 504)
+"""Errors of what workers do."""
 STORES = (503, 507)
 """Errors of what has to be stored."""
 
@@ -46,6 +48,26 @@ MARK_ROUTES = (
         answer=schemas.LostTextList,
         successes=HAD,
         errors=(404, 503),
+    ),
+    Route(
+        path="/papers/{paper}/marks.pdf",
+        handler=mark_files.as_pdf,
+        operation=Operation.EXPORT_MARKS,
+        summary="A paper as a PDF with one's own marks, or with all that one sees: as annotations, or drawn into its pages",
+        media_type="application/pdf",
+        query=("revision", "whose", "flattened"),
+        errors=(*RENDERS, 409, 410, 413),
+    ),
+    Route(
+        path="/papers/{paper}/marks/import",
+        method="POST",
+        handler=mark_files.take_in,
+        operation=Operation.KEEP_MARKS,
+        summary="Take the annotations of a paper's own file as marks of one's own",
+        media_type=JSON,
+        answer=schemas.ImportedMarkList,
+        query=("revision",),
+        errors=(*RENDERS, 409, *STORES[1:]),
     ),
     Route(
         path="/marks",

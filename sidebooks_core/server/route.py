@@ -55,6 +55,8 @@ PARAMETERS = {
     "revision": Parameter("The number of a revision, from 1", "[1-9][0-9]{0,6}"),
     "revisions": Parameter("Two revisions, the old one first, such as 1-2", "[1-9][0-9]{0,6}-[1-9][0-9]{0,6}"),
     "mark": Parameter("A mark's id, a UUID in small letters", "[0-9a-f-]{36}"),
+    "whose": Parameter("mine, or all that one sees", "mine|all"),
+    "flattened": Parameter("1: the marks become part of what the pages draw", "0|1|false|true"),
     "device": Parameter("A device, as stamps of its marks have it; the login stands for it unless told", "[0-9A-Za-z_-]{1,40}"),
     "upload": Parameter("An upload's id", "[A-Za-z0-9_-]{1,64}"),
     "from": Parameter("Papers whose time has not ended by then: seconds since 1970 (UTC)", "[0-9]{1,12}([.][0-9]+)?"),

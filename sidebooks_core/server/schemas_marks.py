@@ -120,6 +120,16 @@ class FoundMarkList(Struct):
     marks: list[FoundMarkEntry]
 
 
+class ImportedMarkList(Struct):
+    """What became of the annotations of a file."""
+
+    found: int
+    """That can be marks."""
+    marks: list[MarkEntry]
+    """As they hold now; those that were there before are among them."""
+    refused: list[Refusal]
+
+
 class DestroyedMarks(Struct):
     """What was removed for good."""
 

@@ -16,8 +16,10 @@ from sidebooks_core.shelf.model import Paper
 class _Papers(Protocol):
     differences: Differences
     mark_store: MarkStore
-    stamps: Stamps
     service: TileService
+
+    @property
+    def stamps(self) -> Stamps: ...
 
     def document(self, paper_id: str, revision: int | None = None) -> Document: ...
     def paper(self, paper_id: str) -> Paper: ...

@@ -56,13 +56,13 @@ async def of_paper(parts: ServerParts, request: HttpRequest) -> HttpResponse:
 
     def made() -> HttpResponse:
         of, store = still(parts, request), shelf.mark_store
-        reader = parts.of_papers().mark_readers.of(request.principal, _places(request), store.meetings(of.id))
+        reader = parts.of_papers().mark_readers.of(request.principal, places(request), store.meetings(of.id))
         tag = _tag(store.last(of.id), since, reader, request.limits)
         if request.has_etag(tag):
             return HttpResponse(304, headers=headers.text(tag, headers.NO_STORE, []))
         found = store.read(of.id, reader, since, device=device)
-        seen = [one for one in found.marks if one.owner == person or request.limits.has_page(one.anchor.page)]
-        told = PaperMarkList(found.seq, found.server_ms, found.is_whole, _entries(parts, person, seen), list(found.gone))
+        seen = entries(parts, person, readable(found.marks, request))
+        told = PaperMarkList(found.seq, found.server_ms, found.is_whole, seen, list(found.gone))
         return responses.json(request, told, responses.JSON, headers.NO_STORE, tag=tag)
 
     return await parts.pools.run("marks", made)
@@ -77,7 +77,7 @@ async def keep(parts: ServerParts, request: HttpRequest) -> HttpResponse:
         given = read_json(body, UnreadMarks)
         of, refused = still(parts, request), list[Refusal]()
         marks = _read(given, refused)
-        reader = parts.of_papers().mark_readers.of(request.principal, _places(request), {one.meeting for one in marks})
+        reader = parts.of_papers().mark_readers.of(request.principal, places(request), {one.meeting for one in marks})
         kept: list[Mark] = []
         for one in marks:
             refusal = _refusal(one, given.device, reader, request)
@@ -86,8 +86,9 @@ async def keep(parts: ServerParts, request: HttpRequest) -> HttpResponse:
             else:
                 refused.append(refusal)
         pushed = shelf.mark_store.push(of.id, kept, person)
+        require_here(parts, request)
         refused += [Refusal(one.id, one.reason, one.detail) for one in pushed.refused]
-        told = KeptMarks(pushed.seq, pushed.server_ms, _entries(parts, person, pushed.marks), refused)
+        told = KeptMarks(pushed.seq, pushed.server_ms, entries(parts, person, pushed.marks), refused)
         return HttpResponse(200, json_bytes(told), headers.momentary(responses.JSON))
 
     return await parts.pools.run("marks", made)
@@ -111,14 +112,14 @@ async def search(parts: ServerParts, request: HttpRequest) -> HttpResponse:
     limit = min(whole(request, "limit") or FOUND, MOST_FOUND)
 
     def made() -> HttpResponse:
-        entries: list[FoundMarkEntry] = []
+        listed: list[FoundMarkEntry] = []
         for one in papers.shelf.mark_store.search(person, query, limit) if query else ():
             standings = papers.places.papers.find(one.paper_id) or ()
             paper = next((at.paper for at in standings if at.paper is not None), None)
             if paper is not None and parts.gate.sees(request.principal, Operation.KEEP_MARKS, standings):
-                (mark,) = _entries(parts, person, [one.mark])
-                entries.append(FoundMarkEntry(paper.id, paper.name, paper.folder or "top", mark))
-        return responses.json(request, FoundMarkList(query, entries), responses.JSON, headers.NO_STORE)
+                (mark,) = entries(parts, person, [one.mark])
+                listed.append(FoundMarkEntry(paper.id, paper.name, paper.folder or "top", mark))
+        return responses.json(request, FoundMarkList(query, listed), responses.JSON, headers.NO_STORE)
 
     return await parts.pools.run("marks", made)
 
@@ -184,21 +185,43 @@ def _refusal(mark: Mark, device: str, reader: MarkReader, request: HttpRequest) 
     return None
 
 
-def _entries(parts: ServerParts, person: str, marks: Iterable[Mark]) -> list[MarkEntry]:
+def entries(parts: ServerParts, person: str, marks: Iterable[Mark]) -> list[MarkEntry]:
     """As one reader may have them: whose devices they were made on, and whose ids they are, stays with the owners."""
     names: dict[str, str] = {}
-    entries: list[MarkEntry] = []
+    made: list[MarkEntry] = []
     for one in marks:
         fields = {name: getattr(one, name) for name in MarkEntry.__struct_fields__ if name != "mine"}
         if one.owner != person:
             if one.owner not in names:
-                names[one.owner] = "" if parts.access is None else parts.access.name_of(one.owner)
+                names[one.owner] = name_of(parts, one.owner)
             fields |= {"owner": names[one.owner], "stamp": replace(one.stamp, device=OTHER_DEVICE)}
-        entries.append(MarkEntry(**fields, mine=one.owner == person))
-    return entries
+        made.append(MarkEntry(**fields, mine=one.owner == person))
+    return made
 
 
-def _places(request: HttpRequest) -> Standings:
+def name_of(parts: ServerParts, owner: str) -> str:
+    """What the owner of a mark is called; empty if that is not known any more."""
+    return "" if parts.access is None else parts.access.name_of(owner)
+
+
+def require_here(parts: ServerParts, request: HttpRequest) -> None:
+    """After marks were kept: a guest whose login has ended meanwhile has none. Raises Refused, StorageError.
+
+    Whoever removes the marks of guests may have looked before these were written.
+    """
+    guest = request.principal
+    if parts.access is not None and guest.role == "guest" and parts.access.ended_guests([guest.id]):
+        parts.of_papers().shelf.mark_store.end_owner(guest.id)
+        raise Refused(401, "log in first")
+
+
+def readable(marks: Iterable[Mark], request: HttpRequest) -> list[Mark]:
+    """Without those of others on pages that whoever asks may not read: a mark tells of what stands there."""
+    own, limits = request.principal.id, request.limits
+    return [one for one in marks if one.owner == own or limits.has_page(one.anchor.page)]
+
+
+def places(request: HttpRequest) -> Standings:
     """Where the paper of a request stands, as it was read last."""
     return () if request.standing is None else (request.standing,)
 

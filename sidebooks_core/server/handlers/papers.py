@@ -134,7 +134,7 @@ async def revision(parts: ServerParts, request: HttpRequest) -> HttpResponse:
     papers, viewer, paper_id = parts.of_papers(), viewer_of(parts, request), request.params["paper"]
 
     def made() -> RevisionEntry:
-        return viewer.revision(still(parts, request), _revision(papers, paper_id, _number(request.params["revision"])))
+        return viewer.revision(still(parts, request), _revision(papers, paper_id, number_of(request.params["revision"])))
 
     return await shown(parts, request, made)
 
@@ -145,7 +145,7 @@ async def original(parts: ServerParts, request: HttpRequest) -> HttpResponse:
 
     def made() -> HttpResponse:
         present = still(parts, request).revision
-        found = _revision(papers, request.params["paper"], present if given is None else _number(given))
+        found = _revision(papers, request.params["paper"], present if given is None else number_of(given))
         kind = mimetypes.guess_type(found.file_name, strict=False)[0]
         suffix = Path(found.file_name).suffix
         own = headers.file(
@@ -168,7 +168,7 @@ async def difference(parts: ServerParts, request: HttpRequest) -> HttpResponse:
     given = request.params["revisions"].split("-")
     if len(given) != 2:
         raise not_found()
-    old, new = (_number(one) for one in given)
+    old, new = (number_of(one) for one in given)
 
     def made() -> HttpResponse:
         still(parts, request)
@@ -265,7 +265,7 @@ def _revision(papers: PaperParts, paper_id: str, number: int | None) -> Revision
         raise not_found() from None
 
 
-def _number(text: str) -> int:
+def number_of(text: str) -> int:
     """The number of a revision. Raises Refused."""
     if not (text.isascii() and text.isdecimal() and 1 <= len(text) <= 7 and int(text) >= 1):
         raise not_found()

@@ -396,4 +396,5 @@ export const words = {
   withdraw_reason: "Reason (stands in the paper's note)",
   withdrawn_because: "Withdrawn: {reason}",
   readers_count: "{n} people have opened it",
+  draw: "Write",
 };

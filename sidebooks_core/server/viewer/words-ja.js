@@ -396,4 +396,5 @@ export const words = {
   withdraw_reason: "理由（文書の説明に残ります）",
   withdrawn_because: "取り下げの理由：{reason}",
   readers_count: "{n}人が開きました",
+  draw: "手書き",
 };

@@ -1,0 +1,117 @@
+"""Marks out to files and in from them: a PDF with the marks that somebody sees, and the annotations of a PDF as marks."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from io import RawIOBase
+from typing import BinaryIO, cast
+
+from sidebooks_core.errors import DocumentError, DocumentTooLarge
+from sidebooks_core.marks.files import MarkedFile, export_marks
+from sidebooks_core.marks.model import Mark
+from sidebooks_core.marks.placing import PlacedMark, fates_by_page, placed
+from sidebooks_core.server import descriptions, headers, responses
+from sidebooks_core.server.handlers.marks import entries, name_of, places, readable, require_here
+from sidebooks_core.server.handlers.papers import number_of, still
+from sidebooks_core.server.handlers.shelf import person_of
+from sidebooks_core.server.http import FileRange, HttpRequest, HttpResponse
+from sidebooks_core.server.json_text import json_bytes
+from sidebooks_core.server.parts import ServerParts
+from sidebooks_core.server.schemas_marks import ImportedMarkList, Refusal
+from sidebooks_core.server.statuses import Refused
+from sidebooks_core.shelf import Shelf
+
+PDF = "application/pdf"
+WHOSE = ("mine", "all")
+
+
+async def as_pdf(parts: ServerParts, request: HttpRequest) -> HttpResponse:
+    """The paper with marks. Raises Refused, and what a worker's job raises."""
+    shelf, person, revision = parts.of_papers().shelf, person_of(request), _revision(request)
+    whose = request.query("whose") or WHOSE[0]
+    if whose not in WHOSE:
+        raise Refused(400, f"whose: {' or '.join(WHOSE)}")
+
+    def made() -> HttpResponse:
+        of = still(parts, request)
+        number = revision or of.revision
+        marks = seen_marks(parts, request, whose)
+        names = {owner: name_of(parts, owner) for owner in {one.owner for one in marks}} | {person: request.principal.name}
+        try:
+            document, shown = shelf.document(of.id, number), placed_marks(shelf, of.id, number, marks)
+            is_flat = request.query("flattened") in ("1", "true")
+            file = export_marks(shelf.service.parts.questions, document, shown, names, flattened=is_flat, client=request.client)
+            size = file.size_bytes
+        except DocumentTooLarge:
+            raise
+        except DocumentError as error:
+            raise Refused(409, error.message) from None
+        except OSError:
+            raise Refused(410, "the original is gone") from None
+        own = [
+            (b"content-type", PDF.encode()),
+            (b"cache-control", headers.NO_STORE),
+            (b"content-disposition", descriptions.disposition(of.name, ".pdf", document.id)),
+        ]
+        return HttpResponse(200, headers=own, file=FileRange(cast("BinaryIO", _Pieces(file)), size))
+
+    return await parts.pools.run("exports", made)
+
+
+async def take_in(parts: ServerParts, request: HttpRequest) -> HttpResponse:
+    """The annotations of a paper's own file become marks of whoever asks. A second time adds nothing."""
+    shelf, person, revision = parts.of_papers().shelf, person_of(request), _revision(request)
+
+    def made() -> HttpResponse:
+        of = still(parts, request)
+        if request.limits.pages is not None:
+            raise Refused(403, "only who may read all pages takes in what is written on them")
+        try:
+            found = shelf.marks(of, owner=person).import_pdf(revision or of.revision)
+        except DocumentError as error:
+            raise Refused(409, error.message) from None
+        require_here(parts, request)
+        refused = [Refusal(one.id, one.reason, one.detail) for one in found.refused]
+        told = ImportedMarkList(found.found, entries(parts, person, found.marks), refused)
+        return HttpResponse(200, json_bytes(told), headers.momentary(responses.JSON))
+
+    return await parts.pools.run("exports", made)
+
+
+def seen_marks(parts: ServerParts, request: HttpRequest, whose: str) -> list[Mark]:
+    """The marks that whoever asks sees of the paper of a request; only their own ones for "mine"."""
+    shelf, person, paper_id = parts.of_papers().shelf, request.principal.id, request.params["paper"]
+    store = shelf.mark_store
+    reader = parts.of_papers().mark_readers.of(request.principal, places(request), store.meetings(paper_id))
+    found = readable(store.read(paper_id, reader).marks, request)
+    return [one for one in found if whose == "all" or one.owner == person]
+
+
+def placed_marks(shelf: Shelf, paper_id: str, revision: int, marks: list[Mark]) -> list[PlacedMark]:
+    """Where marks stand in a revision. It may wait for workers. Raises what `Shelf.diff` raises."""
+    older = {one.anchor.revision for one in marks} - {revision}
+    fates = {number: fates_by_page(shelf.diff(paper_id, number, revision)) for number in older}
+    return [placed(one, revision, fates.get(one.anchor.revision, {})) for one in marks]
+
+
+def _revision(request: HttpRequest) -> int | None:
+    told = request.query("revision")
+    return number_of(told) if told else None
+
+
+class _Pieces(RawIOBase):
+    """A file that is made while it is read."""
+
+    def __init__(self, file: MarkedFile) -> None:
+        self._pieces: Iterator[bytes] = file.pieces()
+        self._left = b""
+
+    def read(self, size: int = -1) -> bytes:
+        """At most so many bytes; empty at the end."""
+        while not self._left:
+            piece = next(self._pieces, None)
+            if piece is None:
+                return b""
+            self._left = piece
+        taken, self._left = self._left[:size], self._left[size:]
+        return taken

@@ -1,0 +1,83 @@
+/* Whose marks there are, and which of them this device shows on pages. Pure but for what is kept. */
+
+/** @import { MarkBody, PlacedMark } from "./types" */
+
+import { write } from "./keeping.js";
+import { read } from "./storage.js";
+
+/** mine; shared: others let whoever reads here see them; collected: others gave them to whoever presides. @typedef {"mine" | "shared" | "collected"} Group */
+
+/** @type {readonly Group[]} */
+export const GROUPS = ["mine", "shared", "collected"];
+const HIDDEN = "sidebooks marks hidden";
+
+/** @param {PlacedMark} placed @returns {Group} */
+export const groupOf = ({ isMine, mark }) => (isMine ? "mine" : mark.visibility === "collected" ? "collected" : "shared");
+
+const hidden = () => (read(HIDDEN) || "").split(" ");
+
+/** @param {Group} group */
+export const isGroupShown = (group) => !hidden().includes(group);
+
+/** @param {Group} group @param {boolean} isShown */
+export function showGroup(group, isShown) {
+  const others = hidden().filter((one) => one && one !== group);
+  write(HIDDEN, (isShown ? others : [...others, group]).join(" "));
+}
+
+/**
+ * Whether a mark is painted over its page: a page that shows by itself what was read from its file shows it once.
+ * @param {PlacedMark} placed
+ */
+export const isPainted = (placed) => isGroupShown(groupOf(placed)) && !(placed.mark.is_of_file && placed.kind === "exact");
+
+/** What its owner wrote. @param {MarkBody | null} body */
+export const textOf = (body) => (body && "text" in body && body.text) || "";
+
+/** The words to know a mark by. @param {PlacedMark} placed */
+export const wordsOf = ({ mark }) => [textOf(mark.body), mark.anchor.quote || ""].filter(Boolean);
+
+/** As people compare words: whatever their width, case and spaces. @param {string} text */
+export const folded = (text) => text.normalize("NFKC").toLowerCase().replace(/\s+/g, "");
+
+/** Whether a mark has a text in its words. @param {PlacedMark} placed @param {string} query */
+export function hasWords(placed, query) {
+  const wanted = folded(query);
+  return !wanted || wordsOf(placed).some((one) => folded(one).includes(wanted));
+}
+
+/**
+ * A row of the list: a mark, or all handwriting of one page by one hand.
+ * @typedef {{placed: PlacedMark, count: number}} Row
+ */
+
+/** Where a mark stands on its page, from its top. @param {PlacedMark} placed */
+function topOf({ mark: { body } }) {
+  if (!body || body.kind === "bookmark") return -1;
+  if ("quads" in body) return body.quads[0][1];
+  return "samples" in body ? body.samples[0][1] : body.y_pt;
+}
+
+/**
+ * Marks as rows, by page and down the page; those of removed pages last, in the order of the pages that they were on.
+ * @param {readonly PlacedMark[]} all
+ * @returns {Row[]}
+ */
+export function rowsOf(all) {
+  /** @type {Map<string, Row>} */
+  const inks = new Map();
+  /** @type {Row[]} */
+  const rows = [];
+  for (const placed of all) {
+    if (placed.mark.body?.kind !== "ink") { rows.push({ placed, count: 1 }); continue; }
+    const key = `${placed.page} ${placed.page ? "" : placed.mark.anchor.page} ${placed.kind} ${groupOf(placed)} ${placed.mark.owner}`;
+    const there = inks.get(key);
+    if (there) { there.count += 1; continue; }
+    const row = { placed, count: 1 };
+    inks.set(key, row);
+    rows.push(row);
+  }
+  const pageOf = (/** @type {Row} */ { placed }) => placed.page ?? 1e6 + placed.mark.anchor.page;
+  return rows.sort((one, other) => pageOf(one) - pageOf(other) || topOf(one.placed) - topOf(other.placed)
+    || (one.placed.mark.id < other.placed.mark.id ? -1 : 1));
+}
