@@ -63,7 +63,7 @@ async def of_paper(parts: ServerParts, request: HttpRequest) -> HttpResponse:
         found = store.read(of.id, reader, since, device=device)
         seen = entries(parts, person, readable(found.marks, request))
         told = PaperMarkList(found.seq, found.server_ms, found.is_whole, seen, list(found.gone))
-        return responses.json(request, told, responses.JSON, headers.NO_STORE, tag=tag)
+        return responses.private_json(request, told, tag=tag)
 
     return await parts.pools.run("marks", made)
 
@@ -101,7 +101,7 @@ async def lost_texts(parts: ServerParts, request: HttpRequest) -> HttpResponse:
     def made() -> HttpResponse:
         found = shelf.mark_store.lost_texts(still(parts, request).id, mark_id, person)
         told = LostTextList([LostTextEntry(one.text, one.stamp, one.lost_s) for one in found])
-        return responses.json(request, told, responses.JSON, headers.NO_STORE)
+        return responses.private_json(request, told)
 
     return await parts.pools.run("marks", made)
 
@@ -119,7 +119,7 @@ async def search(parts: ServerParts, request: HttpRequest) -> HttpResponse:
             if paper is not None and parts.gate.sees(request.principal, Operation.KEEP_MARKS, standings):
                 (mark,) = entries(parts, person, [one.mark])
                 listed.append(FoundMarkEntry(paper.id, paper.name, paper.folder or "top", mark))
-        return responses.json(request, FoundMarkList(query, listed), responses.JSON, headers.NO_STORE)
+        return responses.private_json(request, FoundMarkList(query, listed))
 
     return await parts.pools.run("marks", made)
 
