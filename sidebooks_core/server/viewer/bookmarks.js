@@ -33,7 +33,11 @@ function keep(book, pages) {
 /** The pages with a bookmark that this device keeps by itself, in order. @param {string} key */
 export const bookmarksOf = (key) => read(key).sort((a, b) => a - b);
 
-/** The bookmarks of a paper that are marks; null: it is no paper, or its marks are not here yet. @param {Reader} reader @returns {PlacedMark[] | null} */
+/**
+ * The bookmarks of a paper that are marks; null: it is no paper, or its marks are not here yet.
+ * @param {Reader} reader
+ * @returns {PlacedMark[] | null}
+ */
 function marksOf(reader) {
   const desk = deskFor(reader);
   return desk?.book.paper ? desk.marks.all().filter((one) => one.isMine && one.mark.body?.kind === "bookmark") : null;

@@ -10,7 +10,7 @@ import { t } from "./words.js";
 
 const AWAY_PX = 14; // from the selection: on a tablet its handles are there
 
-/** @param {FullApp} app */
+/** Gives what looks anew whether something is selected. @param {FullApp} app @returns {() => void} */
 export function addSelectionBar(app) {
   /** @type {Reader | null} */
   let reader = null;
@@ -55,7 +55,8 @@ export function addSelectionBar(app) {
 
   function fill() {
     bar.setAttribute("aria-label", t("selection_tools"));
-    bar.replaceChildren(button("marker", t("do_highlight"), mark("highlight")), button("underline", t("do_underline"), mark("underline")),
+    bar.replaceChildren(
+      button("highlight", t("do_highlight"), mark("highlight")), button("underline", t("do_underline"), mark("underline")),
       button("note", t("do_note"), write), button("copy", t("copy_text"), copy));
   }
 
@@ -83,7 +84,10 @@ export function addSelectionBar(app) {
     place(selection.getRangeAt(0));
   }
   document.addEventListener("selectionchange", look);
-  document.addEventListener("pointerdown", (event) => { isDown = event.pointerType === "mouse" && !bar.contains(/** @type {Node} */ (event.target)); }, true);
+  document.addEventListener("pointerdown", (event) => {
+    isDown = event.pointerType === "mouse" && event.target instanceof Node && !bar.contains(event.target);
+  }, true);
   for (const name of ["pointerup", "pointercancel"]) document.addEventListener(name, () => { isDown = false; setTimeout(look); }, true);
   addEventListener("resize", look);
+  return look;
 }

@@ -5,7 +5,10 @@
 import { write } from "./keeping.js";
 import { read } from "./storage.js";
 
-/** mine; shared: others let whoever reads here see them; collected: others gave them to whoever presides. @typedef {"mine" | "shared" | "collected"} Group */
+/**
+ * shared: others let whoever reads here see them; collected: others gave them to whoever presides.
+ * @typedef {"mine" | "shared" | "collected"} Group
+ */
 
 /** @type {readonly Group[]} */
 export const GROUPS = ["mine", "shared", "collected"];

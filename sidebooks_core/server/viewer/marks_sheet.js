@@ -127,10 +127,8 @@ function writer(desk, { mark }, isFirst) {
   let saved = textOf(mark.body);
   const tell = () => {
     const now = marks.get(id);
-    const isSaved = input.value === saved;
-    const key = !marks.isKept && now?.isPending ? "mark_not_saved" : now?.refused ? "mark_not_taken"
-      : marks.unsent.state === "local" ? "mark_on_device_only" : now?.isPending && marks.unsent.state !== "working" ? "mark_on_device" : "mark_saved";
-    const text = input.value.length >= limit ? t("mark_too_long") : !isSaved || !input.value ? "" : t(key);
+    const isSaved = input.value !== "" && input.value === saved;
+    const text = input.value.length >= limit ? t("mark_too_long") : isSaved && now ? savedText(marks, now) : "";
     if (told.textContent !== text) told.textContent = text;
   };
   const save = () => {
@@ -176,7 +174,19 @@ function writer(desk, { mark }, isFirst) {
   };
 }
 
+/** Where a mark is safe. @param {import("./marks_store.js").PageMarks} marks @param {PlacedMark} placed */
+function savedText({ isKept, unsent }, { isPending, refused }) {
+  if (refused) return t("mark_not_taken");
+  if (unsent.state === "local") return t(isKept ? "mark_on_device_only" : "mark_not_saved");
+  if (!isPending) return t("mark_saved");
+  if (!isKept) return t("mark_not_saved");
+  return unsent.state === "waiting" || unsent.state === "refused" ? t("mark_on_device") : t("mark_saved");
+}
+
 /** A text that another version of the mark had. @typedef {{text: string, stamp: [number, number, string], lost_s: number}} LostText */
+
+/** Whether a text has something that the later ones have not: it is saved while it is written. Pure. @param {string} text @param {string[]} later */
+export const isWorth = (text, later) => text.trim() !== "" && !later.some((one) => one.startsWith(text));
 
 /**
  * The texts that lost against the present one, to take one back.
@@ -190,11 +200,13 @@ function otherVersions({ library }, desk, { id }, use) {
   const told = h("p", { class: "small", role: "status" }, t("other_versions_about"));
   const show = async () => {
     const path = `/papers/${encodeURIComponent(desk.book.paper?.id ?? "")}/marks/${id}/lost`;
-    /** @type {LostText[] | {texts: LostText[]}} */
+    /** @type {{texts: LostText[]}} */
     const answer = await library.json(path);
-    const texts = Array.isArray(answer) ? answer : answer.texts;
+    const now = textOf(desk.marks.get(id)?.mark.body ?? null);
+    const texts = answer.texts.filter((one, index, all) => isWorth(one.text, [now, ...all.slice(0, index).map((other) => other.text)]));
     told.textContent = t(texts.length ? "other_versions_about" : "no_other_versions");
-    list.replaceChildren(...texts.map((one) => h("li", {}, h("p", { class: "small" }, t("version_lost", { time: shortTime(one.stamp[0] / 1000) })),
+    list.replaceChildren(...texts.map((one) => h("li", {},
+      h("p", { class: "small" }, t("version_lost", { time: shortTime(one.stamp[0] / 1000) })),
       h("p", { class: "note-text" }, one.text), button("restore", t("take_version"), () => use(one.text)))));
   };
   const made = h("details", { ontoggle: () => {
