@@ -50,7 +50,12 @@ export function markedPages(reader) {
 }
 
 /** Whether the page that is read has one. @param {Reader} reader */
-export const isMarked = (reader) => markedPages(reader).some((page) => reader.spread.includes(page));
+export function isMarked(reader) {
+  const { spread } = reader;
+  const desk = deskFor(reader);
+  return read(reader.book.key).some((page) => spread.includes(page)) || Boolean(desk?.book.paper
+    && spread.some((page) => desk.marks.of(page).some((one) => one.isMine && one.mark.body?.kind === "bookmark")));
+}
 
 /** Put a bookmark on the page that is read, or take it away. Returns whether there is one now. @param {Reader} reader */
 export function toggleBookmark(reader) {

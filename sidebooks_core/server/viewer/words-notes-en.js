@@ -25,6 +25,9 @@ export const words = {
   no_words_there: "There are no words here to mark. On a scanned page, draw with the pen.",
   tool_done: "Finish",
 
+  help_words: "Select words: highlight or underline them, or write a note.",
+  help_mark: "Tap a mark: its note, its colour, who sees it.",
+
   // Colours
   colour: "Colour",
   colour_yellow: "Yellow",

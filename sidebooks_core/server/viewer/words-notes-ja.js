@@ -25,6 +25,9 @@ export const words = {
   no_words_there: "ここには文字がありません。読み取った画像のページでは、ペンで書いてください。",
   tool_done: "終わる",
 
+  help_words: "文字を選ぶ：色や下線を付けたり、メモを書いたりできます。",
+  help_mark: "書き込みを押す：メモ、色、見られる人を変えられます。",
+
   // 色
   colour: "色",
   colour_yellow: "黄",
