@@ -14,6 +14,7 @@ from sidebooks_core.access.policy import Limits
 from sidebooks_core.marks.model import DeviceId, Mark
 from sidebooks_core.marks.visibility import MarkReader
 from sidebooks_core.server import headers, responses
+from sidebooks_core.server.gate import AT_THE_TOP
 from sidebooks_core.server.handlers.papers import still
 from sidebooks_core.server.handlers.shelf import person_of, required_folder_id, who_of, whole
 from sidebooks_core.server.http import HttpRequest, HttpResponse
@@ -118,7 +119,7 @@ async def search(parts: ServerParts, request: HttpRequest) -> HttpResponse:
             paper = next((at.paper for at in standings if at.paper is not None), None)
             if paper is not None and parts.gate.sees(request.principal, Operation.KEEP_MARKS, standings):
                 (mark,) = entries(parts, person, [one.mark])
-                listed.append(FoundMarkEntry(paper.id, paper.name, paper.folder or "top", mark))
+                listed.append(FoundMarkEntry(paper.id, paper.name, paper.folder or AT_THE_TOP, mark))
         return responses.private_json(request, FoundMarkList(query, listed))
 
     return await parts.pools.run("marks", made)
