@@ -12,6 +12,7 @@ import sidebooks_core as sb
 from sidebooks_core.errors import NotOnShelf
 from sidebooks_core.marks import Anchor, Bookmark, Mark, Note, Stamp, new_mark_id
 from sidebooks_core.shelf import Shelf
+from sidebooks_core.testing import FakeDocument, FakePage
 
 PAGES, MARKS = 300, 5000
 
@@ -84,6 +85,24 @@ def test_a_mark_of_a_page_that_was_removed_is_listed(shelf: Shelf) -> None:
     assert marks.pages() == []
     assert marks.pages(1) == [1]
     assert texts(list(marks)) == ["x"]
+
+
+def test_marks_of_a_revision_that_cannot_be_read_are_not_lost(shelf: Shelf) -> None:
+    paper = prepared(shelf, 1, 2, 3)
+    marks = shelf.marks(paper, owner="anna")
+    kept = [marks.add(page, Bookmark(str(page))) for page in range(3)]
+    locked = FakeDocument(pages=(FakePage(), FakePage()), password="secret").to_bytes()
+    shelf.replace(paper.id, locked, password="secret")
+    shelf.replace(paper.id, pages(1, 2, 3))
+    shelf.originals.remove(shelf.revision(paper.id, 2).original)
+    assert [(one.kind, one.page) for one in marks.at(3)] == [("exact", 0), ("exact", 1), ("exact", 2)]
+    assert [(one.mark, one.kind, one.page) for one in marks.at(2)] == [
+        (kept[0], "changed", 0),
+        (kept[1], "changed", 1),
+        (kept[2], "removed", None),
+    ]
+    with pytest.raises(NotOnShelf):
+        marks.at(4)
 
 
 def test_the_everyday_face_changes_shares_removes_and_finds(shelf: Shelf) -> None:
