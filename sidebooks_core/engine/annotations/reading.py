@@ -111,7 +111,7 @@ def _reply_text(reply: RawObj) -> str:
 
 
 def _ink(annotation: RawObj, plane: Plane, _box: Box, page: int) -> Annotation | None:
-    pressures = list(_numbers(get(annotation, PRESSURES), MOST_POINTS))
+    pressures = _numbers(get(annotation, PRESSURES), MOST_POINTS)
     lists = [list(_points(one, plane)) for one in items(get(annotation, "InkList"))]
     if sum(map(len, lists)) > MOST_POINTS:
         return None
@@ -168,7 +168,7 @@ _SHAPES: dict[str, Callable[[RawObj, Plane, Box, int], Annotation | None]] = {
 
 def _box(rect: RawObj, plane: Plane) -> Box | None:
     """The box of an annotation as shown; None if it has no place."""
-    numbers = list(_numbers(rect, 4))
+    numbers = _numbers(rect, 4)
     if len(numbers) != 4 or all(abs(number) >= _NOWHERE for number in numbers):
         return None
     x0, y0, x1, y1 = numbers
@@ -197,7 +197,7 @@ def _as_read(points: list[tuple[float, float]]) -> Quad:
 
 def _points(array: RawObj, plane: Plane) -> Iterator[tuple[float, float]]:
     """The points of a list of coordinates, as shown. None if one of them has no place."""
-    numbers = list(_numbers(array, 2 * MOST_POINTS + 2))
+    numbers = _numbers(array, 2 * MOST_POINTS + 2)
     points = [plane.as_shown(*pair) for pair in zip(numbers[::2], numbers[1::2], strict=False)]
     if all(_is_near(*point) for point in points):
         yield from ((round(x, _DIGITS), round(y, _DIGITS)) for x, y in points)
@@ -207,11 +207,16 @@ def _is_near(*coordinates: float) -> bool:
     return all(abs(one) <= FARTHEST_PT for one in coordinates)
 
 
-def _numbers(array: RawObj, most: int) -> Iterator[float]:
-    for place, one in enumerate(items(array)):
-        if place >= most:
-            return
-        yield mupdf.ll_pdf_to_real(one)
+def _numbers(array: RawObj, most: int) -> list[float]:
+    """The numbers of a list, at most `most`; none if something else is among them."""
+    found: list[float] = []
+    for one in items(array):
+        if not mupdf.ll_pdf_is_number(one):
+            return []
+        if len(found) == most:
+            break
+        found.append(mupdf.ll_pdf_to_real(one))
+    return found
 
 
 def _colour(array: RawObj) -> str:
