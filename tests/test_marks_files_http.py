@@ -118,3 +118,54 @@ def test_the_annotations_of_a_file_become_marks_and_a_second_time_adds_nothing(h
 def test_who_may_read_some_pages_does_not_take_in_what_stands_on_the_others(hall: TownHall) -> None:
     hall.access.set_grants(hall.finance.id, [Grant("group", "finance", limits=Limits(pages=((0, 0),)))])
     assert hall.ask("member", f"/papers/{hall.paper.id}/marks/import", "POST").status == 403
+
+
+def annotation_texts(page: Any) -> dict[str, str]:
+    """The text of each annotation, by the id of its mark."""
+    return {one["id"].rpartition("/")[2]: one["body"][0]["value"] for one in page["items"]}
+
+
+def test_marks_are_web_annotations_on_the_canvases_of_the_manifest(hall: TownHall) -> None:
+    own, shared, private = mark(NOTE), mark(NOTE | {"text": "共有"}, page=1, visibility="shared"), mark(NOTE | {"text": SECRET})
+    kept(hall, "member", own)
+    kept(hall, "clerk", shared, private)
+    reply = hall.ask("member", f"/papers/{hall.paper.id}/marks.json")
+    assert reply.headers["content-type"] == 'application/ld+json;profile="http://www.w3.org/ns/anno.jsonld"'
+    page = reply.json()
+    assert (page["type"], annotation_texts(page)) == ("AnnotationPage", {own["id"]: "要確認"})
+    every = hall.ask("member", f"/papers/{hall.paper.id}/marks.json?whose=all").json()
+    assert annotation_texts(every) == {own["id"]: "要確認", shared["id"]: "共有"}
+    document = hall.shelf.document(hall.paper.id).id
+    manifest = hall.ask("member", f"/presentation/3/{document}/manifest.json").json()
+    canvases = [canvas["id"] for canvas in manifest["items"]]
+    sources = {one["target"][0]["source"] for one in every["items"]}
+    assert sources == set(canvases[:2])
+    assert SECRET not in reply.body.decode()
+
+
+def test_a_manifest_names_the_marks_of_each_canvas_for_those_who_may_have_some(hall: TownHall) -> None:
+    own, shared, private = mark(NOTE), mark(NOTE | {"text": "共有"}, visibility="shared"), mark(NOTE | {"text": SECRET})
+    later = mark(NOTE | {"text": "3頁"}, page=2)
+    kept(hall, "member", own, later)
+    kept(hall, "clerk", shared, private)
+    document = hall.shelf.document(hall.paper.id).id
+    path = f"/presentation/3/{document}/manifest.json"
+    manifest = hall.ask("member", path).json()
+    (reference,) = manifest["items"][0]["annotations"]
+    page = hall.ask("member", reference["id"].partition("http://test")[2]).json()
+    assert (page["id"], page["type"]) == (reference["id"], "AnnotationPage")
+    assert annotation_texts(page) == {own["id"]: "要確認", shared["id"]: "共有"}
+    (third,) = manifest["items"][2]["annotations"]
+    assert annotation_texts(hall.ask("member", third["id"].partition("http://test")[2]).json()) == {later["id"]: "3頁"}
+    assert "annotations" not in hall.ask("signed", path).json()["items"][0], "whoever has a signed address has no marks"
+
+
+def test_a_canvas_that_one_may_not_see_has_no_marks(hall: TownHall) -> None:
+    kept(hall, "clerk", mark(page=0, visibility="shared"), mark(page=2, visibility="shared"))
+    hall.access.set_grants(hall.finance.id, [Grant("group", "finance", limits=Limits(pages=((0, 0),)))])
+    document = hall.shelf.document(hall.paper.id).id
+    manifest = hall.ask("member", f"/presentation/3/{document}/manifest.json").json()
+    assert [len(canvas["annotations"]) for canvas in manifest["items"]] == [1, 0, 0]
+    assert len(hall.ask("member", f"/presentation/3/{document}/annotations/1.json").json()["items"]) == 1
+    assert hall.ask("member", f"/presentation/3/{document}/annotations/3.json").status == 404
+    assert hall.ask("member", f"/papers/{hall.paper.id}/marks.json").status == 404, "the file itself is not theirs"

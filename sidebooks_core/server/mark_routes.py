@@ -8,6 +8,7 @@ from sidebooks_core.server.handlers import mark_files, marks
 from sidebooks_core.server.route import Route
 
 JSON = "application/json"
+JSON_LD = "application/ld+json"
 HAD = (200, 304)
 BODY = (400, 404, 408, 413, 415)
 """Errors of a body in JSON."""
@@ -57,6 +58,25 @@ MARK_ROUTES = (
         media_type="application/pdf",
         query=("revision", "whose", "flattened"),
         errors=(*RENDERS, 409, 410, 413),
+    ),
+    Route(
+        path="/papers/{paper}/marks.json",
+        handler=mark_files.as_annotations,
+        operation=Operation.EXPORT_MARKS,
+        summary="One's own marks, or all that one sees, as Web Annotations on the canvases of the manifest",
+        media_type=JSON_LD,
+        query=("revision", "whose"),
+        successes=HAD,
+        errors=(*RENDERS, 409),
+    ),
+    Route(
+        path="/presentation/3/{document}/annotations/{page}.json",
+        handler=mark_files.of_canvas,
+        operation=Operation.KEEP_MARKS,
+        summary="IIIF Presentation 3.0: the marks on one canvas that one sees",
+        media_type=JSON_LD,
+        successes=HAD,
+        errors=(*RENDERS, 409),
     ),
     Route(
         path="/papers/{paper}/marks/import",

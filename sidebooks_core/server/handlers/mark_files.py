@@ -2,24 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from io import RawIOBase
 from typing import BinaryIO, cast
 
+from sidebooks_core.documents.document import Document
 from sidebooks_core.errors import DocumentError, DocumentTooLarge
 from sidebooks_core.marks.files import MarkedFile, export_marks
 from sidebooks_core.marks.model import Mark
 from sidebooks_core.marks.placing import PlacedMark, fates_by_page, placed
+from sidebooks_core.marks.w3c import W3C_CONTEXT, Canvas, annotation_page
 from sidebooks_core.server import descriptions, headers, responses
 from sidebooks_core.server.handlers.marks import entries, name_of, places, readable, require_here
 from sidebooks_core.server.handlers.papers import number_of, still
 from sidebooks_core.server.handlers.shelf import person_of
 from sidebooks_core.server.http import FileRange, HttpRequest, HttpResponse
+from sidebooks_core.server.iiif import presentation
 from sidebooks_core.server.json_text import json_bytes
 from sidebooks_core.server.parts import ServerParts
 from sidebooks_core.server.schemas_marks import ImportedMarkList, Refusal
-from sidebooks_core.server.statuses import Refused
-from sidebooks_core.shelf import Shelf
+from sidebooks_core.server.statuses import Refused, not_found
+from sidebooks_core.shelf import Shelf, standing
 
 PDF = "application/pdf"
 WHOSE = ("mine", "all")
@@ -27,16 +30,14 @@ WHOSE = ("mine", "all")
 
 async def as_pdf(parts: ServerParts, request: HttpRequest) -> HttpResponse:
     """The paper with marks. Raises Refused, and what a worker's job raises."""
-    shelf, person, revision = parts.of_papers().shelf, person_of(request), _revision(request)
-    whose = request.query("whose") or WHOSE[0]
-    if whose not in WHOSE:
-        raise Refused(400, f"whose: {' or '.join(WHOSE)}")
+    shelf, revision, whose = parts.of_papers().shelf, _revision(request), _whose(request)
+    person_of(request)
 
     def made() -> HttpResponse:
         of = still(parts, request)
         number = revision or of.revision
-        marks = seen_marks(parts, request, whose)
-        names = {owner: name_of(parts, owner) for owner in {one.owner for one in marks}} | {person: request.principal.name}
+        marks = seen_marks(parts, request, of.id, whose)
+        names = names_of(parts, request, marks)
         try:
             document, shown = shelf.document(of.id, number), placed_marks(shelf, of.id, number, marks)
             is_flat = request.query("flattened") in ("1", "true")
@@ -78,10 +79,62 @@ async def take_in(parts: ServerParts, request: HttpRequest) -> HttpResponse:
     return await parts.pools.run("exports", made)
 
 
-def seen_marks(parts: ServerParts, request: HttpRequest, whose: str) -> list[Mark]:
-    """The marks that whoever asks sees of the paper of a request; only their own ones for "mine"."""
-    shelf, person, paper_id = parts.of_papers().shelf, request.principal.id, request.params["paper"]
-    store = shelf.mark_store
+async def as_annotations(parts: ServerParts, request: HttpRequest) -> HttpResponse:
+    """The marks as W3C annotations, on the canvases of the manifest. Raises Refused."""
+    shelf, revision, whose = parts.of_papers().shelf, _revision(request), _whose(request)
+    person_of(request)
+
+    def made() -> HttpResponse:
+        of = still(parts, request)
+        number = revision or of.revision
+        marks = seen_marks(parts, request, of.id, whose)
+        try:
+            document, shown = shelf.document(of.id, number), placed_marks(shelf, of.id, number, marks)
+        except DocumentError as error:
+            raise Refused(409, error.message) from None
+        pages = {one.page for one in shown if one.page is not None}
+        canvases = {page: _canvas(request.base, document, page, has_file=True) for page in pages}
+        names = names_of(parts, request, marks)
+        told = annotation_page(f"{request.base}/papers/{of.id}/marks.json", shown, canvases, names, for_iiif=False)
+        return responses.json(request, told, responses.JSON_LD.format(W3C_CONTEXT), headers.NO_STORE)
+
+    return await parts.pools.run("exports", made)
+
+
+async def of_canvas(parts: ServerParts, request: HttpRequest) -> HttpResponse:
+    """The marks on one canvas of a manifest, for viewers of IIIF: all that whoever asks sees. Raises Refused."""
+    document, page = parts.page(request)
+    shelf = parts.of_papers().shelf
+    person_of(request)
+
+    def made() -> HttpResponse:
+        admission = parts.gate.require_still(request, standing.of_document(shelf.database, document.id))
+        request.standing, request.limits = admission.standing, admission.decision.limits
+        at = admission.standing
+        if at is None or at.paper is None or not request.limits.has_page(page):
+            raise not_found()
+        marks = seen_marks(parts, request, at.paper.id, "all")
+        try:
+            shown = [one for one in placed_marks(shelf, at.paper.id, at.revision, marks) if one.page == page]
+        except DocumentError as error:
+            raise Refused(409, error.message) from None
+        canvases = {page: _canvas(request.base, document, page, has_file=False)}
+        address, names = presentation.marks_address(request.base, document, page), names_of(parts, request, marks)
+        told = annotation_page(address, shown, canvases, names, for_iiif=True)
+        return responses.json(request, told, responses.JSON_LD.format(presentation.PRESENTATION_CONTEXT), headers.NO_STORE)
+
+    return await parts.pools.run("exports", made)
+
+
+def names_of(parts: ServerParts, request: HttpRequest, marks: Iterable[Mark]) -> dict[str, str]:
+    """What the owners of marks are called, by their ids."""
+    asking = request.principal
+    return {owner: name_of(parts, owner) for owner in {one.owner for one in marks}} | {asking.id: asking.name}
+
+
+def seen_marks(parts: ServerParts, request: HttpRequest, paper_id: str, whose: str) -> list[Mark]:
+    """The marks that whoever asks sees of a paper that they may read; only their own ones for "mine"."""
+    person, store = request.principal.id, parts.of_papers().shelf.mark_store
     reader = parts.of_papers().mark_readers.of(request.principal, places(request), store.meetings(paper_id))
     found = readable(store.read(paper_id, reader).marks, request)
     return [one for one in found if whose == "all" or one.owner == person]
@@ -92,6 +145,19 @@ def placed_marks(shelf: Shelf, paper_id: str, revision: int, marks: list[Mark]) 
     older = {one.anchor.revision for one in marks} - {revision}
     fates = {number: fates_by_page(shelf.diff(paper_id, number, revision)) for number in older}
     return [placed(one, revision, fates.get(one.anchor.revision, {})) for one in marks]
+
+
+def _canvas(base: str, document: Document, page: int, *, has_file: bool) -> Canvas:
+    finest = document.pyramid(page).finest
+    file = f"{base}/documents/{document.id}/original" if has_file and document.kind == "pdf" else ""
+    return Canvas(presentation.canvas_id(base, document, page), finest.width_px, finest.height_px, finest.scale, file)
+
+
+def _whose(request: HttpRequest) -> str:
+    whose = request.query("whose") or WHOSE[0]
+    if whose not in WHOSE:
+        raise Refused(400, f"whose: {' or '.join(WHOSE)}")
+    return whose
 
 
 def _revision(request: HttpRequest) -> int | None:

@@ -8,6 +8,7 @@ import { h } from "./elements.js";
 import { mayMean, moved, noHands, wentDown, wentUp } from "./ink_hands.js";
 import { LiveStroke } from "./ink_live.js";
 import { chosen, ERASER_PX, keepChosen, penOf } from "./ink_tools.js";
+import { ShownStroke } from "./live_strokes.js";
 import { kindOf } from "./marks_kinds.js";
 import { pointUnder } from "./rectangles.js";
 import { attempt } from "./storage.js";
@@ -34,6 +35,10 @@ const rounded = (value, parts) => Math.round(value * parts) / parts;
 export class Drawing {
   choice = chosen();
   isOn = false;
+  /** Whether a meeting sees what is drawn, from the first moment on. */
+  isShown = false;
+  /** @type {ShownStroke | null} */
+  #shown = null;
   /** Called when something that a tool bar shows is different. */
   onchange = () => {};
   #live = new LiveStroke();
@@ -62,6 +67,7 @@ export class Drawing {
   start() {
     if (this.isOn) return;
     this.isOn = true;
+    this.isShown = false; // nobody shows what they write without meaning to
     const ending = this.#ending = new AbortController();
     const { signal } = ending;
     const { reader } = this;
@@ -180,9 +186,29 @@ export class Drawing {
     marking.layer.hold(true);
     const isEraser = this.choice.tool === "eraser" || (event.buttons & ERASER_BUTTON) !== 0;
     this.#erased = isEraser ? new Set() : null;
-    this.#live.begin(reader, under.page, penOf(this.choice));
+    this.#beginStroke(under.page);
     attempt(() => this.#ground.setPointerCapture(event.pointerId), undefined); // it is up already
     this.#extend([event]);
+  }
+
+  /** @param {number} page */
+  #beginStroke(page) {
+    const pen = penOf(this.choice);
+    this.#live.begin(this.reader, page, pen);
+    const part = this.audience;
+    this.#shown = part && this.isShown && !this.#erased ? new ShownStroke(part, page, pen) : null;
+  }
+
+  /** The meeting in which whoever draws may show something; null: they are in none. */
+  get audience() {
+    const part = this.marking.app.meeting;
+    return part?.mayPoint && this.reader === part.app.reader ? part : null;
+  }
+
+  /** Let a meeting see what is drawn from now on, or nobody. @param {boolean} isShown */
+  show(isShown) {
+    this.isShown = isShown && this.audience !== null;
+    this.onchange();
   }
 
   /** @param {PointerEvent[]} events */
@@ -203,10 +229,11 @@ export class Drawing {
     }
     if (this.#erased) { this.#erase(samples); live.samples.push(...samples); return; }
     live.extend(samples);
+    if (samples.length) this.#shown?.extend(live.samples);
     if (live.samples.length < MOST_SAMPLES - 500) return;
     const { page } = live; // a very long stroke becomes two
     this.#commit();
-    live.begin(this.reader, page, penOf(this.choice));
+    this.#beginStroke(page);
     live.extend([last]);
   }
 
@@ -243,13 +270,18 @@ export class Drawing {
     const { samples, page, pen } = live;
     if (samples.length) {
       const opacity = pen.opacity < 1 ? { opacity: pen.opacity } : {};
-      this.marking.marks?.add(page, { kind: "ink", samples, width_pt: pen.width_pt, colour: pen.colour, ...opacity });
+      const body = { kind: /** @type {const} */ ("ink"), samples, width_pt: pen.width_pt, colour: pen.colour, ...opacity };
+      this.marking.marks?.add(page, body, this.#shown?.options);
     }
+    this.#shown?.finish(samples.length ? "kept" : "gone");
+    this.#shown = null;
     live.clear();
   }
 
   #discard() {
     this.#erased = null;
+    this.#shown?.finish("gone");
+    this.#shown = null;
     this.#live.clear();
     this.marking.layer.veil([]);
     this.marking.layer.hold(false);

@@ -47,6 +47,17 @@ export function makeInkBar(drawing, leave) {
     return [h("p", { class: "told" }, t("ink_eraser_told"))];
   }
 
+  /* In a meeting, for whoever may show something. */
+  function sharing() {
+    const { audience, isShown } = drawing;
+    if (!audience) return [];
+    const turn = () => {
+      drawing.show(!isShown);
+      audience.app.extras?.say(t(isShown ? "ink_shown_ends" : "ink_shown_told"));
+    };
+    return [h("div", {}, choice(t("ink_show"), isShown, turn, icon("pointer"), "show"))];
+  }
+
   function fill() {
     const focused = document.activeElement instanceof HTMLElement && bar.contains(document.activeElement)
       ? document.activeElement.dataset.ink : undefined;
@@ -61,7 +72,7 @@ export function makeInkBar(drawing, leave) {
     bar.replaceChildren(
       h("div", { role: "group", "aria-label": t("tools") }, TOOLS.map(([name, image]) => (
         choice(t(`ink_${name}`), drawing.choice.tool === name, () => drawing.choose({ tool: name }), icon(image), name)))),
-      ...details(),
+      ...details(), ...sharing(),
       h("div", { class: "last" }, undo, redo, act(isLow ? "up" : "down", isLow ? "ink_up" : "ink_down", move, "move"), act("done", "ink_done", leave, "done")), told,
     );
     told.textContent = savedText(marks);

@@ -152,6 +152,7 @@ export class Marking {
   /** @param {MarksChange | null} change */
   #tell(change) {
     this.#bar?.fill();
+    if (change) this.app.meeting?.strokes.arrived(change.added);
     for (const listener of this.#listeners) listener(change);
   }
 

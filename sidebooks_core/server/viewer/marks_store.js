@@ -188,8 +188,8 @@ export class PageMarks {
   #made(page, body, options) {
     const { clock, revision } = this.given;
     const stamp = clock.tick();
-    const { quote = "" } = options;
-    return { id: newMarkId(stamp), stamp, anchor: { revision, page: page - 1, content_id: "", quote }, body, ...shownTo(options) };
+    const { id = newMarkId(stamp), quote = "" } = options;
+    return { id, stamp, anchor: { revision, page: page - 1, content_id: "", quote }, body, ...shownTo(options) };
   }
 
   /** Versions that one made: they hold, and go to the device and the server. @param {Mark[]} marks */

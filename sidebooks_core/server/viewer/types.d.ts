@@ -159,7 +159,8 @@ export type MarkRecord = {
 };
 /** page: in the revision that is open, from 1; null: it was removed. */
 export type PlacedMark = { mark: Mark; kind: "exact" | "changed" | "removed"; page: number | null; isMine: boolean; isPending: boolean; refused?: string };
-export type AddOptions = { quote?: string; visibility?: Visibility; meeting?: string };
+/** id: that the device has made already. */
+export type AddOptions = { id?: string; quote?: string; visibility?: Visibility; meeting?: string };
 /** [x0, y0, x1, y1] in points of the page; null: it lies nowhere on it. */
 export type MarkBox = Corners | null;
 /** How marks of one kind are painted and found. Units are points of the upright page; scale: pixels of the screen to one of them. */
