@@ -43,7 +43,7 @@ def test_since_gives_what_changed_and_what_is_gone(hall: TownHall) -> None:
     one, other = mark(), mark()
     kept(hall, "member", one, other)
     before = read(hall, "member")
-    later = one["stamp"][0] + 1
+    later = max(one["stamp"][0], other["stamp"][0]) + 1
     kept(hall, "member", mark(None, id=one["id"], at_ms=later), mark(NOTE | {"text": "済"}, id=other["id"], at_ms=later))
     told = read(hall, "member", before["seq"])
     assert (told["is_whole"], told["gone"]) == (False, [one["id"]])

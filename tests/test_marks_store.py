@@ -6,7 +6,7 @@ import itertools
 import random
 import threading
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -16,12 +16,10 @@ from msgspec.structs import replace
 from quiet import wait_until
 
 import sidebooks_core as sb
-from sidebooks_core.databases.database import Database
-from sidebooks_core.errors import NotOnShelf, StorageFailed
+from sidebooks_core.errors import NotOnShelf
 from sidebooks_core.marks import (
     Anchor,
     Ink,
-    Mark,
     MarkLimits,
     MarkNews,
     MarkReader,
@@ -31,7 +29,6 @@ from sidebooks_core.marks import (
     ending,
     new_mark_id,
 )
-from sidebooks_core.marks import store as store_module
 from sidebooks_core.shelf import Shelf
 from sidebooks_core.testing import FakeEngine
 
@@ -149,7 +146,9 @@ def test_versions_in_all_orders_leave_the_same_mark_and_the_same_texts(shelf: Sh
     assert results == {("t4", "3at3", "2bt2", "1at1")}
 
 
-def test_texts_that_lost_are_kept_for_a_time_and_shown_to_the_owner(store: MarkStore, clock: Clock, paper: str) -> None:
+def test_texts_that_lost_are_kept_for_a_time_and_shown_to_the_owner(
+    shelf: Shelf, store: MarkStore, clock: Clock, paper: str
+) -> None:
     mark = note("first", clock.now_ms, visibility="shared")
     for at, text in enumerate(["first", "second", "second", None]):
         store.push(paper, [note(text, clock.now_ms + at, mark_id=mark.id, visibility="shared")], "anna")
@@ -160,7 +159,7 @@ def test_texts_that_lost_are_kept_for_a_time_and_shown_to_the_owner(store: MarkS
     clock.now_s += 31 * 86_400
     assert store.lost_texts(paper, mark.id, "anna") == []
     store.sweep()
-    with store._database.reading() as reading:
+    with shelf.database.reading() as reading:
         assert reading.number("SELECT count(*) FROM mark_lost_text") == 0
 
 
@@ -251,6 +250,18 @@ def test_a_device_whose_reader_has_other_rights_begins_anew(store: MarkStore, cl
     assert store.read(paper, BEN, left.seq, device="another pad").is_whole
 
 
+def test_an_answer_that_is_lost_is_given_again(store: MarkStore, clock: Clock, paper: str) -> None:
+    store.push(paper, [note("x", clock.now_ms, visibility="shared", meeting="m")], "anna")
+    first = store.read(paper, BEN, device="pad")
+    member = MarkReader("ben", meetings=frozenset({"m"}))
+    lost = store.read(paper, member, first.seq, device="pad")
+    again = store.read(paper, member, first.seq, device="pad")
+    assert (lost.is_whole, again.is_whole, texts(again.marks)) == (True, True, ["x"])
+    assert again.seq > first.seq, "else nobody could tell whether the device has it"
+    after = store.read(paper, member, again.seq, device="pad")
+    assert (after.is_whole, after.marks) == (False, [])
+
+
 def test_what_is_deleted_is_forgotten_when_all_devices_know_it(shelf: Shelf, clock: Clock, paper: str) -> None:
     limits = MarkLimits(lost_texts_s=0.0)
     store = MarkStore(shelf.database, clock=clock, limits=limits)
@@ -315,30 +326,10 @@ def test_notes_are_searched_over_papers(shelf: Shelf, store: MarkStore, clock: C
         assert store.search(owner, query) == []
 
 
-@contextmanager
-def held_writer(database: Database) -> Iterator[threading.Event]:
-    """Somebody else writes until the event is set."""
-    begun, may_end = threading.Event(), threading.Event()
-
-    def hold() -> None:
-        with database.writing():
-            begun.set()
-            assert may_end.wait(60)
-
-    thread = threading.Thread(target=hold)
-    thread.start()
-    assert begun.wait(30)
-    try:
-        yield may_end
-    finally:
-        may_end.set()
-        thread.join(30)
-
-
-def test_pushes_that_wait_together_are_written_together(
-    shelf: Shelf, store: MarkStore, clock: Clock, paper: str, monkeypatch: pytest.MonkeyPatch
+def test_a_reader_waits_for_no_writer_and_pushes_of_many_are_taken(
+    shelf: Shelf, store: MarkStore, clock: Clock, paper: str
 ) -> None:
-    answers: list[Any] = []
+    answers: list[object] = []
 
     def push(owner: str, paper_id: str) -> None:
         try:
@@ -346,62 +337,19 @@ def test_pushes_that_wait_together_are_written_together(
         except NotOnShelf as fault:
             answers.append(fault)
 
-    transactions = 0
-    inner = MarkStore._write
-
-    def counted(self: MarkStore, taken: list[Any]) -> None:
-        nonlocal transactions
-        transactions += 1
-        inner(self, taken)
-
-    monkeypatch.setattr(MarkStore, "_write", counted)
-    with held_writer(shelf.database) as may_end:
-        threads = [threading.Thread(target=push, args=(f"o{number}", paper)) for number in range(30)]
-        threads.append(threading.Thread(target=push, args=("lost", "nowhere")))
+    threads = [threading.Thread(target=push, args=(f"o{number}", paper)) for number in range(30)]
+    threads.append(threading.Thread(target=push, args=("lost", "nowhere")))
+    with shelf.database.writing():
         for thread in threads:
             thread.start()
-        wait_until(lambda: len(store._queue) + transactions >= 30, "they do not wait", 60)
-        assert store.read(paper, ANNA).is_whole, "a reader waits for no writer"
-        may_end.set()
-        for thread in threads:
-            thread.join(60)
+        with ThreadPoolExecutor(1) as other:
+            assert other.submit(store.read, paper, ANNA).result(60).marks == []
+    for thread in threads:
+        thread.join(60)
     assert sum(isinstance(answer, NotOnShelf) for answer in answers) == 1
     assert len(answers) == 31
-    assert transactions <= 3
     for number in range(30):
         assert texts(store.read(paper, MarkReader(f"o{number}")).marks) == [f"o{number}"]
-
-
-def test_a_push_that_fails_fails_alone(
-    shelf: Shelf, store: MarkStore, clock: Clock, paper: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    inner = store_module.Taking.take
-
-    def broken(self: Any, told: Mark) -> Any:
-        if isinstance(told.body, Note) and told.body.text == "broken":
-            raise StorageFailed("the disk is full")
-        return inner(self, told)
-
-    monkeypatch.setattr(store_module.Taking, "take", broken)
-    faults: list[Exception] = []
-
-    def push(text: str) -> None:
-        try:
-            store.push(paper, [note("beside", clock.now_ms), note(text, clock.now_ms)], text)
-        except StorageFailed as fault:
-            faults.append(fault)
-
-    with held_writer(shelf.database) as may_end:
-        threads = [threading.Thread(target=push, args=(text,)) for text in ("first", "broken", "second")]
-        for thread in threads:
-            thread.start()
-        wait_until(lambda: len(store._queue) >= 2, "they do not wait", 60)
-        may_end.set()
-        for thread in threads:
-            thread.join(60)
-    assert len(faults) == 1
-    for owner, found in (("first", ["beside", "first"]), ("second", ["beside", "second"]), ("broken", [])):
-        assert texts(store.read(paper, MarkReader(owner)).marks) == found
 
 
 def test_another_process_is_told_and_reads_the_same(tmp_path: Path) -> None:

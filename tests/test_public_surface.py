@@ -112,14 +112,14 @@ MARKS = (
 MARKS_METHODS = {
     marks.PaperMarks: """
         add(page body * visibility meeting quote revision) all() at(revision) change(mark_id body)
-        export_pdf(target * revision flattened author) get(mark_id) import_pdf(revision)
-        lost_texts(mark_id) pages(revision) push(marks) remove(mark_id) search(query limit)
-        share(mark_id visibility meeting) since(seq)
+        export_pdf(target * revision flattened author) get(mark_id) import_pdf(revision) lost_texts(mark_id)
+        pages(revision) push(marks) remove(mark_id) search(query limit) share(mark_id visibility meeting) since(seq)
     """,
     marks.MarkStore: """
         close() destroy(paper_ids who) destructions(paper_id) end_owner(owners) find(paper_id mark_id owner)
-        lost_texts(paper_id mark_id owner) push(paper_id marks owner) read(paper_id reader since * device)
-        search(owner query limit * paper_id) sweep() tell(listener)
+        last(paper_id) lost_texts(paper_id mark_id owner) meetings(paper_id) owners(beginning)
+        push(paper_id marks owner) read(paper_id reader since * device) search(owner query limit * paper_id)
+        sweep() tell(listener)
     """,
 }
 ACCESS = (
@@ -132,6 +132,7 @@ ACCESS_METHODS = """
     back_up(folder) audit_now(operation * who what address detail)
     audit_rows(* since_s until_s paper person after limit) change_person(person_id * who changes)
     check_password(name password address device_token * new_device_token) close()
+    ended_guests(principal_ids) name_of(principal_id)
     end_link(link_id who) end_links_of_meeting(meeting_id who) end_session(session_id who) end_sessions(person_id who * keep)
     find_person(name) flush() grants(folder_id) has_people() known_principal(token * is_use)
     links() log_in(person_id * device address password_version) make_link(folders * name until_s uses who) people()
