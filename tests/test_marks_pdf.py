@@ -43,7 +43,7 @@ def exported(service: sb.TileService, document: Document, given: list[Mark], *, 
 
 def read_back(service: sb.TileService, data: bytes) -> list[Mark]:
     document = service.open(data)
-    found = annotations_in(service.parts.questions, document)
+    found, _ = annotations_in(service.parts.questions, document)
     return from_annotations(found, 1, {one.page: document.content_id(one.page) for one in found}, "paper anna")
 
 
@@ -223,7 +223,7 @@ def test_a_mark_on_no_page_and_too_much_ink_are_refused(service: sb.TileService,
     (mark, *_) = marks()
     with pytest.raises(PageNotFound):
         export_marks(service.parts.questions, document, [PlacedMark(mark, "exact", 1)], {})
-    monkeypatch.setattr(mark_files, "MOST_SAMPLES", 2)
+    monkeypatch.setattr(mark_files, "MOST_POINTS", 2)
     with pytest.raises(RequestError, match="3 points"):
         export_marks(service.parts.questions, document, [PlacedMark(mark, "exact", 0)], {})
 

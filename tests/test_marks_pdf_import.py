@@ -36,7 +36,7 @@ def read(service: sb.TileService, *annotations: str) -> list[Mark]:
 
 def found_in(service: sb.TileService, data: bytes) -> list[Mark]:
     document = service.open(data)
-    found = annotations_in(service.parts.questions, document)
+    found, _ = annotations_in(service.parts.questions, document)
     return from_annotations(found, 1, {one.page: document.content_id(one.page) for one in found}, "paper anna")
 
 

@@ -51,8 +51,9 @@ def look_of(annotation: Annotation, plane: Plane, letters: Letters) -> Look:
         case "ink":
             return _ink(annotation)
         case "highlight":
-            points = [point for quad in annotation.quads for point in corners(quad)]
-            shapes = "\n".join(_highlighted(quad) for quad in annotation.quads)
+            quads = annotation.quads
+            points = [point for quad in quads for point in corners(quad)]
+            shapes = "\n".join(_highlighted(quad) for quad in quads)
             return Look(around(points), f"{_fill(annotation)}\n{shapes}\nf", annotation.opacity, is_multiplied=True)
         case "underline":
             lines = [underline_of(quad) for quad in annotation.quads]
@@ -84,11 +85,12 @@ def underline_of(quad: Quad) -> tuple[tuple[tuple[float, float], tuple[float, fl
 
 def _ink(annotation: Annotation) -> Look:
     parts, margin = [f"{_stroke(annotation)} 1 J 1 j"], 0.0
-    for stroke in annotation.strokes:
+    strokes = annotation.strokes
+    for stroke in strokes:
         widths = _widths(stroke, annotation)
         margin = max(margin, *widths)
         parts += _lines(stroke, widths)
-    box = around(((x, y) for stroke in annotation.strokes for x, y, _ in stroke), margin)
+    box = around(((x, y) for stroke in strokes for x, y, _ in stroke), margin)
     return Look(box, "\n".join(parts), annotation.opacity)
 
 

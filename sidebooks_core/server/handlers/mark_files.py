@@ -6,7 +6,6 @@ from collections.abc import Iterable, Iterator
 from io import RawIOBase
 from typing import BinaryIO, cast
 
-from sidebooks_core.documents.document import Document
 from sidebooks_core.errors import DocumentError, DocumentTooLarge
 from sidebooks_core.marks.files import MarkedFile, export_marks
 from sidebooks_core.marks.model import Mark
@@ -22,6 +21,7 @@ from sidebooks_core.server.json_text import json_bytes
 from sidebooks_core.server.parts import ServerParts
 from sidebooks_core.server.schemas_marks import ImportedMarkList, Refusal
 from sidebooks_core.server.statuses import Refused, not_found
+from sidebooks_core.service import Document
 from sidebooks_core.shelf import Shelf, standing
 
 PDF = "application/pdf"

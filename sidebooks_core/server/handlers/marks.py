@@ -136,9 +136,9 @@ async def destroy(parts: ServerParts, request: HttpRequest) -> HttpResponse:
     def made() -> HttpResponse:
         found = standing.papers_within(shelf.database, folder)
         note(f"destroys the marks of {len(found)} papers")
-        count = shelf.mark_store.destroy(found, who_of(request).name).marks
-        note(f"destroyed {count} marks")
-        told = DestroyedMarks(len(found), count)
+        done = shelf.mark_store.destroy(found, who_of(request).name)
+        note(f"destroyed {done.marks} marks")
+        told = DestroyedMarks(len(found), done.marks, done.is_in_log)
         return HttpResponse(200, json_bytes(told), headers.momentary(responses.JSON))
 
     return await parts.pools.run("marks", made)
