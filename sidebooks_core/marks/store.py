@@ -158,6 +158,7 @@ class MarkStore:
         Several are ended in one step, so do not call it for each guest of a meeting.
         """
         with self._database.writing() as writing:
+            self._devices.write(writing)
             count = sum(ending.end_owner(writing, owner) for owner in owners)
         self._cut_log()
         self._wake()

@@ -125,8 +125,10 @@ class Taking:
         lost = text_of(loser) if loser != winner and text_of(loser) != text_of(winner) else ""
         grown = row.size_bytes - (0 if before is None else before.size_bytes) + len(lost.encode())
         is_new = before is None
-        if (is_new or winner.body is not None) and (message := self._over(is_new, grown)):
-            return _refused(winner, "limit", message)
+        if message := self._over(is_new, grown):
+            if is_new or winner.body is not None:
+                return _refused(winner, "limit", message)
+            lost = ""  # that a mark is deleted is told in any case
         if row != before:
             rows.write(self._writing, replace(row, seq=self._seq + 1), winner)
             self._seq += 1
