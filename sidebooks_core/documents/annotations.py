@@ -74,19 +74,30 @@ class Annotation(Struct, frozen=True, kw_only=True):
 
     @property
     def strokes(self) -> list[tuple[Sample, ...]]:
-        """Those of ink. Raises ValueError if it is not packed rightly, or a number is out of range."""
-        return [tuple(_sample(one) for one in _unpacked(_SAMPLE, packed)) for packed in self.packed_strokes]
+        """Those of ink. The annotation is sound."""
+        return [
+            tuple(
+                (round(x, _DIGITS), round(y, _DIGITS), round(pressure, _DIGITS)) for x, y, pressure in _SAMPLE.iter_unpack(one)
+            )
+            for one in self.packed_strokes
+        ]
 
     @property
     def quads(self) -> list[Quad]:
-        """Those of a highlight or an underline. Raises ValueError as `strokes` does."""
-        return [_quad(one) for one in _unpacked(_QUAD, self.packed_quads)]
+        """Those of a highlight or an underline. The annotation is sound."""
+        return [
+            (round(a, _DIGITS), round(b, _DIGITS), round(c, _DIGITS), round(d, _DIGITS),
+             round(e, _DIGITS), round(f, _DIGITS), round(g, _DIGITS), round(h, _DIGITS))
+            for a, b, c, d, e, f, g, h in _QUAD.iter_unpack(self.packed_quads)
+        ]  # fmt: skip
 
     @property
     def is_sound(self) -> bool:
-        """Whether the bytes are whole points and corners, none of them too far away."""
+        """Whether the bytes are whole points and corners, none of them too far away, and each pressure is one."""
         packed = ((_QUAD, self.packed_quads), *((_SAMPLE, one) for one in self.packed_strokes))
-        return all(not len(some) % form.size and _are_near(some) for form, some in packed)
+        if not all(not len(some) % form.size and _are_near(some) for form, some in packed):
+            return False
+        return all(0 <= pressure <= 1 for one in self.packed_strokes for *_, pressure in _SAMPLE.iter_unpack(one))
 
     @property
     def size_bytes(self) -> int:
@@ -100,7 +111,7 @@ class Annotation(Struct, frozen=True, kw_only=True):
 
 
 def packed_stroke(samples: Iterable[Sample]) -> bytes:
-    """A stroke as numbers of 32 bits: x, y and pressure of each point."""
+    """A stroke as numbers of 32 bits: x, y and pressure, from 0 to 1, of each point."""
     return b"".join(_SAMPLE.pack(*one) for one in samples)
 
 
@@ -111,29 +122,6 @@ def packed_quads(quads: Iterable[Quad]) -> bytes:
 
 def _are_near(packed: bytes) -> bool:
     return all(abs(one) <= FARTHEST_PT for (one,) in struct.iter_unpack("<f", packed))
-
-
-def _unpacked(form: struct.Struct, packed: bytes) -> Iterable[tuple[float, ...]]:
-    try:
-        return form.iter_unpack(packed)
-    except struct.error:
-        raise ValueError("bytes that are no whole points") from None
-
-
-def _sample(numbers: tuple[float, ...]) -> Sample:
-    x, y, pressure = numbers
-    return _place(x), _place(y), min(1.0, max(0.0, round(_place(pressure), _DIGITS)))
-
-
-def _quad(numbers: tuple[float, ...]) -> Quad:
-    x0, y0, x1, y1, x2, y2, x3, y3 = map(_place, numbers)
-    return x0, y0, x1, y1, x2, y2, x3, y3
-
-
-def _place(number: float) -> float:
-    if not abs(number) <= FARTHEST_PT:
-        raise ValueError(f"a point is at most {FARTHEST_PT} pt away")
-    return round(number, _DIGITS)
 
 
 def ink_width(width_pt: float, pressure: float) -> float:

@@ -31,6 +31,8 @@ _CAP_HEIGHT = 0.76
 """From the baseline to the top of a Japanese letter, less what is below the baseline, is twice the way to its middle."""
 _BOOKMARK_PT = (14.0, 24.0)
 _DARK = "#333333"
+_CURVE = "%.3f %.3f %.3f %.3f %.3f %.3f c"
+"""A pen makes hundreds in a second: numbers in their shortest form would take twice the time."""
 
 
 class Look(Struct, frozen=True):
@@ -114,7 +116,7 @@ def _lines(stroke: tuple[Sample, ...], widths: list[float]) -> Iterator[str]:
         for index in some:
             before, here = stroke[index - 1][:2], stroke[index][:2]
             end = (before[0] + here[0]) / 2, (before[1] + here[1]) / 2
-            steps.append(f"{written(*_towards(at, before), *_towards(end, before), *end)} c")
+            steps.append(_CURVE % (*_towards(at, before), *_towards(end, before), *end))
             at = end
             if index == len(stroke) - 1:
                 steps.append(f"{written(*here)} l")

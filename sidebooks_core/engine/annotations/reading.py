@@ -129,7 +129,7 @@ def _ink(annotation: RawObj, plane: Plane, _box: Box, page: int) -> Annotation |
     if len(pressures) != sum(map(len, lists)):
         pressures = []  # another program has changed the strokes
     given = iter(pressures)
-    strokes = [packed_stroke((x, y, next(given, _MIDDLE)) for x, y in points) for points in lists if points]
+    strokes = [packed_stroke((x, y, min(1.0, max(0.0, next(given, _MIDDLE)))) for x, y in points) for points in lists if points]
     border = get(get(annotation, "BS"), "W")
     width = mupdf.ll_pdf_to_real(border) if mupdf.ll_pdf_is_number(border) else 1.0
     width_pt = width if math.isfinite(width) and 0 < width <= 1000 else 1.0

@@ -142,7 +142,7 @@ def _described(one: _Placed, page_number: int) -> str:
 
 
 def _points(plane: Plane, points: Iterable[tuple[float, float]]) -> str:
-    return " ".join(written(*plane.in_pdf(x, y)) for x, y in points)
+    return " ".join("{:.4f} {:.4f}".format(*plane.in_pdf(x, y)) for x, y in points)
 
 
 def _string(value: str) -> str:
