@@ -24,6 +24,7 @@ ROOMS: dict[str, str] = {
     "errors": "",
     "statistics": "",
     "spreadsheet": "",
+    "logs": "errors",
     "tiling": "errors",
     "scheduling": "tiling",
     "keys": "tiling",
@@ -50,10 +51,10 @@ ROOMS: dict[str, str] = {
     "aio": "settings documents images library service",
     PACKAGE: "errors settings statistics tiling scheduling documents encoding stores images library reading service",
     "testing": "errors settings tiling documents encoding stores workers service",
-    "server": "errors settings statistics tiling scheduling keys documents encoding stores images library reading service "
+    "server": "errors logs settings statistics tiling scheduling keys documents encoding stores images library reading service "
     f"marks shelf access shelf_audit meeting {PACKAGE}",
-    "cli": f"{PACKAGE} errors settings statistics documents encoding stores library service marks shelf access shelf_audit "
-    "meeting server",
+    "cli": f"{PACKAGE} errors logs settings statistics documents encoding stores library service marks shelf access "
+    "shelf_audit meeting server",
     "__main__": "cli",
 }
 WORKER_ONLY = ("engine", "worker")

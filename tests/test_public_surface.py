@@ -116,7 +116,7 @@ SHELF_METHODS = """
     diff(paper_id old new) document(paper_id revision) epoch() export(target folder * all_revisions passwords)
     folder(folder_id) folders(parent) keep_position(paper_id page reader * revision age_s)
     make_folder(name parent * kind note who) marks(paper * owner) paper(paper_id) papers(folder * withdrawn) pending_purges()
-    progress(paper_id)
+    placed_marks(paper_id marks revision) progress(paper_id)
     position(paper_id reader) purge(paper_id * who) rebuild_index() register(source folder * password who revision_note shown)
     remove_folder(folder * who) replace(paper_id source * password after note who) restore(paper_id * who)
     revision(paper_id number) search_in(paper_id query revision * old_forms limit pages)
