@@ -23,7 +23,7 @@ const CLOCK = "sidebooks clock"; // what the server's clock was ahead at the las
 const PERSON = "sidebooks person"; // left_off.js
 
 /** @param {string} base of the library: other servers at this origin keep theirs apart */
-export const diskOf = (base) => new MarksDisk(`sidebooks marks${base && ` ${base}`}`);
+export const diskOf = (base) => new MarksDisk(`sidebooks${base && ` ${base}`}`);
 
 /** This device, as stamps name it. */
 function deviceId() {
@@ -151,7 +151,8 @@ export class Marking {
 
   /** @param {MarksChange | null} change */
   #tell(change) {
-    this.#bar?.fill();
+    if (change) this.#bar?.update();
+    else this.#bar?.fill();
     if (change) this.app.meeting?.strokes.arrived(change.added);
     for (const listener of this.#listeners) listener(change);
   }
