@@ -13,12 +13,22 @@ from collections.abc import Collection, Iterator
 from enum import Enum
 from functools import cache
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 from wrapping import WIDTH, paragraphs, wrapped
 
 import sidebooks_core as sb
+from sidebooks_core import aio, marks
+from sidebooks_core.documents import model
+from sidebooks_core.encoding import formats
+from sidebooks_core.images import prerendering
+from sidebooks_core.library import remembered
+from sidebooks_core.marks import answers, placing
+from sidebooks_core.marks import model as marks_model
+from sidebooks_core.tiling import viewport
 
+Function = ast.FunctionDef | ast.AsyncFunctionDef
 TARGET = Path(__file__).parent / "reference" / "python.md"
 INTRODUCTION = """\
 # The Python API, name by name
@@ -45,13 +55,65 @@ with sb.TileService(settings) as service:
     print(json.dumps(msgspec.to_builtins(service.statistics())))
 ```"""
 PARTS = {
-    "The service": ("TileService", "Settings", "Priority", "Sizes", "PrerenderReport", "Statistics", "Latency"),
+    "The service": (
+        "TileService",
+        "Settings",
+        "Priority",
+        "Submitting",
+        "Opening",
+        "PageSize",
+        "Sizes",
+        "Prerendering",
+        "PrerenderReport",
+        "PageImages",
+        "TileStore",
+        "Statistics",
+        "Latency",
+    ),
     "Documents": ("Document", "PageInfo", "OutlineItem", "Link", "Attachment", "Word", "SearchHit"),
     "Inspection": ("DocumentInspection", "PageInspection", "FontUse", "ImageUse"),
-    "Levels and tiles": ("Pyramid", "Level", "Tile"),
-    "Readers": ("Reader", "ReaderLoop", "SpreadRule", "PageView", "PlacedImage"),
+    "Levels and tiles": ("Pyramid", "Level", "Raster", "SizePx", "RectPx", "Tile"),
+    "Readers": ("Reader", "ReaderLoop", "SpreadRule", "PageView", "PagePoint", "Placement", "PageBox", "PlacedImage"),
 }
 """All but the errors, which are drawn as a tree."""
+ALIASES = {
+    "Direction": model,
+    "Fit": viewport,
+    "Given": remembered,
+    "ImageFormat": formats,
+    "ProgressCallback": prerendering,
+}
+"""Names of types, and the modules that say what they are."""
+MARKS = "[Keep marks on papers](../how-to/marks.md) shows how they are used. `Shelf.marks` gives `PaperMarks`."
+ALIASES_OF_MARKS = {
+    "Body": marks_model,
+    "Colour": marks_model,
+    "Coordinate": marks_model,
+    "DeviceId": marks_model,
+    "MarkId": marks_model,
+    "PlaceKind": placing,
+    "Quad": marks_model,
+    "RefusalReason": answers,
+    "Share": marks_model,
+    "Visibility": marks_model,
+    "WidthPt": marks_model,
+}
+ASYNCIO = """
+```python
+import asyncio
+
+from sidebooks_core.aio import AsyncTileService
+
+
+async def main() -> None:
+    async with AsyncTileService() as service:
+        document = await service.open("docs/tutorial/samples/jlreq-ja.pdf")
+        image = await service.page_image(document, 0, fit_px=(1620, 2160))
+        print(image)
+
+
+asyncio.run(main())
+```""".splitlines()
 
 
 def rendered() -> str:
@@ -61,6 +123,18 @@ def rendered() -> str:
         lines += ["", f"## {part}"]
         for name in names:
             lines += _class_lines(name)
+    lines += ["", "## Types in signatures", ""]
+    for name, module in ALIASES.items():
+        lines += _alias_lines(name, module)
+    lines += ["", "## With asyncio: `sidebooks_core.aio`", *_prose(aio.__doc__ or ""), *ASYNCIO]
+    lines += _class_lines("AsyncTileService", aio)
+    lines += ["", "## Marks: `sidebooks_core.marks`", *wrapped(MARKS)]
+    classes = [one for one in marks.__all__ if inspect.isclass(getattr(marks, one))]
+    for name in sorted(classes, key=lambda one: (one not in ("PaperMarks", "MarkStore"), one)):
+        lines += _class_lines(name, marks)
+    lines.append("")
+    for name, module in ALIASES_OF_MARKS.items():
+        lines += _alias_lines(name, module)
     lines += [
         "",
         "## Errors",
@@ -71,19 +145,35 @@ def rendered() -> str:
     return "\n".join(lines) + "\n"
 
 
-def _class_lines(name: str) -> Iterator[str]:
-    cls = getattr(sb, name)
+def _alias_lines(name: str, module: ModuleType) -> Iterator[str]:
+    body = _tree(module.__file__ or "").body
+    for one, after in zip(body, [*body[1:], None], strict=True):
+        if isinstance(one, ast.Assign) and ast.unparse(one.targets[0]) == name:
+            told = _text(after)
+            shown = f"`{name}` = `{ast.unparse(one.value)}`"
+            yield from wrapped(f"{shown}: {told}" if told else shown, "- ", "  ")
+
+
+def _class_lines(name: str, module: ModuleType = sb) -> Iterator[str]:
+    cls = getattr(module, name)
     node = _node(cls)
     yield from ("", f"### `{name}`", *_prose(_told(node)))
     fields = [line for one in reversed(_ours(cls)) for line in _field_lines(one)]
     if fields:
         yield from ("", *fields)
-    for one in node.body:
-        if isinstance(one, ast.FunctionDef):
-            yield from _method_lines(name, one)
+    methods: dict[str, Function] = {}
+    for base in reversed(_ours(cls)):  # what a class overrides stands where its base has it
+        own = [one for one in _node(base).body if isinstance(one, Function) and not _is_overload(one)]
+        methods |= {one.name: one for one in own if _told(one) or one.name not in methods}
+    for one in methods.values():
+        yield from _method_lines(name, one)
 
 
-def _method_lines(class_name: str, node: ast.FunctionDef) -> Iterator[str]:
+def _is_overload(node: Function) -> bool:
+    return any(ast.unparse(decorator) == "overload" for decorator in node.decorator_list)
+
+
+def _method_lines(class_name: str, node: Function) -> Iterator[str]:
     is_constructor = node.name == "__init__"
     if node.name.startswith("_") and not (is_constructor and _told(node)):
         return
@@ -93,6 +183,9 @@ def _method_lines(class_name: str, node: ast.FunctionDef) -> Iterator[str]:
         shown = [f"{node.name}: {result.removeprefix(' -> ')}"]
     else:
         shown = _signature(class_name if is_constructor else node.name, list(_arguments(node.args)), result)
+        if isinstance(node, ast.AsyncFunctionDef):
+            is_iterator = result.startswith(" -> AsyncIterator")
+            shown[0] = f"{'async for … in' if is_iterator else 'await'} {shown[0]}"
     yield from ("", "```py", *shown, "```", *_prose(_told(node), [one.arg for one in _all_arguments(node.args)]))
 
 
@@ -111,6 +204,8 @@ def _arguments(arguments: ast.arguments) -> Iterator[str]:
         yield "*"
     for one, default in zip(arguments.kwonlyargs, arguments.kw_defaults, strict=True):
         yield _argument(one, default)
+    if arguments.kwarg:
+        yield f"**{_argument(arguments.kwarg, None)}"
 
 
 def _argument(one: ast.arg, default: ast.expr | None) -> str:
@@ -141,7 +236,7 @@ def _apart(text: str, arguments: Collection[str]) -> str:
 
 def _field_lines(cls: type[Any]) -> Iterator[str]:
     node = _node(cls)
-    made = next((one for one in node.body if isinstance(one, ast.FunctionDef) and one.name == "__init__"), node)
+    made = next((one for one in node.body if isinstance(one, Function) and one.name == "__init__"), node)
     body = [*node.body, *(made.body if made is not node else [])]
     for one, after in zip(body, [*body[1:], None], strict=True):
         if isinstance(one, ast.AnnAssign):
@@ -180,7 +275,7 @@ def _text(node: ast.stmt | None) -> str:
     return ""
 
 
-def _told(node: ast.ClassDef | ast.FunctionDef) -> str:
+def _told(node: ast.ClassDef | Function) -> str:
     return ast.get_docstring(node) or ""
 
 

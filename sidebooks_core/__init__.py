@@ -1,8 +1,8 @@
 """Paged documents that feel like paper on cheap tablets. Importing this loads no engine and starts nothing."""
 
-from sidebooks_core.documents.document import Document, PageInfo
 from sidebooks_core.documents.model import (
     Attachment,
+    Direction,
     DocumentInspection,
     FontUse,
     ImageUse,
@@ -12,6 +12,7 @@ from sidebooks_core.documents.model import (
     SearchHit,
     Word,
 )
+from sidebooks_core.encoding.formats import ImageFormat
 from sidebooks_core.errors import (
     DamagedDocument,
     DocumentError,
@@ -29,47 +30,75 @@ from sidebooks_core.errors import (
     SidebooksError,
     UnsupportedDocument,
 )
-from sidebooks_core.images.prerendering import PrerenderReport
+from sidebooks_core.images.prerendering import PrerenderReport, ProgressCallback
 from sidebooks_core.images.tile import Tile
+from sidebooks_core.library.remembered import Given
 from sidebooks_core.reading.loop import ReaderLoop
 from sidebooks_core.reading.reader import Reader
-from sidebooks_core.reading.view import PageView, PlacedImage
+from sidebooks_core.reading.view import PagePoint, PageView, PlacedImage
 from sidebooks_core.scheduling.queue import Priority
-from sidebooks_core.service import Sizes, TileService
+from sidebooks_core.service import (
+    Document,
+    Opening,
+    PageImages,
+    PageInfo,
+    PageSize,
+    Prerendering,
+    Sizes,
+    Submitting,
+    TileService,
+)
 from sidebooks_core.settings import Settings
 from sidebooks_core.statistics import Latency, Statistics
-from sidebooks_core.tiling.pyramid import Level, Pyramid
+from sidebooks_core.stores.protocol import TileStore
+from sidebooks_core.tiling.geometry import RectPx, SizePx
+from sidebooks_core.tiling.pyramid import Level, Pyramid, Raster
 from sidebooks_core.tiling.spreads import SpreadRule
+from sidebooks_core.tiling.viewport import Fit, PageBox, Placement
 
 __version__ = "0.1.0"
 
 __all__ = [
     "Attachment",
     "DamagedDocument",
+    "Direction",
     "Document",
     "DocumentError",
     "DocumentInspection",
     "DocumentTooLarge",
+    "Fit",
     "FontUse",
+    "Given",
+    "ImageFormat",
     "ImageUse",
     "Latency",
     "Level",
     "Link",
     "NotOnShelf",
+    "Opening",
     "OutlineItem",
+    "PageBox",
     "PageError",
+    "PageImages",
     "PageInfo",
     "PageInspection",
     "PageNotFound",
+    "PagePoint",
+    "PageSize",
     "PageView",
     "PasswordRequired",
     "PlacedImage",
+    "Placement",
     "PrerenderReport",
+    "Prerendering",
     "Priority",
+    "ProgressCallback",
     "Pyramid",
     "QueueFull",
+    "Raster",
     "Reader",
     "ReaderLoop",
+    "RectPx",
     "RenderFailed",
     "RenderTimeout",
     "RequestDropped",
@@ -78,11 +107,14 @@ __all__ = [
     "ServiceClosed",
     "Settings",
     "SidebooksError",
+    "SizePx",
     "Sizes",
     "SpreadRule",
     "Statistics",
+    "Submitting",
     "Tile",
     "TileService",
+    "TileStore",
     "UnsupportedDocument",
     "Word",
 ]

@@ -46,6 +46,8 @@ OTHER_PYTHONS = ("3.12", "3.13", "3.14")
 """Looked for on the machine; with each one that is there, the tests below run with every warning an error."""
 ON_OTHER_PYTHONS = (
     "test_service.py",
+    "test_everyday.py",
+    "test_aio.py",
     "test_caching.py",
     "test_opening.py",
     "test_reader.py",

@@ -24,6 +24,7 @@ ROOMS: dict[str, str] = {
     "errors": "",
     "statistics": "",
     "spreadsheet": "",
+    "logs": "errors",
     "tiling": "errors",
     "scheduling": "tiling",
     "keys": "tiling",
@@ -41,18 +42,19 @@ ROOMS: dict[str, str] = {
     "library": "errors settings scheduling keys documents stores databases workers images",
     "reading": "errors settings tiling scheduling keys documents encoding stores images",
     "assembly": "errors settings scheduling keys documents fonts stores workers images library reading",
-    "service": "errors settings statistics tiling scheduling documents stores images library reading assembly",
+    "service": "errors settings statistics tiling scheduling documents encoding stores images library reading assembly",
     "marks": "errors documents databases",
     "shelf": "errors settings scheduling documents text images service databases stores marks",
     "access": "errors databases spreadsheet",
     "meeting": "errors databases spreadsheet",
     "shelf_audit": "errors databases shelf access",
-    PACKAGE: "errors settings statistics tiling scheduling documents images reading service",
+    "aio": "settings documents images library service",
+    PACKAGE: "errors settings statistics tiling scheduling documents encoding stores images library reading service",
     "testing": "errors settings tiling documents encoding stores workers service",
-    "server": "errors settings statistics tiling scheduling keys documents encoding stores images library reading service "
+    "server": "errors logs settings statistics tiling scheduling keys documents encoding stores images library reading service "
     f"marks shelf access shelf_audit meeting {PACKAGE}",
-    "cli": f"{PACKAGE} errors settings statistics documents encoding stores library service marks shelf access shelf_audit "
-    "meeting server",
+    "cli": f"{PACKAGE} errors logs settings statistics documents encoding stores library service marks shelf access "
+    "shelf_audit meeting server",
     "__main__": "cli",
 }
 WORKER_ONLY = ("engine", "worker")

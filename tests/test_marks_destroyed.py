@@ -58,14 +58,18 @@ def test_no_byte_is_left(tmp_path: Path, remove: Callable[[Shelf, str], None]) -
         kept = shelf.marks(other, owner="carl").add(0, Note(1.0, 2.0, "stays", "#c00000"))
         written(shelf, paper)
         shelf.mark_store.read(paper, MarkReader("anna"), device="pad")
+        shelf.mark_store.sweep()  # writes that
         assert found(tmp_path / "data") == NEEDLES
         remove(shelf, paper)
         wait_until(lambda: not found(tmp_path / "data"), "something is left", 60)
         assert list(shelf.marks(other, owner="carl")) == [kept]
         assert shelf.verify().is_whole
         with shelf.database.reading() as reading:
-            for table in ("mark_lost_text", "mark_clamped", "mark_device"):
+            for table in ("mark_lost_text", "mark_clamped"):
                 assert reading.number(f"SELECT count(*) FROM {table}") == 0, table
+            assert reading.number("SELECT count(*) FROM mark_device") == (remove is destroy), (
+                "readers stay, and what they read goes"
+            )
             assert reading.number("SELECT count(*) FROM mark") == 1
     assert found(tmp_path / "data") == []
 

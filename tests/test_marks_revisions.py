@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
+from pathlib import Path
 
+import pymupdf
 import pytest
 from marks_house import RED, marked_shelf, pages, prepared, texts
 
@@ -12,6 +14,7 @@ import sidebooks_core as sb
 from sidebooks_core.errors import NotOnShelf
 from sidebooks_core.marks import Anchor, Bookmark, Mark, Note, Stamp, new_mark_id
 from sidebooks_core.shelf import Shelf
+from sidebooks_core.testing import FakeDocument, FakePage
 
 PAGES, MARKS = 300, 5000
 
@@ -58,6 +61,37 @@ def test_of_5000_marks_on_300_pages_none_is_lost(shelf: Shelf) -> None:
     assert {(one.kind, one.page == one.mark.anchor.page) for one in marks.at(3)} == {("exact", True)}
 
 
+def pdf(*titles: str) -> bytes:
+    """A page of text for each title. A title that ends in * is the same page with one line more."""
+    with pymupdf.open() as document:
+        for title in titles:
+            page = document.new_page()
+            for line in range(30):
+                page.insert_text((72, 80 + line * 20), f"{title.rstrip('*')}: line {line} of the budget of {title[0] * 9}")
+            if title.endswith("*"):
+                page.insert_text((72, 720), "corrected on Monday")
+        return bytes(document.tobytes())
+
+
+def test_marks_on_a_pdf_follow_its_pages(tmp_path: Path) -> None:
+    settings = sb.Settings(cache_dir=None, workers=1)
+    with sb.TileService(settings) as service, Shelf(tmp_path, service, prepares=False) as shelf:
+        paper = shelf.register(pdf("alpha", "beta", "gamma", "delta", "epsilon", "zeta"), name="budget")
+        marks = shelf.marks(paper, owner="anna")
+        for page in range(6):
+            marks.add(page, Note(100.0, 100.0 + page, str(page), RED))
+        shelf.replace(paper.id, pdf("inserted", "alpha", "zeta", "beta*", "gamma", "epsilon"))
+        assert [(one.kind, one.page) for one in marks.at()] == [
+            ("exact", 1),
+            ("changed", 3),
+            ("exact", 4),
+            ("removed", None),
+            ("exact", 5),
+            ("exact", 2),
+        ]
+        assert [(one.kind, one.page) for one in marks.at(1)] == [("exact", page) for page in range(6)]
+
+
 def test_a_changed_page_keeps_its_marks_in_place_and_says_so(shelf: Shelf) -> None:
     paper = prepared(shelf, 1, 200, 3)
     marks = shelf.marks(paper, owner="anna")
@@ -84,6 +118,24 @@ def test_a_mark_of_a_page_that_was_removed_is_listed(shelf: Shelf) -> None:
     assert marks.pages() == []
     assert marks.pages(1) == [1]
     assert texts(list(marks)) == ["x"]
+
+
+def test_marks_of_a_revision_that_cannot_be_read_are_not_lost(shelf: Shelf) -> None:
+    paper = prepared(shelf, 1, 2, 3)
+    marks = shelf.marks(paper, owner="anna")
+    kept = [marks.add(page, Bookmark(str(page))) for page in range(3)]
+    locked = FakeDocument(pages=(FakePage(), FakePage()), password="secret").to_bytes()
+    shelf.replace(paper.id, locked, password="secret")
+    shelf.replace(paper.id, pages(1, 2, 3))
+    shelf.originals.remove(shelf.revision(paper.id, 2).original)
+    assert [(one.kind, one.page) for one in marks.at(3)] == [("exact", 0), ("exact", 1), ("exact", 2)]
+    assert [(one.mark, one.kind, one.page) for one in marks.at(2)] == [
+        (kept[0], "changed", 0),
+        (kept[1], "changed", 1),
+        (kept[2], "removed", None),
+    ]
+    with pytest.raises(NotOnShelf):
+        marks.at(4)
 
 
 def test_the_everyday_face_changes_shares_removes_and_finds(shelf: Shelf) -> None:

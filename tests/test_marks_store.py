@@ -6,7 +6,7 @@ import itertools
 import random
 import threading
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -16,12 +16,11 @@ from msgspec.structs import replace
 from quiet import wait_until
 
 import sidebooks_core as sb
-from sidebooks_core.databases.database import Database
-from sidebooks_core.errors import NotOnShelf, StorageFailed
+from sidebooks_core.databases.database import Database, Schema
+from sidebooks_core.errors import NotOnShelf
 from sidebooks_core.marks import (
     Anchor,
     Ink,
-    Mark,
     MarkLimits,
     MarkNews,
     MarkReader,
@@ -31,8 +30,10 @@ from sidebooks_core.marks import (
     ending,
     new_mark_id,
 )
-from sidebooks_core.marks import store as store_module
+from sidebooks_core.marks.schema import TABLES
 from sidebooks_core.shelf import Shelf
+from sidebooks_core.shelf.schema import SHELF
+from sidebooks_core.shelf.upkeep import DATABASE_NAME
 from sidebooks_core.testing import FakeEngine
 
 ANNA, BEN = MarkReader("anna"), MarkReader("ben")
@@ -130,7 +131,14 @@ def test_a_later_version_holds_whenever_it_comes_and_a_deleted_mark_never_comes_
         [held] = store.push(paper, [version], "anna").marks
         assert held.body is None
     assert store.read(paper, ANNA).marks == []
-    assert held.anchor.quote == ""
+
+
+def test_the_words_at_a_mark_go_with_it(shelf: Shelf, store: MarkStore, clock: Clock, paper: str) -> None:
+    mark = replace(note("x", clock.now_ms), anchor=Anchor(1, 0, "", "words of the page"))
+    store.push(paper, [mark], "anna")
+    store.push(paper, [replace(mark, body=None)], "anna")
+    with shelf.database.reading() as reading:
+        assert reading.all(str, "SELECT quote FROM mark") == [""]
 
 
 def test_versions_in_all_orders_leave_the_same_mark_and_the_same_texts(shelf: Shelf, clock: Clock, paper: str) -> None:
@@ -149,7 +157,9 @@ def test_versions_in_all_orders_leave_the_same_mark_and_the_same_texts(shelf: Sh
     assert results == {("t4", "3at3", "2bt2", "1at1")}
 
 
-def test_texts_that_lost_are_kept_for_a_time_and_shown_to_the_owner(store: MarkStore, clock: Clock, paper: str) -> None:
+def test_texts_that_lost_are_kept_for_a_time_and_shown_to_the_owner(
+    shelf: Shelf, store: MarkStore, clock: Clock, paper: str
+) -> None:
     mark = note("first", clock.now_ms, visibility="shared")
     for at, text in enumerate(["first", "second", "second", None]):
         store.push(paper, [note(text, clock.now_ms + at, mark_id=mark.id, visibility="shared")], "anna")
@@ -160,8 +170,17 @@ def test_texts_that_lost_are_kept_for_a_time_and_shown_to_the_owner(store: MarkS
     clock.now_s += 31 * 86_400
     assert store.lost_texts(paper, mark.id, "anna") == []
     store.sweep()
-    with store._database.reading() as reading:
+    with shelf.database.reading() as reading:
         assert reading.number("SELECT count(*) FROM mark_lost_text") == 0
+
+
+def assert_counted(shelf: Shelf, paper: str) -> None:
+    """What was added up for anna at each push is what there is."""
+    query = "SELECT bytes FROM mark_use WHERE owner = 'anna'"
+    with shelf.database.writing() as writing:
+        added_up = writing.number(query)
+        ending.count_anew(writing, paper, "anna")
+        assert added_up == writing.number(query) > 0
 
 
 def test_of_the_texts_that_lost_the_newest_are_kept(shelf: Shelf, clock: Clock, paper: str) -> None:
@@ -172,6 +191,7 @@ def test_of_the_texts_that_lost_the_newest_are_kept(shelf: Shelf, clock: Clock, 
     for number in numbers:
         store.push(paper, [note(str(number), clock.now_ms + number, mark_id=mark.id)], "anna")
     assert [one.text for one in store.lost_texts(paper, mark.id, "anna")] == ["8", "7", "6"]
+    assert_counted(shelf, paper)
 
 
 def test_a_stamp_that_cannot_be_right_holds_from_when_it_came_and_comes_twice_in_vain(
@@ -249,6 +269,23 @@ def test_a_device_whose_reader_has_other_rights_begins_anew(store: MarkStore, cl
     left = store.read(paper, BEN, joined.seq, device="pad")
     assert (left.is_whole, left.marks) == (True, []), "they see it no more"
     assert store.read(paper, BEN, left.seq, device="another pad").is_whole
+    store.push(paper, [note("y", clock.now_ms)], "anna")
+    for _ in range(2):
+        assert store.read(paper, BEN, left.seq, device="pad").is_whole is False, "two pages of a device may read"
+    for since in (-1, 0, left.seq + 9):
+        assert store.read(paper, BEN, since).is_whole, "no such number"
+
+
+def test_an_answer_that_is_lost_is_given_again(store: MarkStore, clock: Clock, paper: str) -> None:
+    store.push(paper, [note("x", clock.now_ms, visibility="shared", meeting="m")], "anna")
+    first = store.read(paper, BEN, device="pad")
+    member = MarkReader("ben", meetings=frozenset({"m"}))
+    lost = store.read(paper, member, first.seq, device="pad")
+    again = store.read(paper, member, first.seq, device="pad")
+    assert (lost.is_whole, again.is_whole, texts(again.marks)) == (True, True, ["x"])
+    assert again.seq > first.seq, "else nobody could tell whether the device has it"
+    after = store.read(paper, member, again.seq, device="pad")
+    assert (after.is_whole, after.marks) == (False, [])
 
 
 def test_what_is_deleted_is_forgotten_when_all_devices_know_it(shelf: Shelf, clock: Clock, paper: str) -> None:
@@ -275,9 +312,18 @@ def test_what_is_deleted_is_forgotten_when_all_devices_know_it(shelf: Shelf, clo
     store.push(paper, [replace(again, body=None)], "anna")
     clock.now_s += 401 * 86_400
     assert store.sweep() == 1, "a device that does not come is not waited for for ever"
+    kept = MarkStore(shelf.database, clock=clock)
+    with_text = note("text", clock.now_ms)
+    kept.push(paper, [with_text], "ben")
+    kept.push(paper, [replace(with_text, body=None)], "ben")
+    kept.read(paper, BEN, device="pad")
+    assert kept.sweep() == 0, "its text is kept, and so is the mark"
+    assert [one.text for one in kept.lost_texts(paper, with_text.id, "ben")] == ["text"]
+    clock.now_s += 31 * 86_400
+    assert kept.sweep() == 1
     assert store.read(paper, ANNA, old.seq, device="old pad").is_whole
     with shelf.database.reading() as reading:
-        assert reading.all(int, "SELECT marks FROM mark_use UNION ALL SELECT bytes FROM mark_use") == [0, 0]
+        assert set(reading.all(int, "SELECT marks FROM mark_use UNION ALL SELECT bytes FROM mark_use")) == {0}
 
 
 def test_an_owner_who_has_too_much_is_told_which_limit(shelf: Shelf, clock: Clock, paper: str) -> None:
@@ -295,11 +341,11 @@ def test_an_owner_who_has_too_much_is_told_which_limit(shelf: Shelf, clock: Cloc
     assert len(store.push(paper, marks[:2], "ben").marks) == 0, "the ids are taken"
     assert len(store.push(paper, [note("mine", clock.now_ms)], "ben").marks) == 1, "others have room"
     assert store.push(paper, [replace(answer.marks[0], body=None)], "anna").refused == [], "deleting makes room"
-    with shelf.database.reading() as reading:
-        used = reading.all(int, "SELECT bytes FROM mark_use WHERE owner = 'anna'")
-    with shelf.database.writing() as writing:
-        ending.count_anew(writing, paper, "anna")
-        assert used == writing.all(int, "SELECT bytes FROM mark_use WHERE owner = 'anna'"), "what was added up is right"
+    long = replace(answer.marks[0], body=Note(1.0, 2.0, "x" * 5000, RED))
+    [held] = store.push(paper, [long], "anna").marks
+    assert held.body is None
+    assert store.lost_texts(paper, held.id, "anna") == [], "what is too much is not kept beside a deleted mark either"
+    assert_counted(shelf, paper)
 
 
 def test_notes_are_searched_over_papers(shelf: Shelf, store: MarkStore, clock: Clock, paper: str) -> None:
@@ -315,30 +361,10 @@ def test_notes_are_searched_over_papers(shelf: Shelf, store: MarkStore, clock: C
         assert store.search(owner, query) == []
 
 
-@contextmanager
-def held_writer(database: Database) -> Iterator[threading.Event]:
-    """Somebody else writes until the event is set."""
-    begun, may_end = threading.Event(), threading.Event()
-
-    def hold() -> None:
-        with database.writing():
-            begun.set()
-            assert may_end.wait(60)
-
-    thread = threading.Thread(target=hold)
-    thread.start()
-    assert begun.wait(30)
-    try:
-        yield may_end
-    finally:
-        may_end.set()
-        thread.join(30)
-
-
-def test_pushes_that_wait_together_are_written_together(
-    shelf: Shelf, store: MarkStore, clock: Clock, paper: str, monkeypatch: pytest.MonkeyPatch
+def test_a_reader_waits_for_no_writer_and_pushes_of_many_are_taken(
+    shelf: Shelf, store: MarkStore, clock: Clock, paper: str
 ) -> None:
-    answers: list[Any] = []
+    answers: list[object] = []
 
     def push(owner: str, paper_id: str) -> None:
         try:
@@ -346,62 +372,19 @@ def test_pushes_that_wait_together_are_written_together(
         except NotOnShelf as fault:
             answers.append(fault)
 
-    transactions = 0
-    inner = MarkStore._write
-
-    def counted(self: MarkStore, taken: list[Any]) -> None:
-        nonlocal transactions
-        transactions += 1
-        inner(self, taken)
-
-    monkeypatch.setattr(MarkStore, "_write", counted)
-    with held_writer(shelf.database) as may_end:
-        threads = [threading.Thread(target=push, args=(f"o{number}", paper)) for number in range(30)]
-        threads.append(threading.Thread(target=push, args=("lost", "nowhere")))
+    threads = [threading.Thread(target=push, args=(f"o{number}", paper)) for number in range(30)]
+    threads.append(threading.Thread(target=push, args=("lost", "nowhere")))
+    with shelf.database.writing():
         for thread in threads:
             thread.start()
-        wait_until(lambda: len(store._queue) + transactions >= 30, "they do not wait", 60)
-        assert store.read(paper, ANNA).is_whole, "a reader waits for no writer"
-        may_end.set()
-        for thread in threads:
-            thread.join(60)
+        with ThreadPoolExecutor(1) as other:
+            assert other.submit(store.read, paper, ANNA).result(60).marks == []
+    for thread in threads:
+        thread.join(60)
     assert sum(isinstance(answer, NotOnShelf) for answer in answers) == 1
     assert len(answers) == 31
-    assert transactions <= 3
     for number in range(30):
         assert texts(store.read(paper, MarkReader(f"o{number}")).marks) == [f"o{number}"]
-
-
-def test_a_push_that_fails_fails_alone(
-    shelf: Shelf, store: MarkStore, clock: Clock, paper: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    inner = store_module.Taking.take
-
-    def broken(self: Any, told: Mark) -> Any:
-        if isinstance(told.body, Note) and told.body.text == "broken":
-            raise StorageFailed("the disk is full")
-        return inner(self, told)
-
-    monkeypatch.setattr(store_module.Taking, "take", broken)
-    faults: list[Exception] = []
-
-    def push(text: str) -> None:
-        try:
-            store.push(paper, [note("beside", clock.now_ms), note(text, clock.now_ms)], text)
-        except StorageFailed as fault:
-            faults.append(fault)
-
-    with held_writer(shelf.database) as may_end:
-        threads = [threading.Thread(target=push, args=(text,)) for text in ("first", "broken", "second")]
-        for thread in threads:
-            thread.start()
-        wait_until(lambda: len(store._queue) >= 2, "they do not wait", 60)
-        may_end.set()
-        for thread in threads:
-            thread.join(60)
-    assert len(faults) == 1
-    for owner, found in (("first", ["beside", "first"]), ("second", ["beside", "second"]), ("broken", [])):
-        assert texts(store.read(paper, MarkReader(owner)).marks) == found
 
 
 def test_another_process_is_told_and_reads_the_same(tmp_path: Path) -> None:
@@ -425,6 +408,15 @@ def test_another_process_is_told_and_reads_the_same(tmp_path: Path) -> None:
         wait_until(lambda: told[2:] == [MarkNews(paper, "", False)], "they are not told of the end", 30)
         since = theirs.mark_store.read(paper, BEN, 2)
         assert (since.is_whole, since.marks) == (True, [])
+
+
+def test_a_shelf_from_before_there_were_marks_has_them_now(tmp_path: Path) -> None:
+    before = Schema(SHELF.application_id, SHELF.migrations[: SHELF.migrations.index(TABLES)])
+    Database(tmp_path / DATABASE_NAME, before).close()
+    with marked_shelf(tmp_path) as shelf:
+        marks = shelf.marks(prepared(shelf, 1), owner="anna")
+        mark = marks.add(0, Note(1.0, 2.0, "x", RED))
+        assert (list(marks), marks.since(0).seq) == ([mark], 1)
 
 
 def test_a_backup_has_the_marks_and_numbers_of_its_own(tmp_path: Path) -> None:

@@ -8,18 +8,28 @@ import math
 import os
 from collections.abc import Callable
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from sidebooks_core.encoding.formats import IMAGE_FORMATS
+from sidebooks_core.errors import RequestError
+from sidebooks_core.logs import LEVELS
 from sidebooks_core.settings import Settings, default_data_dir
 
 DEFAULT_DPI = 150
+T = TypeVar("T")
 
 
 def add_document(parser: argparse.ArgumentParser) -> None:
     """FILE and --password."""
     parser.add_argument("file", type=Path, metavar="FILE", help="the document")
-    parser.add_argument("--password", help="if the document needs one; - asks for it")
+    add_password(parser, "if the document needs one; - asks for it")
+
+
+def add_password(parser: argparse.ArgumentParser, what: str) -> None:
+    """--password and --password-file; `read_password` reads both."""
+    given = parser.add_mutually_exclusive_group()
+    given.add_argument("--password", help=what)
+    given.add_argument("--password-file", type=Path, metavar="PATH", help="holds it in its first line")
 
 
 def add_pages(parser: argparse.ArgumentParser) -> None:
@@ -35,19 +45,25 @@ def add_format(parser: argparse.ArgumentParser) -> None:
 
 def add_workers(parser: argparse.ArgumentParser) -> None:
     """--workers."""
-    parser.add_argument("--workers", type=int, default=Settings().workers, metavar="N", help="worker processes (default 2)")
+    default = from_environment("WORKERS", Settings().workers)
+    parser.add_argument("--workers", type=int, default=default, metavar="N", help=f"worker processes (default {default})")
 
 
 def add_cache_dir(parser: argparse.ArgumentParser) -> None:
     """--cache-dir."""
-    default = Settings().cache_dir
+    default = from_environment("CACHE_DIR", Settings().cache_dir)
     parser.add_argument("--cache-dir", type=Path, default=default, metavar="DIR", help=f"default: {default}")
 
 
 def add_data_dir(parser: argparse.ArgumentParser) -> None:
     """--data."""
-    default = default_data_dir()
+    default = from_environment("DATA", default_data_dir())
     parser.add_argument("--data", type=Path, default=default, metavar="DIR", help=f"the shelf; default: {default}")
+
+
+def from_environment(name: str, default: T) -> T | str:
+    """What SIDEBOOKS_NAME holds, as text that the argument's type is made of; the default if it is not set, or empty."""
+    return os.environ.get(f"SIDEBOOKS_{name}") or default
 
 
 def positive(text: str) -> float:
@@ -62,6 +78,13 @@ def pixels(text: str) -> int:
     """A whole number of pixels, 1 to 999,999,999. Raises ArgumentTypeError."""
     if not (text.isascii() and text.isdecimal() and len(text) <= 9 and int(text)):
         raise argparse.ArgumentTypeError(f"{text} pixels make no image")
+    return int(text)
+
+
+def count(text: str) -> int:
+    """A whole number above 0. Raises ArgumentTypeError."""
+    if not (text.isascii() and text.isdecimal() and len(text) <= 9 and int(text)):
+        raise argparse.ArgumentTypeError(f"{text} is no number above 0")
     return int(text)
 
 
@@ -88,8 +111,16 @@ def port(text: str) -> int:
     return int(text)
 
 
-def read_password(given: str | None) -> str | None:
-    """The password of a document: given, or from SIDEBOOKS_PASSWORD. "-" asks at the terminal, so no process list shows it."""
+def read_password(given: str | None, path: Path | None = None) -> str | None:
+    """The password of a document: given, the first line of a file, or from SIDEBOOKS_PASSWORD.
+
+    "-" asks at the terminal, so no process list shows it. Raises OSError, RequestError.
+    """
+    if path is not None:
+        try:
+            return path.read_text(encoding="utf-8").split("\n", 1)[0].removesuffix("\r")
+        except UnicodeDecodeError:
+            raise RequestError(f"{path} holds no password: it is not UTF-8") from None
     if given == "-":
         return getpass.getpass("password: ")
     return given if given is not None else os.environ.get("SIDEBOOKS_PASSWORD")
@@ -111,6 +142,9 @@ def add_command(
     has_json: bool = True,
 ) -> argparse.ArgumentParser:
     parser = commands.add_parser(name, help=summary, description=description)
+    parser.add_argument(
+        "--log-level", choices=LEVELS, metavar="LEVEL", help=f"{', '.join(LEVELS)}: log lines on standard error from there on"
+    )
     if has_json:
         parser.add_argument("--json", action="store_true", help="print one JSON value instead of text")
     parser.set_defaults(run=run)

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from sidebooks_core import __version__
-from sidebooks_core.cli import cache, drawing, prerendering, serving, turning
+from sidebooks_core.cli import cache, drawing, prerendering, reading, serving, turning
 from sidebooks_core.cli.arguments import (
     DEFAULT_DPI,
     Commands,
@@ -17,7 +17,10 @@ from sidebooks_core.cli.arguments import (
     add_document,
     add_format,
     add_pages,
+    add_password,
     add_workers,
+    count,
+    from_environment,
     levels,
     pixels,
     port,
@@ -26,11 +29,15 @@ from sidebooks_core.cli.arguments import (
     screen,
 )
 from sidebooks_core.cli.shelf_arguments import add_audit, add_link, add_shelf, add_user
+from sidebooks_core.cli.terminal import tell_error
 from sidebooks_core.errors import RequestError, SidebooksError
+from sidebooks_core.logs import log_to_stderr
 from sidebooks_core.settings import default_data_dir
 
 _EPILOG = """
 examples:
+  sidebooks info budget.pdf                            title, pages, sizes, table of contents
+  sidebooks search budget.pdf 補正                     pages and lines that have it
   sidebooks inspect budget.pdf                         what will be slow or look wrong, page by page
   sidebooks render budget.pdf --pages 3-5 --dpi 200    pages to image files, in the format that suits each
   sidebooks render map.pdf --region 100,200,300,400 --width 2000 -o detail.png
@@ -44,7 +51,8 @@ examples:
 
 `sidebooks COMMAND --help` tells more. Exit status: 0 done, 1 it failed, or some page did or could not be
 drawn whole, 2 wrong usage, 130 stopped by Ctrl-C.
-Others on this machine can see a PASSWORD on the command line: `--password -` asks for it; SIDEBOOKS_PASSWORD may hold it.
+Others on this machine can see a PASSWORD on the command line: `--password -` asks for it, and
+--password-file or SIDEBOOKS_PASSWORD may hold it.
 """
 
 
@@ -52,11 +60,12 @@ def main(argv: Sequence[str] | None = None) -> None:
     """Run the command and exit with its status."""
     arguments = _parser().parse_args(argv)
     try:
+        log_to_stderr(getattr(arguments, "log_level", None))
         if "password" in arguments:
-            arguments.password = read_password(arguments.password)
+            arguments.password = read_password(arguments.password, arguments.password_file)
         status = arguments.run(arguments)
     except (SidebooksError, OSError) as error:
-        print(f"sidebooks: {error}", file=sys.stderr)
+        tell_error(error, as_json=getattr(arguments, "json", False))
         status = 2 if isinstance(error, RequestError) else 1
     except KeyboardInterrupt:
         print("sidebooks: stopped; what was finished is kept", file=sys.stderr)
@@ -74,6 +83,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"sidebooks {__version__}")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
 
+    _add_info(commands)
+    _add_text(commands)
+    _add_search(commands)
     _add_inspect(commands)
     _add_render(commands)
     _add_prerender(commands)
@@ -85,6 +97,44 @@ def _parser() -> argparse.ArgumentParser:
     add_audit(commands)
     _add_cache(commands)
     return parser
+
+
+def _add_info(commands: Commands) -> None:
+    info = add_command(
+        commands,
+        "info",
+        reading.info,
+        "title, pages, their sizes, the table of contents",
+        "What the document says of itself. Draws nothing.",
+    )
+    add_document(info)
+
+
+def _add_text(commands: Commands) -> None:
+    text = add_command(
+        commands,
+        "text",
+        reading.text,
+        "the words of pages",
+        "Prints the words in lines; a form feed ends each page. With --json, each word has its box, in points.",
+    )
+    add_document(text)
+    add_pages(text)
+
+
+def _add_search(commands: Commands) -> None:
+    search = add_command(
+        commands,
+        "search",
+        reading.search,
+        "where a text occurs in a document",
+        "Prints each hit with its page as it is found. With --json, each is a line of JSON with its boxes. Exit status 1 if "
+        "there is none.",
+    )
+    add_document(search)
+    search.add_argument("query", metavar="TEXT", help="case, accents, width of characters and ruby do not matter")
+    search.add_argument("--old-forms", action="store_true", help="old and new forms of characters (國 and 国) are one")
+    search.add_argument("--limit", type=count, metavar="N", help="most hits (default: all)")
 
 
 def _add_inspect(commands: Commands) -> None:
@@ -186,7 +236,7 @@ def _add_serve(commands: Commands) -> None:
         metavar="DIR",
         help="the shelf that is served; files named are registered on it once, and folders named are mirrored in it while "
         "the server runs. Default: no shelf if a PATH is named, else "
-        f"{default_data_dir()}",
+        f"{from_environment('DATA', default_data_dir())}",
     )
     serve.add_argument(
         "--accounts", action="store_true", help="people log in; the first start prints a link that makes the administrator"
@@ -214,17 +264,23 @@ def _add_serve(commands: Commands) -> None:
         metavar="GROUP=ROLE",
         help="the role of a group's members, as the proxy or the provider names it: admin, clerk, member; may be repeated",
     )
-    serve.add_argument("--base-url", metavar="URL", help="what addresses begin with, if a proxy has TLS or another name")
+    serve.add_argument(
+        "--base-url",
+        default=from_environment("BASE_URL", None),
+        metavar="URL",
+        help="what addresses begin with, if a proxy has TLS or another name",
+    )
     serve.add_argument("--processes", type=int, default=1, metavar="N", help="server processes that share the work (default 1)")
     serve.add_argument(
         "--hub",
         metavar="URL",
         help="a Redis or Valkey by which several processes share their meetings, as redis://HOST:PORT (default: SIDEBOOKS_HUB)",
     )
-    serve.add_argument("--host", default="127.0.0.1", help="address to listen on (default 127.0.0.1: this machine only)")
-    serve.add_argument("--port", type=port, default=8000, help="default 8000; 0 takes any that is free")
+    host, number = from_environment("HOST", "127.0.0.1"), from_environment("PORT", 8000)
+    serve.add_argument("--host", default=host, help="address to listen on (default 127.0.0.1: this machine only)")
+    serve.add_argument("--port", type=port, default=number, help="default 8000; 0 takes any that is free")
     serve.add_argument("--no-browser", action="store_true", help="do not open the viewer")
-    serve.add_argument("--password", help="of the documents named that need one; - asks for it")
+    add_password(serve, "of the documents named that need one; - asks for it")
     serve.add_argument(
         "--hostname",
         action="append",
@@ -271,7 +327,7 @@ def _add_cache(commands: Commands) -> None:
     purge.add_argument("file", type=Path, nargs="*", metavar="FILE", help="documents whose pages are removed")
     purge.add_argument("--all", action="store_true", help="everything, of all documents")
     purge.add_argument("--positions", action="store_true", help="forget where readers left off, too")
-    purge.add_argument("--password", help="if a document needs one; - asks for it")
+    add_password(purge, "if a document needs one; - asks for it")
     add_cache_dir(purge)
 
 

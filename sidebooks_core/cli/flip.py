@@ -10,9 +10,8 @@ from pathlib import Path
 
 from msgspec import Struct
 
-from sidebooks_core.documents.document import Document
 from sidebooks_core.errors import PageError
-from sidebooks_core.service import TileService
+from sidebooks_core.service import Document, TileService
 from sidebooks_core.settings import Settings
 from sidebooks_core.statistics import Latency, latency_of
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import argparse
 import os
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sidebooks_core.access.principals import Role
+from sidebooks_core.cli.arguments import from_environment
 from sidebooks_core.errors import RequestError
 from sidebooks_core.settings import Settings, default_data_dir
 
@@ -36,7 +38,7 @@ def serve(arguments: argparse.Namespace) -> int:
     settings = Settings(cache_dir=arguments.cache_dir, workers=arguments.workers, image_format=arguments.format)
     options = ServeOptions(
         paths=arguments.path,
-        data=arguments.data or (None if arguments.path else default_data_dir()),
+        data=arguments.data or (None if arguments.path else Path(from_environment("DATA", default_data_dir()))),
         accounts=arguments.accounts,
         open=arguments.open,
         base_url=arguments.base_url,

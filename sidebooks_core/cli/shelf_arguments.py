@@ -10,6 +10,7 @@ from sidebooks_core.cli.arguments import (
     add_cache_dir,
     add_command,
     add_data_dir,
+    add_password,
     add_workers,
     pixels,
     positive,
@@ -99,7 +100,7 @@ def add_shelf(commands: Commands) -> None:
     for name in ("add", "watch", "list", "search", "export", "import"):
         made[name].add_argument("--folder", metavar="FOLDER", help="names, as Council/2026, or an id")
     for name in ("add", "replace"):
-        made[name].add_argument("--password", help="if a document needs one; - asks for it")
+        add_password(made[name], "if a document needs one; - asks for it")
     for name in ("add", "replace", "import"):
         made[name].add_argument("--no-wait", action="store_true", help="leave the preparation to the server")
         add_workers(made[name])

@@ -87,6 +87,26 @@ def human_bytes(count: int) -> str:
     return f"{size:.1f} TB"
 
 
+def tell_error(error: Exception, *, as_json: bool) -> None:
+    """Print an error to standard error: as text, or as one line of JSON with its kind, document and page (from 1)."""
+    if not as_json:
+        print(f"sidebooks: {error}", file=sys.stderr)
+        return
+    page = getattr(error, "page", None)
+    told = {
+        "error": type(error).__name__,
+        "message": str(error),
+        "document_id": getattr(error, "document_id", None),
+        "page": None if page is None else page + 1,
+    }
+    print(json.dumps(told, ensure_ascii=False), file=sys.stderr)
+
+
+def print_json_lines(value: object) -> None:
+    """Print a value as one line of JSON, at once."""
+    print(json.dumps(value, ensure_ascii=False), flush=True)
+
+
 def print_json(value: object) -> None:
     """Print a value as JSON."""
     print(json.dumps(value, ensure_ascii=False, indent=2))

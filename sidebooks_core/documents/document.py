@@ -5,29 +5,32 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from functools import lru_cache
-from typing import Protocol, overload
+from typing import Protocol, TypeVar, get_args, overload
 
 from msgspec import Struct
 
 from sidebooks_core.documents.limits import MOST_PROBLEMS
-from sidebooks_core.documents.model import Attachment, DocumentInfo, DocumentInspection, OutlineItem, PageGeometry
+from sidebooks_core.documents.model import Attachment, Direction, DocumentInfo, DocumentInspection, OutlineItem, PageGeometry
 from sidebooks_core.documents.reference import DocumentRef
 from sidebooks_core.errors import PageNotFound, RenderFailed, RequestError
 from sidebooks_core.tiling.pyramid import Pyramid
 
-Direction = str
-DIRECTIONS = ("ltr", "rtl")
+DIRECTIONS: tuple[Direction, ...] = get_args(Direction)
+
+
+P = TypeVar("P")
 
 
 class PageInfo:
     """One page: its size in points, its label, and the digest of all that it draws."""
 
-    __slots__ = ("_content_id_of", "_geometry", "index")
+    __slots__ = ("_geometry", "document", "index")
 
-    def __init__(self, index: int, geometry: PageGeometry, content_id_of: Callable[[int], str]) -> None:
+    def __init__(self, document: Document, index: int) -> None:
+        self.document = document
         self.index = index
-        self._geometry = geometry
-        self._content_id_of = content_id_of
+        """From 0."""
+        self._geometry: PageGeometry = document.info.pages[index]
 
     @property
     def width_pt(self) -> float:
@@ -50,30 +53,36 @@ class PageInfo:
     @property
     def content_id(self) -> str:
         """Digest of all that the page draws. Waits for a worker where it is not known yet; may raise RenderFailed."""
-        return self._content_id_of(self.index)
+        return self.document.content_id(self.index)
 
     def __repr__(self) -> str:
         return f"PageInfo(index={self.index}, {self.width_pt:g} x {self.height_pt:g} pt, label={self.label!r})"
 
 
-class _Pages(Sequence[PageInfo]):
-    def __init__(self, document: Document) -> None:
+class Pages(Sequence[P]):
+    """The pages of a document, made when they are asked for."""
+
+    def __init__(self, document: Document, made: Callable[[int], P]) -> None:
         self._document = document
+        self._made = made
 
     def __len__(self) -> int:
         return self._document.page_count
 
     @overload
-    def __getitem__(self, index: int) -> PageInfo: ...
+    def __getitem__(self, index: int) -> P: ...
     @overload
-    def __getitem__(self, index: slice) -> list[PageInfo]: ...
-    def __getitem__(self, index: int | slice) -> PageInfo | list[PageInfo]:
+    def __getitem__(self, index: slice) -> list[P]: ...
+    def __getitem__(self, index: int | slice) -> P | list[P]:
         if isinstance(index, slice):
             return [self[i] for i in range(*index.indices(len(self)))]
         if not -len(self) <= index < len(self):
             raise _no_such_page(self._document, index)
         index %= len(self)
-        return PageInfo(index, self._document.info.pages[index], self._document.content_id)
+        return self._made(index)
+
+    def __repr__(self) -> str:
+        return f"<{len(self)} pages of {self._document.name!r}>"
 
 
 class Host(Protocol):
@@ -257,7 +266,7 @@ class Document:
 
     @property
     def pages(self) -> Sequence[PageInfo]:
-        return _Pages(self)
+        return Pages(self, lambda index: PageInfo(self, index))
 
     @property
     def outline(self) -> tuple[OutlineItem, ...]:
@@ -300,8 +309,10 @@ class Document:
         return self.content_ids.of(page)
 
     def require_page(self, page: int) -> None:
-        """Does nothing if the document has the page, from 0. Raises PageNotFound."""
-        if not (isinstance(page, int) and 0 <= page < self.page_count):
+        """Does nothing if the document has the page, from 0. Raises PageNotFound, TypeError."""
+        if not isinstance(page, int) or isinstance(page, bool):
+            raise TypeError(f"page must be an int, from 0, not {page!r} of type {type(page).__name__}")
+        if not 0 <= page < self.page_count:
             raise _no_such_page(self, page)
 
     def __len__(self) -> int:
@@ -310,10 +321,10 @@ class Document:
     @overload
     def __getitem__(self, index: int) -> PageInfo: ...
     @overload
-    def __getitem__(self, index: slice) -> list[PageInfo]: ...
-    def __getitem__(self, index: int | slice) -> PageInfo | list[PageInfo]:
+    def __getitem__(self, index: slice) -> Sequence[PageInfo]: ...
+    def __getitem__(self, index: int | slice) -> PageInfo | Sequence[PageInfo]:
         """The same as of `pages`. Raises PageNotFound."""
-        return _Pages(self)[index]
+        return self.pages[index]
 
     def __iter__(self) -> Iterator[PageInfo]:
         return iter(self.pages)
@@ -323,10 +334,10 @@ class Document:
 
 
 def _no_such_page(document: Document, page: int) -> PageNotFound:
-    shown = page + 1 if isinstance(page, int) else page
+    shown = page + 1 if page >= 0 else page
     count = document.page_count
     return PageNotFound(
         f"{document.name} has no page {shown}: its pages are 1 to {count} (0 to {count - 1} in Python)",
         document_id=document.id,
-        page=page if isinstance(page, int) else None,
+        page=page,
     )

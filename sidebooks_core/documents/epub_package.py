@@ -13,6 +13,7 @@ from xml.etree.ElementTree import Element
 from msgspec import Struct
 
 from sidebooks_core.documents.archives import UNREADABLE, Archive
+from sidebooks_core.documents.model import Direction
 from sidebooks_core.documents.syntax import markup
 
 FILE_BYTES = 16 << 20
@@ -40,7 +41,7 @@ class Package(Struct, frozen=True):
     """The package document of an EPUB."""
 
     title: str
-    direction: str
+    direction: Direction
     spine: tuple[SpineItem, ...]
     contents: tuple[str, ...]
     """Paths of tables of contents, the better one first."""

@@ -6,7 +6,7 @@ msgspec checks them by the types below when they are read: other types and numbe
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Annotated
+from typing import Annotated, Literal
 
 from msgspec import Meta, Struct, to_builtins
 
@@ -24,6 +24,10 @@ Points = Annotated[float, Meta(ge=-3.5e38, le=3.5e38)]
 """A finite coordinate within the range of the engine's numbers of 32 bits."""
 Side = Annotated[float, Meta(gt=0, le=3.5e38)]
 Whole = Annotated[int, Meta(ge=0)]
+
+
+Direction = Literal["ltr", "rtl"]
+"""The order in which pages are read: left to right, or right to left."""
 
 
 class OutlineItem(Struct, frozen=True):
@@ -131,7 +135,7 @@ class DocumentInfo(Struct, frozen=True):
 
     kind: str
     title: str
-    direction: str
+    direction: Direction
     """"ltr" or "rtl"."""
     page_count: Whole
     outline: tuple[OutlineItem, ...]

@@ -150,6 +150,14 @@ def _saved(pixels: NDArray[np.uint8], form: Format, **options: str | int | bool)
     return EncodedImage(out.getvalue(), form.media_type)
 
 
+PillowImage = Image.Image
+
+
+def pillow_image(data: bytes, media_type: str) -> PillowImage:
+    """The image that `encode` made, as Pillow's, of mode RGB. Raises RequestError."""
+    return Image.fromarray(decode(data, media_type))
+
+
 def decode(data: bytes, media_type: str, *, keeps_grey: bool = False) -> NDArray[np.uint8]:
     """The pixels of an image that `encode` made, of shape (height, width, 3), uint8, sRGB.
 

@@ -13,6 +13,7 @@ from xml.etree.ElementTree import Element
 
 from sidebooks_core.documents.archives import UNREADABLE, Archive, shown_name
 from sidebooks_core.documents.limits import Limits
+from sidebooks_core.documents.model import Direction
 from sidebooks_core.documents.natural_order import NaturalKey, natural_key
 from sidebooks_core.documents.sniffing import HEAD_BYTES, foreign_file, image_kind, is_page_name
 from sidebooks_core.documents.source import Source
@@ -107,7 +108,7 @@ def _read(archive: Archive, member: zipfile.ZipInfo, limits: Limits, most_bytes:
         raise DamagedDocument(f"{shown_name(member)} cannot be unpacked ({error})") from None
 
 
-def _description(archive: Archive) -> tuple[str, str]:
+def _description(archive: Archive) -> tuple[str, Direction]:
     """Title and direction, from the ComicInfo.xml in the topmost folder; defaults if there is none."""
     found = [member for member in archive.members if member.filename.rpartition("/")[2].lower() == _DESCRIPTION]
     for member in sorted(found, key=lambda member: member.filename.count("/")):
@@ -120,7 +121,7 @@ def _description(archive: Archive) -> tuple[str, str]:
     return "", "ltr"
 
 
-def _described(root: Element) -> tuple[str, str]:
+def _described(root: Element) -> tuple[str, Direction]:
     fields = {child.tag.lower(): markup.text_of(child) for child in root}
     title = fields.get("title") or " ".join(filter(None, (fields.get("series"), fields.get("number"))))
     return title[:LONGEST_TITLE], "rtl" if fields.get("manga", "").lower() == "yesandrighttoleft" else "ltr"

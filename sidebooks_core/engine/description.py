@@ -11,7 +11,7 @@ from msgspec import Struct
 
 from sidebooks_core.documents import addresses, archives
 from sidebooks_core.documents.limits import Limits
-from sidebooks_core.documents.model import Attachment, DocumentInfo, OutlineItem, PageGeometry
+from sidebooks_core.documents.model import Attachment, Direction, DocumentInfo, OutlineItem, PageGeometry
 from sidebooks_core.documents.shown_text import shown
 from sidebooks_core.documents.sniffing import IMAGE_KINDS, REFLOWABLE_KINDS
 from sidebooks_core.documents.source import Source
@@ -247,7 +247,7 @@ def _outline_page(handle: pymupdf.Document, entry: mupdf.fz_outline, chapter_sta
     return chapter_starts[chapter] + page if 0 <= chapter < len(chapter_starts) and page >= 0 else None
 
 
-def _direction(subject: Subject) -> str:
+def _direction(subject: Subject) -> Direction:
     handle, source = subject.handle, subject.source
     if subject.kind == "pdf" and is_pdf(handle):
         preferences = pdf_objects.get(pdf_objects.catalog(raw_pdf(handle)), "ViewerPreferences")

@@ -12,6 +12,7 @@ from itertools import accumulate
 
 from msgspec import Struct
 
+from sidebooks_core.documents.model import Direction
 from sidebooks_core.engine.mupdf import EngineDocument, EnginePage, Opened
 
 KEPT_OPEN = 2
@@ -71,7 +72,7 @@ class PageSequence(OwnDocument):
         parts: Sequence[Part],
         *,
         title: str = "",
-        direction: str = "ltr",
+        direction: Direction = "ltr",
         notes: tuple[str, ...] = (),
         is_book: bool = False,
     ) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 import os
 import threading
 import weakref
@@ -22,6 +23,8 @@ from sidebooks_core.library.remembered import NAMELESS, Registry, Source
 from sidebooks_core.scheduling.queue import Priority
 from sidebooks_core.settings import Settings
 from sidebooks_core.workers.jobs import Open
+
+_log = logging.getLogger("sidebooks_core.library")
 
 
 class Opener:
@@ -54,6 +57,8 @@ class Opener:
             self._registry.describe(digest, info, trust_domain)
         elif finding is not None:
             finding.cancel()
+        how = "known" if was_described else "read"
+        _log.debug("opened %s: %s, %d pages, %s", source.name or NAMELESS, info.kind, info.page_count, how)
         known = self._registry.content_ids(digest, info, trust_domain) or known_at_once(info, digest, trust_domain)
         ref = replace(
             self._ref(source, password, digest, trust_domain), chapters=info.chapters, has_true_counts=info.has_true_counts

@@ -10,10 +10,10 @@ import msgspec
 
 from sidebooks_core.documents.annotations import Annotation
 from sidebooks_core.documents.document import Document
-from sidebooks_core.documents.model import Lettering, Link, PackedText, Word
+from sidebooks_core.documents.model import Lettering, Link, PackedText, SearchHit, Word
 from sidebooks_core.documents.reference import DocumentRef
 from sidebooks_core.images.dispatch import Dispatcher
-from sidebooks_core.images.work import Work
+from sidebooks_core.images.work import Work, fail, resolve
 from sidebooks_core.scheduling.queue import Priority
 from sidebooks_core.workers.answers import AnnotatedFile, AnnotationsRead, Inspected, Searched
 from sidebooks_core.workers.jobs import (
@@ -90,6 +90,33 @@ class Questions:
         )
         name = f"search|{document.ref.token}|{page}|{job.stop}|{old_forms}|{text}"
         return self._dispatcher.ask(name, Work(job, document.data), Priority.NEXT)
+
+    def search_all(self, document: Document, query: str, limit: int, *, old_forms: bool = False) -> Future[list[SearchHit]]:
+        """All steps of a search, one after the other: at most `limit` hits, in page order."""
+        found: Future[list[SearchHit]] = Future()
+        hits: list[SearchHit] = []
+        under_way: list[Future[Searched]] = []
+
+        def go_on(page: int) -> None:
+            if page >= document.page_count or len(hits) >= limit:
+                resolve(found, hits[:limit])
+                return
+            under_way[:] = [self.search(document, query, page, old_forms=old_forms)]
+            under_way[0].add_done_callback(take)
+
+        def take(step: Future[Searched]) -> None:
+            if found.cancelled():
+                return
+            try:
+                more = step.result()
+                hits.extend(more.hits)
+                go_on(more.reached)
+            except BaseException as error:  # noqa: BLE001 - whatever it is, whoever waits gets it
+                fail(found, error)
+
+        go_on(0)
+        found.add_done_callback(lambda one: under_way[0].cancel() if one.cancelled() and under_way else None)
+        return found
 
     def lettering(self, lines: tuple[str, ...], size_px: int, client: str = "") -> Future[Lettering]:
         """Lines of text as pixels, in letters of a size. A worker draws them that has seen no document."""

@@ -19,8 +19,18 @@ _Key = tuple[str, str, str]
 
 class _Baseline(Struct, frozen=True, array_like=True):
     since: int
+    whole: int
+    """The number of the last answer that had everything."""
     rights: str
     seen_s: float
+
+
+class Read(Struct, frozen=True):
+    """An answer to a device."""
+
+    seq: int
+    is_whole: bool
+    at_s: float
 
 
 class Devices:
@@ -36,23 +46,24 @@ class Devices:
         """Whether there is anything to write."""
         return bool(self._waiting)
 
-    def begins_anew(self, reading: Reading, paper_id: str, reader: MarkReader, device: str) -> bool:
-        """Whether what a reader may see is not what it was when the device read last. False if device or reader have no id."""
+    def begins_anew(self, reading: Reading, paper_id: str, reader: MarkReader, device: str, since: int) -> bool:
+        """Whether a device needs everything: what its reader may see has changed since, or it has not had the answer with that.
+
+        False if device or reader have no id.
+        """
         if not (device and reader.id):
             return False
-        with self._lock:
-            known = self._waiting.get((paper_id, reader.id, device))
-        if known is None:
-            query = "SELECT since, rights, seen_s FROM mark_device WHERE paper = ? AND reader = ? AND device = ?"
-            known = reading.one(_Baseline, query, paper_id, reader.id, device)
-        return known is None or known.rights != _rights(reader)
+        known = self._find(reading, paper_id, reader, device)
+        return known is None or known.rights != _rights(reader) or since < known.whole
 
-    def note(self, paper_id: str, reader: MarkReader, device: str, since: int, now_s: float) -> None:
-        """A device has read up to a number."""
+    def note(self, reading: Reading, paper_id: str, reader: MarkReader, device: str, now: Read) -> None:
+        """A device is answered."""
         if not (device and reader.id):
             return
+        known = self._find(reading, paper_id, reader, device)
+        whole = now.seq if now.is_whole or known is None else known.whole
         with self._lock:
-            self._waiting[paper_id, reader.id, device] = _Baseline(since, _rights(reader), now_s)
+            self._waiting[paper_id, reader.id, device] = _Baseline(now.seq, whole, _rights(reader), now.at_s)
             if len(self._waiting) > MOST_WAITING:
                 del self._waiting[next(iter(self._waiting))]
 
@@ -62,9 +73,9 @@ class Devices:
             taken = dict(self._waiting)
         for (paper_id, reader, device), one in taken.items():
             writing.run(
-                "INSERT OR REPLACE INTO mark_device (paper, reader, device, since, rights, seen_s) "
-                "SELECT id, ?2, ?3, ?4, ?5, ?6 FROM paper WHERE id = ?1",
-                paper_id, reader, device, one.since, one.rights, one.seen_s,
+                "INSERT OR REPLACE INTO mark_device (paper, reader, device, since, whole, rights, seen_s) "
+                "SELECT id, ?2, ?3, ?4, ?5, ?6, ?7 FROM paper WHERE id = ?1",
+                paper_id, reader, device, one.since, one.whole, one.rights, one.seen_s,
             )  # fmt: skip
             writing.run(
                 "DELETE FROM mark_device WHERE paper = ?1 AND reader = ?2 AND device IN (SELECT device FROM mark_device "
@@ -75,6 +86,14 @@ class Devices:
             for key, one in taken.items():
                 if self._waiting.get(key) is one:
                     del self._waiting[key]
+
+    def _find(self, reading: Reading, paper_id: str, reader: MarkReader, device: str) -> _Baseline | None:
+        with self._lock:
+            known = self._waiting.get((paper_id, reader.id, device))
+        if known is None:
+            query = "SELECT since, whole, rights, seen_s FROM mark_device WHERE paper = ? AND reader = ? AND device = ?"
+            known = reading.one(_Baseline, query, paper_id, reader.id, device)
+        return known
 
 
 def _rights(reader: MarkReader) -> str:

@@ -18,7 +18,7 @@ from sidebooks_core.marks.device import DeviceClock
 from sidebooks_core.marks.files import Annotating, ImportedMarks, Into, export_marks, import_marks
 from sidebooks_core.marks.ids import new_device_id, new_mark_id
 from sidebooks_core.marks.model import Anchor, Body, Mark, Stamp, Visibility
-from sidebooks_core.marks.placing import Fate, PlacedMark, fates_by_page, placed
+from sidebooks_core.marks.placing import PlacedMark
 from sidebooks_core.marks.store import MarkStore
 from sidebooks_core.marks.visibility import MarkReader
 
@@ -44,8 +44,8 @@ class PaperView(msgspec.Struct, frozen=True):
     id: str
     present: Callable[[], int]
     """The number of the present revision. Raises NotOnShelf."""
-    fates: Callable[[int, int], Sequence[Fate]]
-    """What became of the pages of one revision in another one. It may wait for workers."""
+    placed: Callable[[Sequence[Mark], int], list[PlacedMark]]
+    """Where marks stand in a revision. It may wait for workers. Raises NotOnShelf."""
     document: Callable[[int], Document]
     """Of a revision."""
     workers: Annotating
@@ -117,13 +117,10 @@ class PaperMarks:
         """Where each mark of the owner stands in a revision; in the present one for None. It may wait for workers.
 
         A mark is exact wherever its page is now, changed if the page was changed, and removed if there is no such page any
-        more. None is left out. Raises NotOnShelf if there is no such revision, and what `Shelf.document` raises.
+        more. None is left out. Raises NotOnShelf if there is no such revision.
         """
         shown = self._paper.present() if revision is None else revision
-        marks = self.all()
-        old = {mark.anchor.revision for mark in marks} - {shown}
-        fates = {number: fates_by_page(self._paper.fates(number, shown)) for number in old}
-        return [placed(mark, shown, fates.get(mark.anchor.revision, {})) for mark in marks]
+        return self._paper.placed(self.all(), shown)
 
     def pages(self, revision: int | None = None) -> list[int]:
         """The pages, from 0, of a revision that have a mark of the owner; of the present one for None. See `at`."""

@@ -7,6 +7,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from sidebooks_core.databases.database import Reading, Writing
+from sidebooks_core.errors import StorageDamaged
 from sidebooks_core.marks.model import Anchor, Body, Mark, Stamp, Visibility, text_of
 from sidebooks_core.marks.visibility import MarkReader, may_see
 
@@ -47,12 +48,16 @@ class MarkRow(Struct, frozen=True, array_like=True):
     body: bytes | None
 
     def mark(self) -> Mark:
-        """Raises msgspec.ValidationError if the body is not what was written."""
+        """Raises StorageDamaged if the body is not what was written."""
+        try:
+            body = None if self.body is None else _body_of(self.body)
+        except msgspec.DecodeError as fault:
+            raise StorageDamaged(f"the mark {self.id} is not what was written: {fault}") from fault
         return Mark(
             self.id,
             Stamp(self.at_ms, self.counter, self.device),
             Anchor(self.revision, self.page, self.content_id, self.quote),
-            None if self.body is None else _body_of(self.body),
+            body,
             self.visibility,
             self.meeting,
             self.is_of_file,

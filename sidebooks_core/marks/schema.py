@@ -30,9 +30,9 @@ TABLES = """
         body BLOB -- JSON; NULL: deleted
     ) STRICT;
     CREATE INDEX mark_by_seq ON mark (seq);
-    CREATE INDEX mark_by_paper ON mark (paper, owner, seq);
+    CREATE INDEX mark_by_paper ON mark (paper, seq);
     CREATE INDEX mark_by_owner ON mark (owner, paper, seq);
-    CREATE INDEX mark_shown ON mark (paper, seq) WHERE shown != '';
+    CREATE INDEX mark_shown ON mark (paper, seq, shown) WHERE shown != '';
     CREATE INDEX mark_with_text ON mark (owner, paper) WHERE has_text = 1;
     CREATE INDEX mark_deleted ON mark (paper, seq) WHERE body IS NULL;
 
@@ -63,7 +63,8 @@ TABLES = """
         reader TEXT NOT NULL,
         device TEXT NOT NULL,
         since INTEGER NOT NULL,
-        rights TEXT NOT NULL, -- a digest of what its reader could see
+        whole INTEGER NOT NULL, -- the number of the last answer that had everything
+        rights TEXT NOT NULL, -- a digest of what its reader could see then
         seen_s REAL NOT NULL,
         PRIMARY KEY (paper, reader, device)
     ) STRICT, WITHOUT ROWID;

@@ -6,9 +6,9 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from sidebooks_core.databases.database import Database, Reading, Writing
 from sidebooks_core.databases.watcher import Watcher
@@ -25,10 +25,11 @@ from sidebooks_core.marks.answers import (
     Pushed,
     Refused,
 )
-from sidebooks_core.marks.devices import Devices
+from sidebooks_core.marks.devices import Devices, Read
+from sidebooks_core.marks.grouped import GroupedWrites
 from sidebooks_core.marks.model import Mark, Stamp
-from sidebooks_core.marks.schema import is_in_gap, last_seq
-from sidebooks_core.marks.taking import Taking
+from sidebooks_core.marks.schema import is_in_gap, last_seq, next_seq
+from sidebooks_core.marks.taking import Taking, checked_mark
 from sidebooks_core.marks.visibility import MarkReader, may_see
 
 PUSHES_AT_ONCE = 64
@@ -61,9 +62,7 @@ class MarkStore:
         self.limits = limits
         self._cut_log = cut_log or database.cut_log
         self._devices = Devices(limits)
-        self._queue: list[_Waiting] = []
-        self._queueing = threading.Lock()
-        self._turn = threading.Lock()
+        self._pushes = GroupedWrites(self._write, PUSHES_AT_ONCE)
         self._telling = threading.Lock()
         self._listeners: list[Callable[[Sequence[MarkNews]], None]] = []
         self._told = 0
@@ -79,15 +78,10 @@ class MarkStore:
             raise RequestError("a mark has an owner: tell whose it is")
         if len(marks) > self.limits.marks_in_push:
             raise RequestError(f"{len(marks)} marks at once; MarkLimits.marks_in_push is {self.limits.marks_in_push}")
-        mine = _Waiting(paper_id, tuple(marks), owner, Future())
-        with self._queueing:
-            self._queue.append(mine)
-        with self._turn:  # whoever has it writes for all who wait
-            while not mine.answer.done():
-                with self._queueing:
-                    taken, self._queue = self._queue[:PUSHES_AT_ONCE], self._queue[PUSHES_AT_ONCE:]
-                self._write(taken)
-        return mine.answer.result()
+        checked = [checked_mark(mark) for mark in marks]
+        good = sorted((one for one in checked if isinstance(one, Mark)), key=lambda mark: mark.stamp)
+        answer = self._pushes.write(_Push(paper_id, tuple(good), owner))
+        return replace(answer, refused=[*(one for one in checked if isinstance(one, Refused)), *answer.refused])
 
     def read(self, paper_id: str, reader: MarkReader, since: int = 0, *, device: str = "") -> MarkChanges:
         """What a reader sees of the marks of a paper, and what changed after a number.
@@ -98,15 +92,19 @@ class MarkStore:
         now_s = self._clock()
         with self._database.reading() as reading:
             _require_paper(reading, paper_id)
+            begins_anew = self._devices.begins_anew(reading, paper_id, reader, device, since)
+        if begins_anew and since > 0:
+            # The answer has a number that the device has not. If it is lost, the next question tells so.
+            with self._database.writing() as writing:
+                next_seq(writing)
+        with self._database.reading() as reading:
             seq = last_seq(reading)
             horizon = reading.one(int, "SELECT seq FROM mark_horizon WHERE paper = ?", paper_id) or 0
-            is_whole = since <= 0 or since > seq or since < horizon or is_in_gap(reading, since)
-            is_whole = self._devices.begins_anew(reading, paper_id, reader, device) or is_whole
-            found = _seen_after(reading, paper_id, reader, 0 if is_whole else since)
-        marks = [mark for mark in found if isinstance(mark, Mark)]
-        gone = [] if is_whole else [one for one in found if isinstance(one, str)]
-        self._devices.note(paper_id, reader, device, seq, now_s)
-        return MarkChanges(seq, int(now_s * 1000), is_whole, marks, gone)
+            is_whole = begins_anew or since <= 0 or since > seq or since < horizon or is_in_gap(reading, since)
+            found = _shown_after(reading, paper_id, reader, 0 if is_whole else since)
+            self._devices.note(reading, paper_id, reader, device, Read(seq, is_whole, now_s))
+        marks, gone = _seen(found, reader)
+        return MarkChanges(seq, int(now_s * 1000), is_whole, marks, [] if is_whole else gone)
 
     def last(self, paper_id: str) -> int:
         """The number of the last change of the marks of a paper; 0 if there was none."""
@@ -160,6 +158,7 @@ class MarkStore:
         Several are ended in one step, so do not call it for each guest of a meeting.
         """
         with self._database.writing() as writing:
+            self._devices.write(writing)
             count = sum(ending.end_owner(writing, owner) for owner in owners)
         self._cut_log()
         self._wake()
@@ -212,37 +211,21 @@ class MarkStore:
         except StorageError:
             _log.exception("how far devices have read could not be written; they begin anew")
 
-    def _write(self, taken: list[_Waiting]) -> None:
-        """Write pushes in one transaction. If that fails, each has its own, so none fails for another one's fault."""
-        try:
-            with self._database.writing() as writing:
-                answers = [self._pushed(writing, one) for one in taken]
-                self._devices.write(writing)
-        except BaseException as fault:
-            is_error = isinstance(fault, Exception)
-            for one in taken:
-                if is_error and len(taken) > 1:
-                    self._write([one])
-                else:
-                    one.answer.set_exception(fault)
-            if not is_error:
-                raise
-            return
-        for one, answer in zip(taken, answers, strict=True):
-            if isinstance(answer, Pushed):
-                one.answer.set_result(answer)
-            else:
-                one.answer.set_exception(answer)
+    def _write(self, pushes: Sequence[_Push]) -> list[Pushed | Exception]:
+        with self._database.writing() as writing:
+            answers = [self._pushed(writing, one) for one in pushes]
+            self._devices.write(writing)
         self._wake()
+        return answers
 
-    def _pushed(self, writing: Writing, one: _Waiting) -> Pushed | NotOnShelf:
+    def _pushed(self, writing: Writing, one: _Push) -> Pushed | Exception:
         try:
             _require_paper(writing, one.paper_id)
         except NotOnShelf as fault:
             return fault
         now_ms = int(self._clock() * 1000)
         taking = Taking(writing, one.paper_id, one.owner, now_ms, self.limits)
-        found = [taking.take(mark) for mark in sorted(one.marks, key=lambda mark: mark.stamp)]
+        found = [taking.take(mark) for mark in one.marks]
         taking.finish()
         held = {answer.id: answer for answer in found if isinstance(answer, Mark)}
         return Pushed(
@@ -266,11 +249,11 @@ class MarkStore:
                     _log.exception("a listener of marks failed")
 
 
-class _Waiting(Struct, frozen=True, eq=False):
+class _Push(Struct, frozen=True):
     paper_id: str
     marks: tuple[Mark, ...]
+    """In the order of their stamps."""
     owner: str
-    answer: Future[Pushed]
 
 
 class _Lost(Struct, frozen=True, array_like=True):
@@ -286,19 +269,27 @@ def _require_paper(reading: Reading, paper_id: str) -> None:
         raise NotOnShelf(f"there is no paper {paper_id!r}")
 
 
-def _seen_after(reading: Reading, paper_id: str, reader: MarkReader, since: int) -> list[Mark | str]:
-    """Marks that a reader sees, and ids of those that are gone, in the order of their changes."""
+def _shown_after(reading: Reading, paper_id: str, reader: MarkReader, since: int) -> list[rows.MarkRow]:
+    """Marks that are a reader's, or were ever shown to others than their owner, in the order of their changes.
+
+    Private ones of others are not even looked at: there are many more of these.
+    """
     found = reading.all(
         rows.MarkRow,
-        f"{rows.SELECT} WHERE paper = ?1 AND seq > ?2 AND shown != '' AND owner != ?3 UNION ALL "
+        f"{rows.SELECT} INDEXED BY mark_shown WHERE paper = ?1 AND seq > ?2 AND shown != '' AND owner != ?3 UNION ALL "
         f"{rows.SELECT} WHERE paper = ?1 AND seq > ?2 AND owner = ?3 AND ?3 != '' ORDER BY 4",
         paper_id, since, reader.id,
     )  # fmt: skip
-    seen: list[Mark | str] = []
+    return [rows.completed(reading, row) for row in found]
+
+
+def _seen(found: Sequence[rows.MarkRow], reader: MarkReader) -> tuple[list[Mark], list[str]]:
+    """The marks that a reader sees, and the ids of those that they see no more."""
+    marks: list[Mark] = []
+    gone: list[str] = []
     for row in found:
-        mark = rows.completed(reading, row).mark()
-        if mark.body is not None and may_see(mark, reader):
-            seen.append(mark)
-        elif since and row.was_seen_by(reader):
-            seen.append(mark.id)
-    return seen
+        if row.body is not None and may_see(mark := row.mark(), reader):
+            marks.append(mark)
+        elif row.was_seen_by(reader):
+            gone.append(row.id)
+    return marks, gone

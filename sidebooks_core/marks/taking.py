@@ -10,8 +10,8 @@ from sidebooks_core.databases.database import Reading, Writing
 from sidebooks_core.marks import clock, rows
 from sidebooks_core.marks.answers import MarkLimits, RefusalReason, Refused
 from sidebooks_core.marks.merge import merged
-from sidebooks_core.marks.model import FILE_DEVICE, Anchor, Mark, Stamp, text_of
-from sidebooks_core.marks.schema import ended_name, next_seq
+from sidebooks_core.marks.model import Mark, Stamp, text_of
+from sidebooks_core.marks.schema import ended_name, last_seq, set_last_seq
 
 _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder(Mark).decode
@@ -40,14 +40,12 @@ class Taking:
         self._owner = owner
         self._now_ms = now_ms
         self._limits = limits
+        self._seq = last_seq(writing)
+        self._content_ids: dict[tuple[int, int], str | None] = {}
         self._marks, self._bytes = msgspec.structs.astuple(use_of(writing, paper_id, owner))
 
-    def take(self, told: Mark) -> Mark | Refused:
-        """The version of a mark that holds now; or why this one was refused."""
-        try:
-            mark = _decode(_encode(told))
-        except (msgspec.MsgspecError, TypeError, ValueError, OverflowError) as fault:
-            return self._refused(told, "invalid", str(fault))
+    def take(self, mark: Mark) -> Mark | Refused:
+        """The version of a mark that holds now; or why this one was refused. mark: see `checked_mark`."""
         before = rows.find(self._writing, mark.id)
         found = self._as_kept(mark, before)
         if isinstance(found, Refused):
@@ -60,7 +58,8 @@ class Taking:
         return kept
 
     def finish(self) -> None:
-        """Write how much the owner has now."""
+        """Write how much the owner has now, and the number of the last change."""
+        set_last_seq(self._writing, self._seq)
         self._writing.run(
             "INSERT INTO mark_use (paper, owner, marks, bytes) VALUES (?, ?, ?, ?) "
             "ON CONFLICT (paper, owner) DO UPDATE SET marks = excluded.marks, bytes = excluded.bytes",
@@ -68,37 +67,36 @@ class Taking:
         )  # fmt: skip
 
     def _as_kept(self, mark: Mark, before: rows.MarkRow | None) -> Mark | Refused:
-        """A version with what the server knows better: owner, anchor and stamp."""
+        """A version with what the server knows better: owner, content id and stamp."""
         if before is None:
             name = ended_name(mark.id)
             query = "SELECT 1 FROM mark_ended WHERE paper = ? AND name = ?"
             if self._writing.one(int, query, self._paper_id, name) is not None:
-                return self._refused(mark, "ended", "the mark was deleted, and stays so")
-            return self._at_its_anchor(mark)
-        if before.owner != self._owner:
-            return self._refused(mark, "owner", "a mark is changed by its owner only: give a new mark an id of its own")
-        if before.paper != self._paper_id:
-            return self._refused(mark, "paper", "a mark stays on its paper")
-        if mark.is_of_file and mark.stamp.device == FILE_DEVICE:
-            return self._at_its_anchor(mark)  # the page of that file shows it
-        return self._known_better(mark, before.mark().anchor)
-
-    def _at_its_anchor(self, mark: Mark) -> Mark | Refused:
-        """A version that is the first of its mark, or was read from the file of the revision that it names."""
-        content_id = rows.content_id_of(self._writing, self._paper_id, mark.anchor.revision, mark.anchor.page)
+                return _refused(mark, "ended", "the mark was deleted, and stays so")
+        elif before.owner != self._owner:
+            return _refused(mark, "owner", "a mark is changed by its owner only: give a new mark an id of its own")
+        elif before.paper != self._paper_id:
+            return _refused(mark, "paper", "a mark stays on its paper")
+        content_id = self._content_id(mark.anchor.revision, mark.anchor.page)
         if content_id is None:
             where = f"revision {mark.anchor.revision}, page {mark.anchor.page + 1}"
-            return self._refused(mark, "page", f"the paper has no {where}")
-        return self._known_better(mark, replace(mark.anchor, content_id=content_id or mark.anchor.content_id))
-
-    def _known_better(self, mark: Mark, anchor: Anchor) -> Mark:
+            return _refused(mark, "page", f"the paper has no {where}")
+        anchor = replace(mark.anchor, content_id=content_id or mark.anchor.content_id)
         if mark.body is None:
             anchor = replace(anchor, quote="")
-        return replace(mark, owner=self._owner, anchor=anchor, stamp=self._believed(mark))
+        return replace(mark, owner=self._owner, anchor=anchor, stamp=self._believed(mark, before is None))
 
-    def _believed(self, mark: Mark) -> Stamp:
+    def _content_id(self, revision: int, page: int) -> str | None:
+        key = revision, page
+        if key not in self._content_ids:
+            self._content_ids[key] = rows.content_id_of(self._writing, self._paper_id, revision, page)
+        return self._content_ids[key]
+
+    def _believed(self, mark: Mark, is_new: bool) -> Stamp:
         """A stamp that was not believed once is the same at each delivery."""
         given = mark.stamp
+        if is_new and clock.is_believed(given, self._now_ms):
+            return given
         known = self._writing.one(
             _At,
             "SELECT at_ms, counter FROM mark_clamped WHERE mark = ? AND device = ? AND given_ms = ? AND given_counter = ?",
@@ -127,10 +125,13 @@ class Taking:
         lost = text_of(loser) if loser != winner and text_of(loser) != text_of(winner) else ""
         grown = row.size_bytes - (0 if before is None else before.size_bytes) + len(lost.encode())
         is_new = before is None
-        if (is_new or winner.body is not None) and (message := self._over(is_new, grown)):
-            return self._refused(winner, "limit", message)
+        if message := self._over(is_new, grown):
+            if is_new or winner.body is not None:
+                return _refused(winner, "limit", message)
+            lost = ""  # that a mark is deleted is told in any case
         if row != before:
-            rows.write(self._writing, replace(row, seq=next_seq(self._writing)), winner)
+            rows.write(self._writing, replace(row, seq=self._seq + 1), winner)
+            self._seq += 1
             self._marks += is_new
             self._bytes += row.size_bytes - (0 if before is None else before.size_bytes)
         if lost:
@@ -169,9 +170,6 @@ class Taking:
             mark.id, MOST_CLAMPED,
         )  # fmt: skip
 
-    def _refused(self, mark: Mark, reason: RefusalReason, detail: str) -> Refused:
-        return Refused(str(mark.id)[:100], reason, detail)
-
     def _over(self, is_new: bool, grown_bytes: int) -> str:
         """Which limit a change would break; empty: none."""
         if is_new and self._marks >= self._limits.marks:
@@ -179,6 +177,18 @@ class Taking:
         if grown_bytes > 0 and self._bytes + grown_bytes > self._limits.bytes:
             return f"the marks of this owner on the paper take {self._bytes} bytes; MarkLimits.bytes is {self._limits.bytes}"
         return ""
+
+
+def checked_mark(told: Mark) -> Mark | Refused:
+    """A mark that is within the bounds of the model, which Python does not look at; or what is wrong with it."""
+    try:
+        return _decode(_encode(told))
+    except (msgspec.MsgspecError, TypeError, ValueError, OverflowError) as fault:
+        return _refused(told, "invalid", str(fault))
+
+
+def _refused(mark: Mark, reason: RefusalReason, detail: str) -> Refused:
+    return Refused(str(mark.id)[:100], reason, detail)
 
 
 class _At(Struct, frozen=True, array_like=True):

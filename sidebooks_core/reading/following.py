@@ -66,7 +66,7 @@ class Names(Struct, frozen=True):
     """Its position is saved under this name; None: it is not saved."""
 
 
-Listener = Callable[[PageView], None]
+Listener = Callable[[PageView], object]
 
 
 class Follower:

@@ -80,7 +80,7 @@ class Reader:
             raise RequestError(f"{document.name} has no pages", document_id=document.id)
         self.document = document
         self.deadline_s = options.deadline_s
-        self.on_refined: Callable[[PageView], None] | None = None
+        self.on_refined: Callable[[PageView], object] | None = None
         """Called with a better PageView of the present screen, from a thread of the reader. An exception goes to the log."""
         self._host = host
         self._images = host.images
@@ -199,6 +199,10 @@ class Reader:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None) -> None:
         self.close()
+
+    def __repr__(self) -> str:
+        state = "closed" if self._stage.closed else f"page {self.page + 1} of {self.document.page_count}"
+        return f"<Reader: {self.document.name!r}, {state}>"
 
     def _show(self, spread: int) -> Screen:
         """Turn to a spread, which is fitted then; the one that is shown so already stays."""

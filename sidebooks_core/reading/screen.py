@@ -156,6 +156,7 @@ class Painter:
             resolution=coarsest,
             zoom=screen.viewport.zoom,
             errors=tuple(screen.errors.values()),
+            placements=screen.viewport.placements,
         )
         return view, (sharp_images, coarsest)
 

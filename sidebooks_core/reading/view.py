@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator
 from functools import lru_cache
+from typing import NamedTuple
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -11,7 +13,7 @@ from msgspec.structs import replace
 from sidebooks_core.documents.document import Document
 from sidebooks_core.encoding.formats import PNG
 from sidebooks_core.encoding.png_file import flat_png
-from sidebooks_core.errors import SidebooksError
+from sidebooks_core.errors import RequestError, SidebooksError
 from sidebooks_core.images.requests import Request
 from sidebooks_core.images.tile import Tile
 from sidebooks_core.reading.layout import Layout
@@ -49,6 +51,24 @@ class PlacedImage(Struct, frozen=True):
         """The media type of `data`."""
         return self.tile.media_type
 
+    @property
+    def box_view(self) -> tuple[int, int, int, int]:
+        """(x0, y0, x1, y1) in whole screen pixels. Both edges are rounded, so that images side by side touch, without a seam.
+
+        Stretch the image to it, if its own size is another.
+        """
+        x0, y0 = _pixel(self.x0_view), _pixel(self.y0_view)
+        return x0, y0, _pixel(self.x0_view + self.width_view), _pixel(self.y0_view + self.height_view)
+
+
+class PagePoint(NamedTuple):
+    """A point of a page."""
+
+    page: int
+    """From 0."""
+    x_pt: float
+    y_pt: float
+
 
 class PageView(Struct, frozen=True):
     """The images to paint after a turn, a move or a refinement."""
@@ -66,11 +86,43 @@ class PageView(Struct, frozen=True):
     zoom: float
     errors: tuple[SidebooksError, ...] = ()
     """The errors of pages that cannot be drawn; each names its page. The best image in memory stands in, or bare paper."""
+    placements: tuple[Placement, ...] = ()
+    """The places of the pages, left to right."""
+
+    def to_view(self, page: int, box_pt: tuple[float, float, float, float]) -> tuple[float, float, float, float]:
+        """A box of a page, (x0, y0, x1, y1) in points, as a box of the screen, in its pixels; a part may be off the screen.
+
+        page: from 0, one of `pages`. Raises RequestError if the page is not on the screen.
+        """
+        placement = self._placement_of(page)
+        x0_pt, y0_pt, x1_pt, y1_pt = box_pt
+        return (*placement.to_view(x0_pt, y0_pt), *placement.to_view(x1_pt, y1_pt))
+
+    def to_page(self, x_view: float, y_view: float) -> PagePoint | None:
+        """The point of a page at a place of the screen; None if no page is there."""
+        for placement in self.placements:
+            x_pt, y_pt = placement.to_pt(x_view, y_view)
+            if 0 <= x_pt <= placement.box.width_pt and 0 <= y_pt <= placement.box.height_pt:
+                return PagePoint(placement.page, x_pt, y_pt)
+        return None
+
+    def _placement_of(self, page: int) -> Placement:
+        for placement in self.placements:
+            if placement.page == page:
+                return placement
+        raise RequestError(
+            f"page {page + 1} is not on the screen, which shows {', '.join(str(one + 1) for one in self.pages)}", page=page
+        )
 
     @property
     def problems(self) -> dict[int, tuple[str, ...]]:
         """The parts that could not be drawn, by page from 0. Pages that were drawn whole are left out."""
         return {image.page: image.tile.problems for image in self.images if image.tile.problems}
+
+
+def _pixel(place_view: float) -> int:
+    """The nearest whole pixel. A tile's right edge and the next one's left may differ in the last bits: both go one way."""
+    return math.floor(round(place_view, 6) + 0.5)
 
 
 class Wanted(Struct, frozen=True):

@@ -5,12 +5,12 @@ from __future__ import annotations
 import re
 
 from sidebooks_core.access.policy import Limits
-from sidebooks_core.documents.document import Document
 from sidebooks_core.encoding.formats import BY_ENDING
 from sidebooks_core.server.allowance import screen_within
 from sidebooks_core.server.iiif import image_api as iiif
 from sidebooks_core.server.iiif import presentation
 from sidebooks_core.server.statuses import Refused, not_found
+from sidebooks_core.service import Document
 from sidebooks_core.tiling.pyramid import Pyramid, fit_rung
 from sidebooks_core.tiling.raster import RasterSpec
 

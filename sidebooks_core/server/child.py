@@ -8,6 +8,7 @@ import socket
 import sys
 
 from sidebooks_core.errors import SidebooksError
+from sidebooks_core.logs import log_to_stderr
 from sidebooks_core.server.command import serve_on
 from sidebooks_core.server.supervisor import Task, end_with_supervisor
 
@@ -20,6 +21,7 @@ def main() -> int:
     if not isinstance(task, Task):
         raise TypeError(f"{type(task).__name__} is no task")
     end_with_supervisor()
+    log_to_stderr()
     with socket.socket(fileno=task.descriptor) as listener:
         try:
             return serve_on(listener, task.settings, task.options, task.part)

@@ -17,7 +17,6 @@ from msgspec.structs import asdict
 
 from sidebooks_core.access.operations import Operation
 from sidebooks_core.access.policy import UNLIMITED, Limits
-from sidebooks_core.documents.document import Document
 from sidebooks_core.documents.model import Link, SearchHit, Word
 from sidebooks_core.server import headers
 from sidebooks_core.server.allowance import first_page, levels_within
@@ -42,6 +41,7 @@ from sidebooks_core.server.schemas import (
 from sidebooks_core.server.shelf import Registered, page_id
 from sidebooks_core.server.statuses import Refused, not_found
 from sidebooks_core.server.watcher import Problem
+from sidebooks_core.service import Document
 
 DESCRIBED_BYTES = 32 << 20
 """The most bytes of descriptions that are kept."""

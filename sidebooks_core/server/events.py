@@ -18,7 +18,6 @@ from starlette.types import Receive
 from sidebooks_core.access.operations import Operation
 from sidebooks_core.access.policy import Resource
 from sidebooks_core.access.principals import Principal
-from sidebooks_core.documents.document import Document
 from sidebooks_core.meeting.messages import encoded
 from sidebooks_core.reading.view import PageView
 from sidebooks_core.server import headers
@@ -32,6 +31,7 @@ from sidebooks_core.server.places import Standings, resource_of
 from sidebooks_core.server.schemas import DocumentsEvent, PageEvent, ShownImage
 from sidebooks_core.server.schemas_marks import MarksEvent
 from sidebooks_core.server.schemas_shelf import PapersProgress, ProgressEntry
+from sidebooks_core.service import Document
 
 RETRY_MS = 2000
 LOOK_AGAIN = b"{}"

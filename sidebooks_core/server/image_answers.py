@@ -19,7 +19,6 @@ from typing import TYPE_CHECKING
 from msgspec.structs import replace
 
 from sidebooks_core import keys
-from sidebooks_core.documents.document import Document
 from sidebooks_core.encoding.recipe import Recipe
 from sidebooks_core.encoding.tileset import PackedTile, RecordUnreadable, pack, unpack_tile
 from sidebooks_core.errors import PageError, QueueFull
@@ -34,7 +33,7 @@ from sidebooks_core.server.joining import JoinedWork
 from sidebooks_core.server.marks import Mark, Marks
 from sidebooks_core.server.pools import Pools
 from sidebooks_core.server.waiting import Waiting
-from sidebooks_core.service import TileService
+from sidebooks_core.service import Document, TileService
 from sidebooks_core.stores.record import Record
 
 if TYPE_CHECKING:  # numpy and Pillow: only for those who turn or mark images

@@ -8,7 +8,6 @@ from msgspec import Struct
 
 from sidebooks_core.access import Access
 from sidebooks_core.access.oidc import Oidc
-from sidebooks_core.documents.document import Document
 from sidebooks_core.server import allowance
 from sidebooks_core.server.addresses import page_number
 from sidebooks_core.server.descriptions import Described
@@ -28,7 +27,7 @@ from sidebooks_core.server.searching import Searches
 from sidebooks_core.server.sessions import Sessions
 from sidebooks_core.server.shelf import Registered, Shelf
 from sidebooks_core.server.statuses import not_found
-from sidebooks_core.service import TileService
+from sidebooks_core.service import Document, TileService
 from sidebooks_core.shelf_audit import ShelfAudit
 from sidebooks_core.tiling.pyramid import Pyramid
 

@@ -11,13 +11,12 @@ from itertools import count
 from types import TracebackType
 from typing import NamedTuple
 
-from sidebooks_core.documents.document import Document
 from sidebooks_core.documents.model import SearchHit
 from sidebooks_core.documents.page_ranges import runs
 from sidebooks_core.server.http import HttpRequest
 from sidebooks_core.server.joining import JoinedWork
 from sidebooks_core.server.limits import Quota
-from sidebooks_core.service import TileService
+from sidebooks_core.service import Document, TileService
 
 SEARCH_LIMIT = 500
 """Hits in one answer."""

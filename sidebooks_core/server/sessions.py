@@ -21,13 +21,12 @@ from functools import partial
 from msgspec import Struct
 
 from sidebooks_core.access.policy import UNLIMITED, Limits
-from sidebooks_core.documents.document import Document
 from sidebooks_core.errors import ServiceClosed, SidebooksError
 from sidebooks_core.reading.loop import Handle, ReaderLoop
 from sidebooks_core.reading.reader import Reader, ReaderOptions
 from sidebooks_core.reading.view import PageView
 from sidebooks_core.server.allowance import view_within
-from sidebooks_core.service import TileService
+from sidebooks_core.service import Document, TileService
 from sidebooks_core.tiling.spreads import SINGLE_PAGES, SpreadRule
 
 THREADS = 2

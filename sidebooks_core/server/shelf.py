@@ -12,12 +12,12 @@ from pathlib import Path
 
 from msgspec import Struct
 
-from sidebooks_core.documents.document import Document
+from sidebooks_core.documents.model import Direction
 from sidebooks_core.documents.natural_order import NaturalKey, natural_key
 from sidebooks_core.library.remembered import Given
 from sidebooks_core.scheduling.queue import Priority
 from sidebooks_core.server.watcher import Problem, Watcher
-from sidebooks_core.service import TileService
+from sidebooks_core.service import Document, TileService
 
 _Place = tuple[int, int, tuple[NaturalKey, str]]
 """Sorts documents in lists."""
@@ -63,7 +63,7 @@ class Shelf:
         password: str | None = None,
         *,
         name: str | None = None,
-        direction: str | None = None,
+        direction: Direction | None = None,
         trust_domain: str = "",
     ) -> Document:
         """Open a document and serve it from now on. Takes and raises what `TileService.open` does.

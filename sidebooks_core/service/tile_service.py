@@ -8,27 +8,28 @@ from __future__ import annotations
 import atexit
 import os
 import threading
+import warnings
 import weakref
 from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import Executor, Future
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from types import TracebackType
-from typing import Self
+from typing import Self, Unpack
 
-from msgspec import Struct
 from msgspec.structs import replace
 
 from sidebooks_core.assembly import Parts, PoolMaker, assemble
-from sidebooks_core.documents.document import Document
-from sidebooks_core.documents.model import DocumentInspection, Link, PageInspection, SearchHit, Word
-from sidebooks_core.errors import PageError, RequestError, ServiceClosed, SidebooksError
+from sidebooks_core.documents import document as described
+from sidebooks_core.documents.model import Direction, DocumentInspection, PageInspection
+from sidebooks_core.errors import PageError, ServiceClosed, SidebooksError
 from sidebooks_core.images.keeping import own_id
 from sidebooks_core.images.prerendering import Bulk, PrerenderReport, ProgressCallback, rasters_of
-from sidebooks_core.images.requests import TilePlace
-from sidebooks_core.images.tile import Tile
 from sidebooks_core.library.remembered import Given, source_of
 from sidebooks_core.reading.reader import DEADLINE_S, Reader, ReaderOptions
 from sidebooks_core.reading.view import fitted_requests
-from sidebooks_core.scheduling.queue import Priority
+from sidebooks_core.service.asking import Asking
+from sidebooks_core.service.imaging import Imaging
+from sidebooks_core.service.opened import Document
+from sidebooks_core.service.options import Opening, Sizes
 from sidebooks_core.settings import Settings
 from sidebooks_core.statistics import Statistics
 from sidebooks_core.stores.protocol import TileStore
@@ -40,19 +41,11 @@ CLOSE_FLUSH_S = 2.0
 written is made again."""
 
 
-class Sizes(Struct, frozen=True, kw_only=True):
-    """In which sizes pages are made ahead."""
-
-    levels: Sequence[int] | None = None
-    """Levels of the pyramid, 0 the coarsest; None: the preview and the largest level of one image. A page with fewer levels has
-    its finest."""
-    widths_px: Sequence[int] = ()
-    """Whole pages at these widths."""
-    spread: bool | SpreadRule = False
-    """Which pages stand side by side on the screens that `fit_px` names."""
+OPENERS = 4
+"""Threads that wait for documents to open, see `submit_open`."""
 
 
-class TileService:
+class TileService(Imaging, Asking):
     """Opens documents and serves their tiles. One per application; `close()` it, or use it in a `with` block.
 
     Making one starts `settings.workers` processes and returns before they are ready. Any method may be called from any
@@ -78,6 +71,7 @@ class TileService:
         self._documents: weakref.WeakValueDictionary[tuple[str, ...], Document] = weakref.WeakValueDictionary()
         self._lock = threading.Lock()
         self._closed = False
+        self._openers: ThreadPoolExecutor | None = None
         self._close_at_exit = weakref.WeakMethod(self.close)
         atexit.register(_close_if_alive, self._close_at_exit)
 
@@ -87,7 +81,7 @@ class TileService:
         password: str | None = None,
         *,
         name: str | None = None,
-        direction: str | None = None,
+        direction: Direction | None = None,
         trust_domain: str = "",
     ) -> Document:
         """Open a document from a path, its bytes, or a binary file object; its kind is told by its content.
@@ -109,71 +103,28 @@ class TileService:
         with self._lock:
             document = self._documents.get(handle)
             if document is None:
-                document = Document(opened, _Host(self), data=given.data, direction=direction, name=called)
+                document = Document(opened, self, data=given.data, direction=direction, name=called)
                 self._documents[handle] = document
             document.withdrawn.clear()
         return document
 
-    def tile(self, document: Document, page: int, level: int, column: int, row: int) -> Tile:
-        """One tile of a level. Raises PageNotFound, RequestError, RenderFailed, RenderTimeout, ServiceClosed."""
-        return self.submit(document, page, level, column, row).result()
-
-    def submit(
-        self, document: Document, page: int, level: int, column: int, row: int, *, priority: Priority = Priority.VISIBLE
-    ) -> Future[Tile]:
-        """The same without waiting. Cancelling the future drops the work, if nobody else wants it and it was not begun."""
-        self.require_open()
-        return self.parts.images.submit(self.parts.images.place(document, page, level, column, row), priority)
-
-    def page_image(
+    def submit_open(
         self,
-        document: Document,
-        page: int,
-        width_px: int | None = None,
-        height_px: int | None = None,
-        *,
-        fit_px: tuple[int, int] | None = None,
-    ) -> Tile:
-        """The whole page at an exact width or height in pixels; with both, as large as fits.
-
-        fit_px: (width, height) of the screen that it is to fit, instead of the two.
-        Raises PageNotFound, RequestError, RenderFailed, RenderTimeout, ServiceClosed.
-        """
-        return self.submit_page_image(document, page, width_px, height_px, fit_px=fit_px).result()
-
-    def submit_page_image(
-        self,
-        document: Document,
-        page: int,
-        width_px: int | None = None,
-        height_px: int | None = None,
-        *,
-        fit_px: tuple[int, int] | None = None,
-        priority: Priority = Priority.VISIBLE,
-    ) -> Future[Tile]:
-        """The same without waiting."""
+        source: Given,
+        password: str | None = None,
+        **options: Unpack[Opening],
+    ) -> Future[Document]:
+        """The same without waiting: a thread waits. Cancelling the future helps if no thread has begun."""
         self.require_open()
-        if fit_px is not None:
-            if width_px is not None or height_px is not None:
-                raise RequestError("fit_px stands for both width_px and height_px", document_id=document.id, page=page)
-            if len(fit_px) != 2:
-                raise RequestError(f"fit_px is (width, height), not {fit_px!r}", document_id=document.id, page=page)
-            width_px, height_px = fit_px
-        return self.parts.images.submit(self.parts.images.whole_page(document, page, width_px, height_px), priority)
-
-    def region_image(self, document: Document, page: int, region_pt: tuple[float, float, float, float], width_px: int) -> Tile:
-        """A part of a page, `width_px` pixels wide.
-
-        region_pt: (x0, y0, x1, y1) in points, origin top left, as the page is shown; what lies outside the page is cut off.
-        Raises PageNotFound, RequestError, RenderFailed, RenderTimeout, ServiceClosed.
-        """
-        self.require_open()
-        at: TilePlace = self.parts.images.region(document, page, region_pt, width_px)
-        return self.parts.images.submit(at).result()
+        with self._lock:
+            if self._openers is None:
+                self._openers = ThreadPoolExecutor(OPENERS, "sidebooks-open")
+            openers = self._openers
+        return openers.submit(self.open, source, password, **options)
 
     def reader(
         self,
-        document: Document,
+        document: described.Document,
         view_px: tuple[int, int],
         spread: bool | SpreadRule = False,
         *,
@@ -193,36 +144,7 @@ class TileService:
         options = ReaderOptions(rule=_spread_rule(spread), fit=fit, deadline_s=deadline_s, resume=resume)
         return self.parts.readers.open(document, view_px, options)
 
-    def text(self, document: Document, page: int) -> tuple[Word, ...]:
-        """The words of a page with their boxes in points, as the page is shown (rotated, cropped).
-
-        Raises PageNotFound, RenderFailed, RenderTimeout, ServiceClosed.
-        """
-        self.require_open()
-        return self.parts.questions.words(document, page).result()
-
-    def links(self, document: Document, page: int) -> tuple[Link, ...]:
-        """The links of a page with their boxes in points, as the page is shown. Raises what `text` raises."""
-        self.require_open()
-        return self.parts.questions.links(document, page).result()
-
-    def search(self, document: Document, query: str, *, limit: int = 1000, old_forms: bool = False) -> list[SearchHit]:
-        """Where a text occurs, in page order, at most `limit` hits. Raises what `text` raises.
-
-        Case, accents, line breaks, the width of Japanese characters and the like do not matter; ruby is skipped, and found by
-        itself. The explanation of searching has all of it.
-        old_forms: old and new forms of characters (國 and 国, 髙 and 高) are one, too.
-        """
-        self.require_open()
-        hits: list[SearchHit] = []
-        page = 0
-        while page < document.page_count and len(hits) < limit:
-            more = self.parts.questions.search(document, query, page, old_forms=old_forms).result()
-            hits.extend(more.hits)
-            page = more.reached
-        return hits[:limit]
-
-    def inspect(self, document: Document, progress: Callable[[int, int], None] | None = None) -> DocumentInspection:
+    def inspect(self, document: described.Document, progress: Callable[[int, int], None] | None = None) -> DocumentInspection:
         """What will be slow or look wrong, page by page; draws every page once to measure it.
 
         progress: told (pages done, pages in all). A page that fails is reported in its place. Raises ServiceClosed.
@@ -243,7 +165,7 @@ class TileService:
 
     def prerender(
         self,
-        document: Document,
+        document: described.Document,
         pages: Iterable[int] | None = None,
         progress: ProgressCallback | None = None,
         *,
@@ -272,7 +194,7 @@ class TileService:
         bulk = Bulk(document=document, rasters=chosen, executor=executor, progress=progress)
         return self.parts.prerendering.run(bulk)
 
-    def purge(self, document: Document, *, positions: bool = False) -> int:
+    def purge(self, document: described.Document, *, positions: bool = False) -> int:
         """Remove everything stored of a document, pages that other documents share included. Returns records and facts removed.
 
         What is being drawn of it meanwhile goes to its requests and is stored nowhere.
@@ -336,6 +258,9 @@ class TileService:
             if self._closed:
                 return
             self._closed = True
+            openers = self._openers
+        if openers is not None:
+            openers.shutdown(wait=False, cancel_futures=True)
         atexit.unregister(self._close_at_exit)
         if os.getpid() == self._process_id:  # a fork has copies only: threads, workers and files belong to the parent
             self.parts.close(CLOSE_FLUSH_S, list(self._documents.values()))
@@ -346,25 +271,22 @@ class TileService:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None) -> None:
         self.close()
 
+    def __repr__(self) -> str:
+        state = "closed" if self._closed else f"{self.settings.workers} workers, {len(self._documents)} documents"
+        return f"<TileService: {state}>"
+
+    def __del__(self) -> None:
+        if getattr(self, "_closed", True) or os.getpid() != self._process_id:  # it was not made whole; or this is a fork
+            return
+        warnings.warn(f"{self!r} was not closed: use it in a `with` block", ResourceWarning, source=self, stacklevel=2)
+        self.close()
+
     def require_open(self) -> None:
         """Raises ServiceClosed, also in a process that was forked from the one that made this."""
         if self._closed:
             raise ServiceClosed("the service is closed")
         if os.getpid() != self._process_id:
             raise ServiceClosed("the service belongs to the process that made it: make one after the fork")
-
-
-class _Host(Struct, frozen=True):
-    """What a document asks of its service."""
-
-    service: TileService
-
-    def identify(self, document: Document, page: int) -> None:
-        self.service.require_open()
-        self.service.parts.images.identify(document, page).result()
-
-    def inspect(self, document: Document) -> DocumentInspection:
-        return self.service.inspect(document)
 
 
 def _spread_rule(spread: bool | SpreadRule) -> SpreadRule:

@@ -7,8 +7,7 @@ from collections import OrderedDict
 from collections.abc import Callable
 from concurrent.futures import Future
 
-from sidebooks_core.documents.document import Document
-from sidebooks_core.service import TileService
+from sidebooks_core.service import Document, TileService
 from sidebooks_core.shelf.revisions import PageChange, page_changes
 
 KEPT = 64

@@ -13,11 +13,10 @@ from collections.abc import Iterable, Mapping
 from msgspec import Struct
 
 from sidebooks_core.databases.database import Database, Reading, Writing
-from sidebooks_core.documents.document import Document
 from sidebooks_core.documents.fingerprint import digest_file
 from sidebooks_core.documents.page_ids import own_page_id
 from sidebooks_core.errors import DocumentError
-from sidebooks_core.service import TileService
+from sidebooks_core.service import Document, TileService
 from sidebooks_core.shelf.caches import NO_FOLDER, CacheFolder
 from sidebooks_core.shelf.originals import Originals
 

@@ -15,11 +15,10 @@ from collections.abc import Callable
 from msgspec import Struct
 
 from sidebooks_core.databases.database import Database, Reading
-from sidebooks_core.documents.document import Document
 from sidebooks_core.errors import PageError, QueueFull, ServiceClosed, SidebooksError, StorageFailed
 from sidebooks_core.images.passing import has_no_worker, may_pass
 from sidebooks_core.scheduling.queue import Priority
-from sidebooks_core.service import TileService
+from sidebooks_core.service import Document, TileService
 from sidebooks_core.shelf import catalogue
 from sidebooks_core.shelf.model import Revision
 from sidebooks_core.shelf.purging import let_go

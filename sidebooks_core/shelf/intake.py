@@ -16,7 +16,6 @@ from msgspec import Struct, field
 from msgspec.structs import replace
 
 from sidebooks_core.databases.database import Database, Writing
-from sidebooks_core.documents.document import Document
 from sidebooks_core.documents.shown_text import shown as shown_text
 from sidebooks_core.errors import (
     DamagedDocument,
@@ -33,7 +32,7 @@ from sidebooks_core.errors import (
 )
 from sidebooks_core.images.keeping import own_id
 from sidebooks_core.images.passing import has_no_worker
-from sidebooks_core.service import TileService
+from sidebooks_core.service import Document, TileService
 from sidebooks_core.shelf.catalogue import NewRevision, Opened
 from sidebooks_core.shelf.model import Paper, State, Who
 from sidebooks_core.shelf.order import new_id

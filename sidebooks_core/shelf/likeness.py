@@ -15,10 +15,9 @@ import numpy as np
 from msgspec import Struct
 from numpy.typing import NDArray
 
-from sidebooks_core.documents.document import Document
 from sidebooks_core.errors import PageError, QueueFull
 from sidebooks_core.images.passing import has_no_worker, may_pass
-from sidebooks_core.service import TileService
+from sidebooks_core.service import Document, TileService
 from sidebooks_core.text.folding import fold
 
 FEW_PAIRS = 40

@@ -7,10 +7,9 @@ from collections import OrderedDict
 from collections.abc import Collection
 
 from sidebooks_core.databases.database import Database
-from sidebooks_core.documents.document import Document
 from sidebooks_core.documents.model import SearchHit
 from sidebooks_core.errors import DocumentError, StorageDamaged
-from sidebooks_core.service import TileService
+from sidebooks_core.service import Document, TileService
 from sidebooks_core.shelf import catalogue
 from sidebooks_core.shelf.intake import ERRORS
 from sidebooks_core.shelf.model import Revision

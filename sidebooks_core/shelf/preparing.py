@@ -18,12 +18,11 @@ from msgspec import Struct, field
 
 from sidebooks_core.databases.database import Database
 from sidebooks_core.databases.lock import ProcessLock, try_lock
-from sidebooks_core.documents.document import Document
 from sidebooks_core.errors import PageError, QueueFull, ServiceClosed, StorageError
 from sidebooks_core.images.passing import has_no_worker, may_pass
 from sidebooks_core.images.requests import Request
 from sidebooks_core.scheduling.queue import Priority
-from sidebooks_core.service import TileService
+from sidebooks_core.service import Document, TileService
 from sidebooks_core.shelf import catalogue, prepared_rows
 from sidebooks_core.shelf.drawing_ahead import DrawingAhead
 from sidebooks_core.shelf.model import Change, Progress, Revision

@@ -12,9 +12,8 @@ from pathlib import Path
 from msgspec import Struct
 
 from sidebooks_core.databases.database import Database
-from sidebooks_core.documents.document import Document
 from sidebooks_core.errors import ServiceClosed, SidebooksError
-from sidebooks_core.service import TileService
+from sidebooks_core.service import Document, TileService
 from sidebooks_core.shelf import caches, catalogue, doomed, upkeep
 from sidebooks_core.shelf.originals import Originals
 from sidebooks_core.shelf.search import index

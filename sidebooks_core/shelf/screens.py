@@ -12,10 +12,10 @@ from contextlib import suppress
 from msgspec import Struct
 
 from sidebooks_core.databases.database import Database, Reading
-from sidebooks_core.documents.document import Document
 from sidebooks_core.errors import RequestError
 from sidebooks_core.images.finding import Images
 from sidebooks_core.images.requests import Request
+from sidebooks_core.service import Document
 
 MOST_SCREENS = 2
 """Sizes for which papers are drawn ahead, at most. A council buys one model of tablet, and some read on their own."""

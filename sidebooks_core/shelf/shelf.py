@@ -11,11 +11,10 @@ from typing import Self, Unpack
 from msgspec.structs import replace as replaced
 
 from sidebooks_core.databases.database import Database
-from sidebooks_core.documents.document import Document
 from sidebooks_core.errors import PasswordRequired
 from sidebooks_core.marks.store import MarkStore
 from sidebooks_core.scheduling.queue import Priority
-from sidebooks_core.service import TileService
+from sidebooks_core.service import Document, TileService
 from sidebooks_core.shelf import catalogue, changes, folders, upkeep
 from sidebooks_core.shelf.catalogue import NewPaper
 from sidebooks_core.shelf.differences import Differences

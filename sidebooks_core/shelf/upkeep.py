@@ -12,10 +12,9 @@ from msgspec import Struct
 
 from sidebooks_core.databases.database import Database
 from sidebooks_core.databases.lock import ProcessLock, try_lock
-from sidebooks_core.documents.document import Document
 from sidebooks_core.errors import RequestError, StorageDamaged, StorageError, StorageFailed
 from sidebooks_core.marks import schema as marks_schema
-from sidebooks_core.service import TileService
+from sidebooks_core.service import Document, TileService
 from sidebooks_core.shelf import caches, catalogue, changes
 from sidebooks_core.shelf.beside import made_beside
 from sidebooks_core.shelf.doomed import forget_passwords, purge_cache

@@ -12,7 +12,7 @@ from msgspec import Meta, Struct
 from msgspec.structs import replace
 from numpy.typing import NDArray
 
-from sidebooks_core.documents.model import DocumentInfo, Link, OutlineItem, PageGeometry, Word
+from sidebooks_core.documents.model import Direction, DocumentInfo, Link, OutlineItem, PageGeometry, Word
 from sidebooks_core.errors import UnsupportedDocument
 from sidebooks_core.tiling.raster import RasterSpec
 
@@ -66,7 +66,7 @@ class FakeDocument(Struct, frozen=True, kw_only=True):
 
     pages: tuple[FakePage, ...]
     title: str = ""
-    direction: str = "ltr"
+    direction: Direction = "ltr"
     outline: tuple[OutlineItem, ...] = ()
     kind: str = "pdf"
     password: str | None = None

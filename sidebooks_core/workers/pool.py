@@ -322,7 +322,7 @@ class WorkerPool(Generic[F]):
                 if done.result.fate is Fate.GOES_ON:
                     return done, worker
                 if done.result.fate is Fate.DIED:
-                    self._count_death(worker)
+                    self._count_death(worker, done.result.error)
                 else:
                     self._bury(worker)
                 return done, None
@@ -344,11 +344,15 @@ class WorkerPool(Generic[F]):
         if must_tell:
             _log.error("no worker process is at hand: %s", failure)
 
-    def _count_death(self, worker: WorkerProcess) -> None:
+    def _count_death(self, worker: WorkerProcess, error: SidebooksError | None = None) -> None:
+        """error: of the job that it had; None: it had none, or never began it."""
         self._bury(worker)
         if not self._closing.is_set():
             with self._lock:
                 self.deaths += 1
+            told = f": {error}" if error is not None else ""
+            ended = how_it_ended(worker)
+            _log.warning("worker process %d ended (%s), and another one takes its place%s", worker.process.pid, ended, told)
 
     def _bury(self, worker: WorkerProcess) -> None:
         worker.bury()

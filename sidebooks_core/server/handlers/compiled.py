@@ -6,7 +6,6 @@ from msgspec import Struct
 
 from sidebooks_core.access.operations import Operation
 from sidebooks_core.access.policy import Limits
-from sidebooks_core.documents.document import Document
 from sidebooks_core.errors import PageError
 from sidebooks_core.meeting.compiled import AgendaPaper, Compiled, compiled
 from sidebooks_core.meeting.state import AgendaItem
@@ -17,6 +16,7 @@ from sidebooks_core.server.iiif.presentation import Stretch
 from sidebooks_core.server.parts import ServerParts
 from sidebooks_core.server.schemas_meeting import CompiledPages, CompiledPart
 from sidebooks_core.server.statuses import not_found
+from sidebooks_core.service import Document
 from sidebooks_core.shelf import catalogue
 
 

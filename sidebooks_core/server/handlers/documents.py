@@ -9,7 +9,6 @@ from functools import partial
 from typing import TypeVar
 
 from sidebooks_core.access.policy import UNLIMITED
-from sidebooks_core.documents.document import Document
 from sidebooks_core.server import descriptions, headers, responses
 from sidebooks_core.server.addresses import page_number
 from sidebooks_core.server.allowance import screen_within
@@ -19,6 +18,7 @@ from sidebooks_core.server.parts import ServerParts
 from sidebooks_core.server.schemas import DocumentList, Hint
 from sidebooks_core.server.sessions import HintedPage
 from sidebooks_core.server.statuses import Refused, not_found
+from sidebooks_core.service import Document
 
 SHORT_ITEMS = 100
 """If there are more words, links, hits or documents, their JSON is written and compressed in a thread."""

@@ -6,11 +6,9 @@ from collections.abc import Iterable, Iterator
 from io import RawIOBase
 from typing import BinaryIO, cast
 
-from sidebooks_core.documents.document import Document
 from sidebooks_core.errors import DocumentError, DocumentTooLarge
 from sidebooks_core.marks.files import MarkedFile, export_marks
 from sidebooks_core.marks.model import Mark
-from sidebooks_core.marks.placing import PlacedMark, fates_by_page, placed
 from sidebooks_core.marks.w3c import W3C_CONTEXT, Canvas, annotation_page
 from sidebooks_core.server import descriptions, headers, responses
 from sidebooks_core.server.handlers.marks import entries, name_of, places, readable, require_here
@@ -22,7 +20,8 @@ from sidebooks_core.server.json_text import json_bytes
 from sidebooks_core.server.parts import ServerParts
 from sidebooks_core.server.schemas_marks import ImportedMarkList, Refusal
 from sidebooks_core.server.statuses import Refused, not_found
-from sidebooks_core.shelf import Shelf, standing
+from sidebooks_core.service import Document
+from sidebooks_core.shelf import standing
 
 PDF = "application/pdf"
 WHOSE = ("mine", "all")
@@ -39,7 +38,7 @@ async def as_pdf(parts: ServerParts, request: HttpRequest) -> HttpResponse:
         marks = seen_marks(parts, request, of.id, whose)
         names = names_of(parts, request, marks)
         try:
-            document, shown = shelf.document(of.id, number), placed_marks(shelf, of.id, number, marks)
+            document, shown = shelf.document(of.id, number), shelf.placed_marks(of.id, marks, number)
             is_flat = request.query("flattened") in ("1", "true")
             file = export_marks(shelf.service.parts.questions, document, shown, names, flattened=is_flat, client=request.client)
             size = file.size_bytes
@@ -89,14 +88,14 @@ async def as_annotations(parts: ServerParts, request: HttpRequest) -> HttpRespon
         number = revision or of.revision
         marks = seen_marks(parts, request, of.id, whose)
         try:
-            document, shown = shelf.document(of.id, number), placed_marks(shelf, of.id, number, marks)
+            document, shown = shelf.document(of.id, number), shelf.placed_marks(of.id, marks, number)
         except DocumentError as error:
             raise Refused(409, error.message) from None
         pages = {one.page for one in shown if one.page is not None}
         canvases = {page: _canvas(request.base, document, page, has_file=True) for page in pages}
         names = names_of(parts, request, marks)
         told = annotation_page(f"{request.base}/papers/{of.id}/marks.json", shown, canvases, names, for_iiif=False)
-        return responses.json(request, told, responses.JSON_LD.format(W3C_CONTEXT), headers.NO_STORE)
+        return responses.private_json(request, told, responses.JSON_LD.format(W3C_CONTEXT))
 
     return await parts.pools.run("exports", made)
 
@@ -115,13 +114,13 @@ async def of_canvas(parts: ServerParts, request: HttpRequest) -> HttpResponse:
             raise not_found()
         marks = seen_marks(parts, request, at.paper.id, "all")
         try:
-            shown = [one for one in placed_marks(shelf, at.paper.id, at.revision, marks) if one.page == page]
+            shown = [one for one in shelf.placed_marks(at.paper.id, marks, at.revision) if one.page == page]
         except DocumentError as error:
             raise Refused(409, error.message) from None
         canvases = {page: _canvas(request.base, document, page, has_file=False)}
         address, names = presentation.marks_address(request.base, document, page), names_of(parts, request, marks)
         told = annotation_page(address, shown, canvases, names, for_iiif=True)
-        return responses.json(request, told, responses.JSON_LD.format(presentation.PRESENTATION_CONTEXT), headers.NO_STORE)
+        return responses.private_json(request, told, responses.JSON_LD.format(presentation.PRESENTATION_CONTEXT))
 
     return await parts.pools.run("exports", made)
 
@@ -138,13 +137,6 @@ def seen_marks(parts: ServerParts, request: HttpRequest, paper_id: str, whose: s
     reader = parts.of_papers().mark_readers.of(request.principal, places(request), store.meetings(paper_id))
     found = readable(store.read(paper_id, reader).marks, request)
     return [one for one in found if whose == "all" or one.owner == person]
-
-
-def placed_marks(shelf: Shelf, paper_id: str, revision: int, marks: list[Mark]) -> list[PlacedMark]:
-    """Where marks stand in a revision. It may wait for workers. Raises what `Shelf.diff` raises."""
-    older = {one.anchor.revision for one in marks} - {revision}
-    fates = {number: fates_by_page(shelf.diff(paper_id, number, revision)) for number in older}
-    return [placed(one, revision, fates.get(one.anchor.revision, {})) for one in marks]
 
 
 def _canvas(base: str, document: Document, page: int, *, has_file: bool) -> Canvas:

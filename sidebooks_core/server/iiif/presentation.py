@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from msgspec import Raw, Struct, field
 
 from sidebooks_core.access.policy import UNLIMITED, Limits
-from sidebooks_core.documents.document import Document
 from sidebooks_core.documents.model import SearchHit
 from sidebooks_core.encoding.formats import FORMATS
 from sidebooks_core.marks.w3c import page_reference
@@ -15,6 +14,7 @@ from sidebooks_core.server.allowance import first_page, levels_within
 from sidebooks_core.server.iiif.image_api import MAX_AREA_PX
 from sidebooks_core.server.json_text import json_bytes
 from sidebooks_core.server.shelf import page_id
+from sidebooks_core.service import Document
 from sidebooks_core.tiling.pyramid import Level, Pyramid
 from sidebooks_core.tiling.spreads import Spreads
 

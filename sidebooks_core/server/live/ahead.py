@@ -11,7 +11,6 @@ from itertools import pairwise
 from msgspec import Struct
 
 from sidebooks_core.access.principals import Principal
-from sidebooks_core.documents.document import Document
 from sidebooks_core.errors import SidebooksError
 from sidebooks_core.images.finding import Images
 from sidebooks_core.meeting.state import AgendaItem
@@ -20,6 +19,7 @@ from sidebooks_core.server.live.meeting_access import MeetingAccess
 from sidebooks_core.server.live.meeting_here import MeetingHere
 from sidebooks_core.server.places import Places
 from sidebooks_core.server.pools import Pools
+from sidebooks_core.service import Document
 from sidebooks_core.shelf.screens import MOST_PIXELS, requests_for
 
 MOST_SCREENS = 4

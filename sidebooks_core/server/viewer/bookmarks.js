@@ -50,7 +50,12 @@ export function markedPages(reader) {
 }
 
 /** Whether the page that is read has one. @param {Reader} reader */
-export const isMarked = (reader) => markedPages(reader).some((page) => reader.spread.includes(page));
+export function isMarked(reader) {
+  const { spread } = reader;
+  const desk = deskFor(reader);
+  return read(reader.book.key).some((page) => spread.includes(page)) || Boolean(desk?.book.paper
+    && spread.some((page) => desk.marks.of(page).some((one) => one.isMine && one.mark.body?.kind === "bookmark")));
+}
 
 /** Put a bookmark on the page that is read, or take it away. Returns whether there is one now. @param {Reader} reader */
 export function toggleBookmark(reader) {
@@ -97,7 +102,7 @@ export async function becomeMarks(library, { book, marks, reader }) {
     if (!known.has(page) && page >= 1 && page <= book.pages.length) marks.add(page, { kind: "bookmark", text: "" });
   }
   await marks.flush();
-  const isSafe = marks.isKept || !marks.unsent.count;
+  const isSafe = marks.isKept || (marks.unsent.state !== "local" && !marks.unsent.count);
   if (isSafe && read(book.key).join() === pages.join()) remove(`sidebooks bookmarks ${book.key}`);
 }
 

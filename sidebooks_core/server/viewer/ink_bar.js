@@ -57,7 +57,7 @@ export function makeInkBar(drawing, leave) {
       drawing.show(!isShown);
       audience.app.extras?.say(t(isShown ? "ink_shown_ends" : "ink_shown_told"));
     };
-    return [h("div", {}, choice(t("ink_show"), isShown, turn, icon("pointer"), "show"))];
+    return [h("div", {}, choice(t("ink_show"), isShown, turn, icon("eye"), "show"))];
   }
 
   function fill() {

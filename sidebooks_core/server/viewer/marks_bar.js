@@ -15,6 +15,7 @@ export function addSelectionBar(app) {
   /** @type {Reader | null} */
   let reader = null;
   let isDown = false;
+  let frame = 0;
   /** @param {() => unknown} does */
   const once = (does) => async () => {
     try {
@@ -72,9 +73,10 @@ export function addSelectionBar(app) {
   }
 
   function look() {
+    frame = 0;
     const selection = document.getSelection();
-    const found = app.extras.readers.find((one) => one.state.book && deskFor(one) && selectedIn(one).length);
-    if (!found || !selection || isDown) {
+    const found = isDown || !selection || selection.isCollapsed ? undefined : app.extras.readers.find((one) => one.state.book && deskFor(one) && selectedIn(one).length);
+    if (!found || !selection) {
       if (!bar.contains(document.activeElement)) bar.hidden = true;
       return;
     }
@@ -83,11 +85,12 @@ export function addSelectionBar(app) {
     bar.hidden = false;
     place(selection.getRangeAt(0));
   }
-  document.addEventListener("selectionchange", look);
+  const soon = () => { frame ||= requestAnimationFrame(look); };
+  document.addEventListener("selectionchange", soon);
   document.addEventListener("pointerdown", (event) => {
     isDown = event.pointerType === "mouse" && event.target instanceof Node && !bar.contains(event.target);
   }, true);
-  for (const name of ["pointerup", "pointercancel"]) document.addEventListener(name, () => { isDown = false; setTimeout(look); }, true);
-  addEventListener("resize", look);
-  return look;
+  for (const name of ["pointerup", "pointercancel"]) document.addEventListener(name, () => { isDown = false; soon(); }, true);
+  addEventListener("resize", soon);
+  return soon;
 }

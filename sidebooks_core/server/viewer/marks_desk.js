@@ -60,11 +60,16 @@ export class Desk {
     if (this.reader.state.book) this.reader.paint();
   }
 
-  /** Look at a mark: what it is, and what can be done with it. @param {string} id @param {import("./marks_sheet.js").Why} why */
-  async show(id, why = "look") {
+  /**
+   * Look at a mark: what it is, and what can be done with it.
+   * @param {string} id
+   * @param {import("./marks_sheet.js").Why} why
+   * @param {string[]} ids of all handwriting that it stands for
+   */
+  async show(id, why = "look", ids = [id]) {
     this.choose(id);
     const { showMark } = await import("./marks_sheet.js");
-    await showMark(this.app, id, why);
+    await showMark(this.app, id, why, ids);
   }
 
   /** @param {string} id "": none */

@@ -8,6 +8,7 @@ import { button, h, icon, searchField } from "./elements.js";
 import { deskFor } from "./desks.js";
 import { toolButtons } from "./marks_choice.js";
 import { GROUPS, groupOf, hasWords, isGroupShown, rowsOf, showGroup, textOf } from "./marks_groups.js";
+import { marksAddress, mayExport } from "./marks_files.js";
 import { oldPage } from "./marks_old.js";
 import { kindName } from "./marks_sheet.js";
 import { snippet } from "./snippet.js";
@@ -129,7 +130,7 @@ function pageHead(app, desk, page) {
 }
 
 /** @param {FullApp} app @param {Desk} desk @param {Row} row */
-function rowOf(app, desk, { placed, count }) {
+function rowOf(app, desk, { placed, ids }) {
   const { mark, kind, page } = placed;
   const body = /** @type {import("./types").MarkBody} */ (mark.body);
   const words = textOf(body) || mark.anchor.quote || "";
@@ -140,11 +141,11 @@ function rowOf(app, desk, { placed, count }) {
   const short = (/** @type {string} */ text) => ([...text].length > MOST_WORDS ? `${[...text].slice(0, MOST_WORDS).join("")}…` : text);
   const found = wanted.query ? snippet(short(words), wanted.query) : short(words);
   const audience = mark.visibility === "shared" ? t("is_shared") : mark.visibility === "collected" ? t("is_collected") : "";
-  const about = [body.kind === "ink" && count > 1 ? t("ink_count", { n: count }) : kindName(body),
+  const about = [body.kind === "ink" && ids.length > 1 ? t("ink_count", { n: ids.length }) : kindName(body),
     placed.isMine ? audience : t("mark_from", { name: mark.owner || "" })].filter(Boolean).join(" · ");
   const open = () => {
     if (page !== null && !desk.reader.spread.includes(page)) desk.reader.jump(page);
-    desk.show(mark.id).catch((error) => app.extras.fail(error));
+    desk.show(mark.id, "look", ids).catch((error) => app.extras.fail(error));
   };
   return h("li", { "data-key": mark.id, "data-kind": body.kind, "data-fate": kind },
     h("button", { type: "button", class: "line", "data-at": mark.id, onclick: open }, sign, h("span", { class: "grow" },
@@ -156,12 +157,10 @@ function rowOf(app, desk, { placed, count }) {
 
 /** Files with marks, for those who may have them. @param {FullApp} app @param {Desk} desk */
 function exported({ library }, { book }) {
-  const paper = book.paper;
-  if (!paper?.may.includes("keep_marks")) return h("p", { class: "small" }, t("marks_kept_here"));
-  if (!paper.may.includes("export_marks")) return null;
-  const base = `${library.base}/papers/${encodeURIComponent(paper.id)}/marks.pdf?revision=${paper.revision}`;
+  if (!book.paper?.may.includes("keep_marks")) return h("p", { class: "small" }, t("marks_kept_here"));
+  if (!mayExport(book)) return null;
   /** @type {(whose: "mine" | "all", text: string) => HTMLElement} */
-  const link = (whose, text) => h("a", { class: "button", href: `${base}&whose=${whose}`, download: true },
+  const link = (whose, text) => h("a", { class: "button", href: marksAddress(library, book, whose), download: true },
     icon("download"), h("span", {}, text));
   return h("div", { class: "menu" }, link("mine", t("marks_pdf")), link("all", t("marks_pdf_all")));
 }

@@ -20,12 +20,12 @@ export const title = "mark_title";
 /** Why it is shown. "write": to write in it; "new": it was made for that, and goes away again if nothing is written.
     @typedef {"look" | "write" | "new"} Why */
 
-/** The mark that the panel is about. */
-let asked = { id: "", why: /** @type {Why} */ ("look") };
+/** The mark that the panel is about; ids: all handwriting that it stands for. */
+let asked = { id: "", why: /** @type {Why} */ ("look"), ids: /** @type {string[]} */ ([]) };
 
-/** @param {FullApp} app @param {string} id @param {Why} why */
-export async function showMark(app, id, why) {
-  asked = { id, why };
+/** @param {FullApp} app @param {string} id @param {Why} why @param {string[]} ids */
+export async function showMark(app, id, why, ids) {
+  asked = { id, why, ids };
   await app.extras.panels.open("mark");
 }
 
@@ -41,7 +41,7 @@ export function kindName({ kind }) {
 /** Fill the panel. @param {FullApp} app @param {HTMLElement} body @returns {CleanUp | null} */
 export function fill(app, body) {
   const desk = deskFor(app.active);
-  const { id, why } = asked;
+  const { id, why, ids } = asked;
   const placed = desk?.marks.get(id);
   if (!desk || !placed?.mark.body) {
     body.append(h("p", {}, t("mark_gone")));
@@ -51,9 +51,10 @@ export function fill(app, body) {
   const { mark } = placed;
   const writing = placed.isMine && hasText(placed.mark.body) ? writer(desk, placed, why !== "look") : null;
   const { kind } = placed.mark.body;
+  const name = placed.mark.body.kind === "ink" && ids.length > 1 ? t("ink_count", { n: ids.length }) : kindName(placed.mark.body);
   const page = placed.page ? `${t("page_word")} ${desk.reader.labelOf(placed.page)}` : "";
   body.append(
-    h("p", { class: "name" }, [kindName(placed.mark.body), page].filter(Boolean).join(" · ")),
+    h("p", { class: "name" }, [name, page].filter(Boolean).join(" · ")),
     ...fatePart(app, desk, placed),
     mark.anchor.quote ? h("blockquote", {}, mark.anchor.quote) : "",
   );
@@ -69,11 +70,10 @@ export function fill(app, body) {
     if (colours) body.append(h("h3", {}, t("colour")), colours);
     body.append(sharingChoice(app, desk.book, mark, ({ visibility, meeting }) => {
       writing?.save();
-      const now = desk.marks.get(id);
-      if (now?.mark.body) desk.marks.change(id, now.mark.body, { visibility, meeting });
-    }));
+      for (const one of ids) change(desk, one, (now) => now, { visibility, meeting });
+    }), refusal(desk, ids));
     if (writing && desk.book.paper) body.append(otherVersions(app, desk, mark, writing.use));
-    body.append(h("p", { class: "buttons last" }, button("bin", t("mark_remove"), () => remove(app, desk, id), { class: "grave" })));
+    body.append(h("p", { class: "buttons last" }, button("bin", t("mark_remove"), () => remove(app, desk, ids), { class: "grave" })));
   }
   return () => {
     writing?.end();
@@ -86,10 +86,26 @@ export function fill(app, body) {
 /** @param {MarkBody} body */
 const hasText = ({ kind }) => kind === "highlight" || kind === "underline" || kind === "note" || kind === "bookmark";
 
-/** @param {Desk} desk @param {string} id @param {(body: MarkBody) => MarkBody} to */
-function change(desk, id, to) {
+/**
+ * @param {Desk} desk
+ * @param {string} id
+ * @param {(body: MarkBody) => MarkBody} to
+ * @param {import("./types").AddOptions} options
+ */
+function change(desk, id, to, options = {}) {
   const now = desk.marks.get(id);
-  if (now?.isMine && now.mark.body) desk.marks.change(id, to(now.mark.body));
+  if (now?.isMine && now.mark.body) desk.marks.change(id, to(now.mark.body), options);
+}
+
+/** Says so when the server does not take what was done. @param {Desk} desk @param {string[]} ids */
+function refusal({ marks }, ids) {
+  const made = h("p", { class: "error", role: "alert" });
+  const end = marks.subscribe(() => {
+    if (!made.isConnected) { end(); return; }
+    const text = ids.some((id) => marks.get(id)?.refused) ? t("mark_not_taken") : "";
+    if (made.textContent !== text) made.textContent = text;
+  });
+  return made;
 }
 
 /** @param {FullApp} app @param {Desk} desk @param {PlacedMark} placed @returns {HTMLElement[]} */
@@ -99,11 +115,17 @@ function fatePart({ library }, desk, { kind, mark }) {
     oldPage(library, desk.book, mark)];
 }
 
-/** @param {FullApp} app @param {Desk} desk @param {string} id */
-function remove(app, desk, id) {
-  desk.marks.remove([id]);
-  app.extras.panels.close();
-  app.extras.notices.notify(t("mark_removed"), t("mark_put_back"), () => { desk.marks.undo(); });
+/** @param {FullApp} app @param {Desk} desk @param {string[]} ids */
+function remove(app, { marks }, ids) {
+  const { notices, panels } = app.extras;
+  panels.close();
+  marks.remove(ids.filter((id) => marks.get(id)?.isMine));
+  const end = marks.subscribe(({ added, removed }) => {
+    if (![...added, ...removed].some((one) => one.isMine)) return;
+    end(); // what is undone would be something else
+    notices.news.hide();
+  });
+  notices.notify(t("mark_removed"), t("mark_put_back"), () => { marks.undo(); });
 }
 
 /**
@@ -121,7 +143,7 @@ function writer(desk, { mark }, isFirst) {
     rows: isName ? null : 6, maxlength: limit, value: textOf(mark.body), autocomplete: "off", "data-first": isFirst ? "" : null,
   });
   const { input } = made;
-  const told = h("p", { class: "small", role: "status" });
+  const told = h("p", { class: "small saved", role: "status" });
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   let timer;
   let saved = textOf(mark.body);

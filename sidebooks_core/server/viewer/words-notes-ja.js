@@ -25,6 +25,9 @@ export const words = {
   no_words_there: "ここには文字がありません。読み取った画像のページでは、ペンで書いてください。",
   tool_done: "終わる",
 
+  help_words: "文字を選ぶ：色や下線を付けたり、メモを書いたりできます。",
+  help_mark: "書き込みを押す：メモ、色、見られる人を変えられます。",
+
   // 色
   colour: "色",
   colour_yellow: "黄",
@@ -73,6 +76,7 @@ export const words = {
   sees_chair_about: "「{name}」の議長だけに、お名前とともに見えます。",
   sees_office: "事務局",
   sees_office_about: "このフォルダーを管理する人だけに、お名前とともに見えます。",
+  share_sure: "まだ見えていません。「見せる」を押した後は、こうなります。{about}",
   share_do: "見せる",
   share_ends: "自分だけに見えるようになりました。",
   this_meeting: "この会議",

@@ -1,0 +1,101 @@
+"""The service for programs with asyncio: each method waits without holding up the event loop. Thin: `TileService` does it all.
+
+What a method does, takes and raises, the method of the same name of `TileService` says. A task that is cancelled drops its
+work, if nobody else wants it and no worker has begun it. A `Reader` returns at once, so it needs no other face.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator
+from types import TracebackType
+from typing import Self, TypeVar, Unpack
+
+from sidebooks_core.documents.model import DocumentInspection, Link, SearchHit, Word
+from sidebooks_core.images.prerendering import PrerenderReport
+from sidebooks_core.images.tile import Tile
+from sidebooks_core.library.remembered import Given
+from sidebooks_core.service import Document, Opening, PageSize, Prerendering, TileService
+from sidebooks_core.settings import Settings
+
+T = TypeVar("T")
+_END = object()
+
+
+class AsyncTileService:
+    """A `TileService`, which it makes unless it is given one. `await close()` it, or use it in an `async with` block."""
+
+    def __init__(self, settings: Settings | None = None, *, service: TileService | None = None) -> None:
+        """service: one that others use, too; closing this does not close that."""
+        self._is_own = service is None
+        self.service = service or TileService(settings)
+        """For what needs no waiting: `reader`, `statistics`."""
+
+    async def open(self, source: Given, password: str | None = None, **options: Unpack[Opening]) -> Document:
+        return await asyncio.wrap_future(self.service.submit_open(source, password, **options))
+
+    async def tile(self, document: Document, page: int, level: int, column: int, row: int) -> Tile:
+        return await asyncio.wrap_future(self.service.submit(document, page, level, column, row))
+
+    async def page_image(self, document: Document, page: int, **size: Unpack[PageSize]) -> Tile:
+        return await asyncio.wrap_future(self.service.submit_page_image(document, page, **size))
+
+    async def region_image(
+        self, document: Document, page: int, region_pt: tuple[float, float, float, float], width_px: int
+    ) -> Tile:
+        return await asyncio.wrap_future(self.service.submit_region_image(document, page, region_pt, width_px))
+
+    async def images(
+        self, document: Document, pages: Iterable[int] | None = None, **size: Unpack[PageSize]
+    ) -> AsyncIterator[Tile]:
+        """`async for` goes through the pages."""
+        with self.service.images(document, pages, **size) as found:
+            async for tile in _each(found):
+                yield tile
+
+    async def text(self, document: Document, page: int) -> tuple[Word, ...]:
+        return await asyncio.wrap_future(self.service.submit_text(document, page))
+
+    async def links(self, document: Document, page: int) -> tuple[Link, ...]:
+        return await asyncio.wrap_future(self.service.submit_links(document, page))
+
+    async def search(self, document: Document, query: str, *, limit: int = 1000, old_forms: bool = False) -> list[SearchHit]:
+        return await asyncio.wrap_future(self.service.submit_search(document, query, limit=limit, old_forms=old_forms))
+
+    async def iter_search(
+        self,
+        document: Document,
+        query: str,
+        *,
+        old_forms: bool = False,
+        progress: Callable[[int, int], None] | None = None,
+    ) -> AsyncIterator[SearchHit]:
+        """`async for` goes through the hits. progress: called from a thread."""
+        async for hit in _each(self.service.iter_search(document, query, old_forms=old_forms, progress=progress)):
+            yield hit
+
+    async def inspect(self, document: Document) -> DocumentInspection:
+        return await asyncio.to_thread(self.service.inspect, document)
+
+    async def prerender(
+        self, document: Document, pages: Iterable[int] | None = None, **options: Unpack[Prerendering]
+    ) -> PrerenderReport:
+        return await asyncio.to_thread(self.service.prerender, document, pages, **options)
+
+    async def close(self) -> None:
+        if self._is_own:
+            await asyncio.to_thread(self.service.close)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        await self.close()
+
+
+async def _each(values: Iterator[T]) -> AsyncIterator[T]:
+    """Values that a thread waits for, one after the other."""
+    while (value := await asyncio.to_thread(next, values, _END)) is not _END:
+        yield value  # type: ignore[misc]

@@ -1,0 +1,79 @@
+"""The part of the facade that answers questions about a document: its words, its links, and where a text occurs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future
+
+from sidebooks_core.documents.document import Document
+from sidebooks_core.documents.model import Link, SearchHit, Word
+from sidebooks_core.service.core import Core
+
+MOST_HITS = 1000
+
+
+class Asking(Core):
+    """Text, links and searches."""
+
+    def text(self, document: Document, page: int) -> tuple[Word, ...]:
+        """The words of a page with their boxes in points, as the page is shown (rotated, cropped).
+
+        Raises PageNotFound, RenderFailed, RenderTimeout, ServiceClosed.
+        """
+        return self.submit_text(document, page).result()
+
+    def submit_text(self, document: Document, page: int) -> Future[tuple[Word, ...]]:
+        """The same without waiting."""
+        self.require_open()
+        return self.parts.questions.words(document, page)
+
+    def links(self, document: Document, page: int) -> tuple[Link, ...]:
+        """The links of a page with their boxes in points, as the page is shown. Raises what `text` raises."""
+        return self.submit_links(document, page).result()
+
+    def submit_links(self, document: Document, page: int) -> Future[tuple[Link, ...]]:
+        """The same without waiting."""
+        self.require_open()
+        return self.parts.questions.links(document, page)
+
+    def search(self, document: Document, query: str, *, limit: int = MOST_HITS, old_forms: bool = False) -> list[SearchHit]:
+        """Where a text occurs, in page order, at most `limit` hits. Raises what `text` raises.
+
+        Case, accents, line breaks, the width of Japanese characters and the like do not matter; ruby is skipped, and found by
+        itself. The explanation of searching has all of it.
+        old_forms: old and new forms of characters (國 and 国, 髙 and 高) are one, too.
+        """
+        return self.submit_search(document, query, limit=limit, old_forms=old_forms).result()
+
+    def submit_search(
+        self, document: Document, query: str, *, limit: int = MOST_HITS, old_forms: bool = False
+    ) -> Future[list[SearchHit]]:
+        """The same without waiting. Cancelling the future ends the search."""
+        self.require_open()
+        return self.parts.questions.search_all(document, query, limit, old_forms=old_forms)
+
+    def iter_search(
+        self,
+        document: Document,
+        query: str,
+        *,
+        old_forms: bool = False,
+        progress: Callable[[int, int], None] | None = None,
+    ) -> Iterator[SearchHit]:
+        """The same hits one by one, as they are found. Leave the loop, or close the iterator, and the search ends.
+
+        progress: told (pages done, pages in all), from the thread that takes the hits.
+        """
+        self.require_open()
+        page = 0
+        while page < document.page_count:
+            step = self.parts.questions.search(document, query, page, old_forms=old_forms)
+            try:
+                more = step.result()
+            except BaseException:
+                step.cancel()
+                raise
+            page = more.reached
+            if progress is not None:
+                progress(page, document.page_count)
+            yield from more.hits

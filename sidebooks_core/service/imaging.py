@@ -1,0 +1,208 @@
+"""The part of the facade that gives images: tiles, whole pages, regions, and all pages one after the other."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable, Iterator
+from concurrent.futures import Future
+from types import TracebackType
+from typing import Self, Unpack
+
+from sidebooks_core.documents.document import Document
+from sidebooks_core.encoding.formats import IMAGE_FORMATS, ImageFormat
+from sidebooks_core.errors import RequestError
+from sidebooks_core.images.requests import TilePlace, in_format
+from sidebooks_core.images.tile import Tile
+from sidebooks_core.scheduling.queue import Priority
+from sidebooks_core.service.core import Core
+from sidebooks_core.service.options import Submitting
+
+LOOK_AHEAD_PER_WORKER = 3
+"""Pages that are asked for before they are wanted: one is drawn, one waits at the worker, one is on its way back."""
+
+
+class Imaging(Core):
+    """Images of pages. image_format: of this image, instead of the format of the settings."""
+
+    def tile(
+        self,
+        document: Document,
+        page: int,
+        level: int,
+        column: int,
+        row: int,
+        *,
+        image_format: ImageFormat | None = None,
+    ) -> Tile:
+        """One tile of a level. Raises PageNotFound, RequestError, RenderFailed, RenderTimeout, ServiceClosed."""
+        self.require_open()
+        at = in_format(self.parts.images.place(document, page, level, column, row), image_format)
+        return self.parts.images.submit(at).result()
+
+    def submit(
+        self,
+        document: Document,
+        page: int,
+        level: int,
+        column: int,
+        row: int,
+        **asked: Unpack[Submitting],
+    ) -> Future[Tile]:
+        """The same without waiting. Cancelling the future drops the work, if nobody else wants it and it was not begun."""
+        self.require_open()
+        at = self.parts.images.place(document, page, level, column, row)
+        return self._submit(at, **asked)
+
+    def page_image(
+        self,
+        document: Document,
+        page: int,
+        width_px: int | None = None,
+        height_px: int | None = None,
+        *,
+        fit_px: tuple[int, int] | None = None,
+        image_format: ImageFormat | None = None,
+    ) -> Tile:
+        """The whole page at an exact width or height in pixels; with both, as large as fits.
+
+        fit_px: (width, height) of the screen that it is to fit, instead of the two.
+        Raises PageNotFound, RequestError, RenderFailed, RenderTimeout, ServiceClosed.
+        """
+        at = self._whole_page(document, page, (width_px, height_px), fit_px)
+        return self._submit(at, image_format=image_format).result()
+
+    def submit_page_image(
+        self,
+        document: Document,
+        page: int,
+        width_px: int | None = None,
+        height_px: int | None = None,
+        *,
+        fit_px: tuple[int, int] | None = None,
+        **asked: Unpack[Submitting],
+    ) -> Future[Tile]:
+        """The same without waiting."""
+        at = self._whole_page(document, page, (width_px, height_px), fit_px)
+        return self._submit(at, **asked)
+
+    def region_image(
+        self,
+        document: Document,
+        page: int,
+        region_pt: tuple[float, float, float, float],
+        width_px: int,
+        *,
+        image_format: ImageFormat | None = None,
+    ) -> Tile:
+        """A part of a page, `width_px` pixels wide.
+
+        region_pt: (x0, y0, x1, y1) in points, origin top left, as the page is shown; what lies outside the page is cut off.
+        Raises PageNotFound, RequestError, RenderFailed, RenderTimeout, ServiceClosed.
+        """
+        self.require_open()
+        at = self.parts.images.region(document, page, region_pt, width_px)
+        return self._submit(at, image_format=image_format).result()
+
+    def submit_region_image(
+        self,
+        document: Document,
+        page: int,
+        region_pt: tuple[float, float, float, float],
+        width_px: int,
+        **asked: Unpack[Submitting],
+    ) -> Future[Tile]:
+        """The same without waiting."""
+        self.require_open()
+        at = self.parts.images.region(document, page, region_pt, width_px)
+        return self._submit(at, **asked)
+
+    def images(
+        self,
+        document: Document,
+        pages: Iterable[int] | None = None,
+        *,
+        width_px: int | None = None,
+        height_px: int | None = None,
+        fit_px: tuple[int, int] | None = None,
+        image_format: ImageFormat | None = None,
+    ) -> PageImages:
+        """Whole pages one after the other, all of them unless told. Some are drawn while you work on the one before.
+
+        Sizes and format: as for `page_image`. Leave the loop, or `close()` it, and what was asked for ahead is dropped.
+        Raises RequestError, PageNotFound, ServiceClosed.
+        """
+        self.require_open()
+        wanted = range(document.page_count) if pages is None else list(pages)
+        for page in wanted:
+            document.require_page(page)
+        places = (in_format(self._whole_page(document, page, (width_px, height_px), fit_px), image_format) for page in wanted)
+        if not wanted:
+            return PageImages(iter(()), self, 1)
+        self._in_format(self._whole_page(document, wanted[0], (width_px, height_px), fit_px), image_format)  # told at once
+        return PageImages(places, self, LOOK_AHEAD_PER_WORKER * self.settings.workers)
+
+    def _submit(
+        self, at: TilePlace, *, priority: Priority = Priority.VISIBLE, image_format: ImageFormat | None = None
+    ) -> Future[Tile]:
+        return self.parts.images.submit(self._in_format(at, image_format), priority)
+
+    def _in_format(self, at: TilePlace, image_format: ImageFormat | None) -> TilePlace:
+        if image_format is not None and image_format not in IMAGE_FORMATS:
+            request = at.request
+            known = ", ".join(IMAGE_FORMATS)
+            raise RequestError(
+                f"image_format is one of {known}, not {image_format!r}", document_id=request.document.id, page=request.page
+            )
+        return in_format(at, image_format)
+
+    def _whole_page(
+        self, document: Document, page: int, size_px: tuple[int | None, int | None], fit_px: tuple[int, int] | None
+    ) -> TilePlace:
+        self.require_open()
+        if fit_px is not None:
+            if size_px != (None, None):
+                raise RequestError("fit_px stands for both width_px and height_px", document_id=document.id, page=page)
+            if len(fit_px) != 2:
+                raise RequestError(f"fit_px is (width, height), not {fit_px!r}", document_id=document.id, page=page)
+            size_px = fit_px
+        return self.parts.images.whole_page(document, page, *size_px)
+
+
+class PageImages(Iterator[Tile]):
+    """Images of pages in order, made by `TileService.images`. One thread takes them; a `with` block closes it.
+
+    The error of a page is raised at its turn. Whoever catches it can go on with the next page.
+    """
+
+    def __init__(self, places: Iterator[TilePlace], service: Core, look_ahead: int) -> None:
+        self._places = places
+        self._service = service
+        self._look_ahead = look_ahead
+        self._asked: deque[tuple[TilePlace, Future[Tile]]] = deque()
+
+    def __next__(self) -> Tile:
+        self._service.require_open()
+        submit = self._service.parts.images.submit
+        while len(self._asked) < self._look_ahead and (at := next(self._places, None)) is not None:
+            self._asked.append((at, submit(at, Priority.BULK)))  # behind what anybody reads
+        if not self._asked:
+            raise StopIteration
+        at, future = self._asked.popleft()
+        if not future.done():
+            future = submit(at, Priority.PAGE)  # it is waited for now: the same work, sooner
+        return future.result()
+
+    def close(self) -> None:
+        """Drop what was asked for ahead. Safe to call again."""
+        self._places = iter(())
+        while self._asked:
+            self._asked.pop()[1].cancel()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None) -> None:
+        self.close()
+
+    def __del__(self) -> None:
+        self.close()
