@@ -23,7 +23,7 @@ from town_hall import TownHall, address, town_hall
 
 import sidebooks_core as sb
 from sidebooks_core.access import Grant
-from sidebooks_core.access.operations import READING, Operation
+from sidebooks_core.access.operations import READING, WITH_FILE, Operation
 from sidebooks_core.access.policy import Limits
 from sidebooks_core.access.principals import CITIZEN, Principal
 from sidebooks_core.documents.model import Lettering, Link, OutlineItem
@@ -142,7 +142,7 @@ def test_nothing_is_told_of_a_page_outside_the_limits(shared: TownHall, route: R
         nothing = shared.ask("member", page_address(route, shared, 9))
         assert (withheld.status, withheld.body) == (404, nothing.body), "withheld and absent look the same"
         assert shared.ask("member", page_address(route, shared, 1)).status in (200, 303)
-    elif route.operation is Operation.READ_ORIGINAL:
+    elif route.operation in WITH_FILE:
         assert withheld.status == 404
     else:
         assert withheld.status == 200
