@@ -1,4 +1,6 @@
-"""Pushes marks until the process is killed: `python marks_clerk.py DATA_FOLDER PAPER SEED`.
+"""Pushes marks until the process is killed: `python marks_clerk.py DATA_FOLDER PAPER SEED [OWNERS]`.
+
+OWNERS: with which the names of its four owners begin; "o" unless told.
 
 Each line that it prints is a promise, printed when the push has returned: `kept ID TEXT…`, `deleted ID…`.
 """
@@ -46,12 +48,13 @@ def write(marks: PaperMarks, store: MarkStore, chance: random.Random) -> None:
             store.sweep()
 
 
-def main(data_dir: Path, paper: str, seed: int) -> None:
+def main(data_dir: Path, paper: str, seed: int, owners: str) -> None:
     with marked_shelf(data_dir) as shelf:
         promise("begun")
         writers = [
             threading.Thread(
-                target=write, args=(shelf.marks(paper, owner=f"o{number}"), shelf.mark_store, random.Random(seed * 9 + number))
+                target=write,
+                args=(shelf.marks(paper, owner=f"{owners}{number}"), shelf.mark_store, random.Random(seed * 9 + number)),
             )
             for number in range(4)
         ]
@@ -62,4 +65,4 @@ def main(data_dir: Path, paper: str, seed: int) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), sys.argv[2], int(sys.argv[3]))
+    main(Path(sys.argv[1]), sys.argv[2], int(sys.argv[3]), *(sys.argv[4:] or ["o"]))

@@ -7,6 +7,8 @@ import random
 import subprocess
 import sys
 import threading
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from marks_house import marked_shelf, prepared
@@ -68,6 +70,48 @@ def test_nothing_promised_is_lost_and_nothing_deleted_comes_back(tmp_path: Path)
             assert shelf.verify().faults == []
     assert kept
     assert deleted
+
+
+def test_two_processes_write_and_a_third_reads_what_they_have_written(tmp_path: Path) -> None:
+    with marked_shelf(tmp_path / "data") as shelf:
+        paper = prepared(shelf, 1).id
+        mine = shelf.marks(paper, owner="mine")
+        lines, made = list[str](), set[str]()
+        with ExitStack() as clerks:
+            both = [clerks.enter_context(writing_clerk(tmp_path / "data", paper, owners, lines)) for owners in "pq"]
+            while len(lines) < 300:
+                assert [clerk.poll() for clerk in both] == [None, None], "a clerk has failed"
+                made.add(mine.add(0, Note(1.0, 2.0, "x", "#c00000")).id)
+        promised = [line.split() for line in lines if line.endswith("\n")]
+        kept = {words[1]: words[2] for words in promised if words[0] == "kept"}
+        unsure = {words[1] for words in promised if words[0] in ("changing", "deleting")}
+        found = {
+            mark.id: text(mark)
+            for owner in "pq"
+            for number in range(4)
+            for mark in shelf.marks(paper, owner=f"{owner}{number}")
+        }
+        sure = {mark_id: words for mark_id, words in kept.items() if mark_id not in unsure}
+        assert {mark_id: found.get(mark_id) for mark_id in sure} == sure
+        assert not {words[1] for words in promised if words[0] == "deleted"} & set(found)
+        assert {mark.id for mark in mine} == made
+        with shelf.database.reading() as reading:
+            numbers = reading.all(int, "SELECT seq FROM mark")
+        assert len(numbers) == len(set(numbers)), "each change has a number of its own"
+
+
+@contextmanager
+def writing_clerk(data_dir: Path, paper: str, owners: str, lines: list[str]) -> Iterator[subprocess.Popen[str]]:
+    """A clerk who writes until this ends, and is killed then. lines: to which the promises are added."""
+    command = [sys.executable, CLERK, data_dir, paper, "1", owners]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as clerk:
+        reading = threading.Thread(target=lambda: lines.extend(clerk.stdout or ()))
+        reading.start()
+        try:
+            yield clerk
+        finally:
+            clerk.kill()
+            reading.join(60)
 
 
 def text(mark: Mark) -> str:

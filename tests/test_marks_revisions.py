@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
+from pathlib import Path
 
+import pymupdf
 import pytest
 from marks_house import RED, marked_shelf, pages, prepared, texts
 
@@ -57,6 +59,37 @@ def test_of_5000_marks_on_300_pages_none_is_lost(shelf: Shelf) -> None:
     assert {(one.kind, one.page == one.mark.anchor.page) for one in marks.at(1)} == {("exact", True)}
     shelf.replace(paper.id, pages(*old))
     assert {(one.kind, one.page == one.mark.anchor.page) for one in marks.at(3)} == {("exact", True)}
+
+
+def pdf(*titles: str) -> bytes:
+    """A page of text for each title. A title that ends in * is the same page with one line more."""
+    with pymupdf.open() as document:
+        for title in titles:
+            page = document.new_page()
+            for line in range(30):
+                page.insert_text((72, 80 + line * 20), f"{title.rstrip('*')}: line {line} of the budget of {title[0] * 9}")
+            if title.endswith("*"):
+                page.insert_text((72, 720), "corrected on Monday")
+        return bytes(document.tobytes())
+
+
+def test_marks_on_a_pdf_follow_its_pages(tmp_path: Path) -> None:
+    settings = sb.Settings(cache_dir=None, workers=1)
+    with sb.TileService(settings) as service, Shelf(tmp_path, service, prepares=False) as shelf:
+        paper = shelf.register(pdf("alpha", "beta", "gamma", "delta", "epsilon", "zeta"), name="budget")
+        marks = shelf.marks(paper, owner="anna")
+        for page in range(6):
+            marks.add(page, Note(100.0, 100.0 + page, str(page), RED))
+        shelf.replace(paper.id, pdf("inserted", "alpha", "zeta", "beta*", "gamma", "epsilon"))
+        assert [(one.kind, one.page) for one in marks.at()] == [
+            ("exact", 1),
+            ("changed", 3),
+            ("exact", 4),
+            ("removed", None),
+            ("exact", 5),
+            ("exact", 2),
+        ]
+        assert [(one.kind, one.page) for one in marks.at(1)] == [("exact", page) for page in range(6)]
 
 
 def test_a_changed_page_keeps_its_marks_in_place_and_says_so(shelf: Shelf) -> None:

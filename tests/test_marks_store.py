@@ -16,6 +16,7 @@ from msgspec.structs import replace
 from quiet import wait_until
 
 import sidebooks_core as sb
+from sidebooks_core.databases.database import Database, Schema
 from sidebooks_core.errors import NotOnShelf
 from sidebooks_core.marks import (
     Anchor,
@@ -29,7 +30,10 @@ from sidebooks_core.marks import (
     ending,
     new_mark_id,
 )
+from sidebooks_core.marks.schema import TABLES
 from sidebooks_core.shelf import Shelf
+from sidebooks_core.shelf.schema import SHELF
+from sidebooks_core.shelf.upkeep import DATABASE_NAME
 from sidebooks_core.testing import FakeEngine
 
 ANNA, BEN = MarkReader("anna"), MarkReader("ben")
@@ -404,6 +408,15 @@ def test_another_process_is_told_and_reads_the_same(tmp_path: Path) -> None:
         wait_until(lambda: told[2:] == [MarkNews(paper, "", False)], "they are not told of the end", 30)
         since = theirs.mark_store.read(paper, BEN, 2)
         assert (since.is_whole, since.marks) == (True, [])
+
+
+def test_a_shelf_from_before_there_were_marks_has_them_now(tmp_path: Path) -> None:
+    before = Schema(SHELF.application_id, SHELF.migrations[: SHELF.migrations.index(TABLES)])
+    Database(tmp_path / DATABASE_NAME, before).close()
+    with marked_shelf(tmp_path) as shelf:
+        marks = shelf.marks(prepared(shelf, 1), owner="anna")
+        mark = marks.add(0, Note(1.0, 2.0, "x", RED))
+        assert (list(marks), marks.since(0).seq) == ([mark], 1)
 
 
 def test_a_backup_has_the_marks_and_numbers_of_its_own(tmp_path: Path) -> None:
