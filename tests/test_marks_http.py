@@ -8,7 +8,7 @@ import time
 from urllib.parse import quote
 
 import pytest
-from mark_hall import DEVICE, INK, NOTE, kept, mark, person, push, read, refusals, seen
+from mark_hall import DEVICE, INK, NOTE, attend, kept, mark, person, push, read, refusals, seen
 from town_hall import TownHall, hall
 
 from sidebooks_core.access.policy import Grant, Limits
@@ -143,6 +143,16 @@ def test_marks_of_others_have_their_names_and_nothing_else_of_them(hall: TownHal
     assert (found["owner"], found["mine"], found["stamp"][2]) == ("member", False, "other")
     assert person(hall, "member") not in reply.body.decode()
     assert DEVICE not in reply.body.decode()
+
+
+def test_the_name_stays_when_somebody_has_left_and_a_guest_is_called_by_theirs(hall: TownHall) -> None:
+    meeting = hall.begin("tender")["id"]
+    attend(hall, "clerk", meeting)
+    attend(hall, "guest", meeting)
+    kept(hall, "member", mark(visibility="shared"))
+    kept(hall, "guest", mark(visibility="shared", meeting=meeting))
+    hall.access.change_person(hall.people["member"].id, is_disabled=True)
+    assert sorted(one["owner"] for one in read(hall, "clerk")["marks"]) == ["guest", "member"]
 
 
 def test_whoever_may_read_some_pages_sees_and_makes_marks_on_these_alone(hall: TownHall) -> None:

@@ -12,6 +12,7 @@ import pytest
 pytest.importorskip("websockets", reason="needs the extra server")
 
 from live_house import LiveHouse, live_house
+from mark_hall import DEVICE, mark
 
 from sidebooks_core.access.policy import Grant
 from sidebooks_core.marks.ids import new_mark_id
@@ -135,6 +136,24 @@ def test_whoever_draws_on_a_paper_may_read_it(house: LiveHouse) -> None:
             await presenter.say("stroke", **shown)
             await clerk.until("stroke")
             assert [one["mark"] for one in clerk.of("stroke")] == [shown["mark"]]
+
+    asyncio.run(scenario())
+
+
+def test_whoever_is_in_the_meeting_now_sees_what_is_shared_with_it(house: LiveHouse) -> None:
+    meeting, hall = house.begin(), house.hall
+    own = mark(visibility="shared", meeting=meeting)
+
+    async def scenario() -> None:
+        async with house.tablet("tender") as presenter, house.tablet("member") as follower:
+            await presenter.hello(meeting)
+            path, body = f"/papers/{hall.paper.id}/marks", {"device": DEVICE, "marks": [own]}
+            reply = await asyncio.to_thread(house.ask, "tender", path, "POST", body)
+            assert (reply.status, reply.json()["refused"]) == (200, [])
+            await follower.hello(meeting)
+            for who, sees in (("member", {own["id"]}), ("clerk", set())):
+                reply = await asyncio.to_thread(house.ask, who, path)
+                assert {one["id"] for one in reply.json()["marks"] if one["meeting"] == meeting} == sees
 
     asyncio.run(scenario())
 

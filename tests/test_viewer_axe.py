@@ -158,7 +158,7 @@ def test_dialogs_of_the_shelf(checked: Checked) -> None:
     checked.check(hand, "rights of people and groups")
     checked.close(hand)
     checked.opened(hand, "folder_more")
-    for key in ("about_folder", "move_to", "remove_folder"):
+    for key in ("about_folder", "move_to", "destroy_marks", "remove_folder"):
         checked.opened(hand, key, f"folder: {key}")
         checked.close(hand)
     checked.close(hand)

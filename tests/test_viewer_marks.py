@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from reading_room import NEEDS_CHROMIUM, Open, browser, open_at, room, shown
+from reading_room import NEEDS_CHROMIUM, Open, Room, browser, open_at, room, shown
 
 __all__ = ["browser", "open_at", "room"]
 pytestmark = NEEDS_CHROMIUM
@@ -14,9 +14,7 @@ LATE_MS = 30_000
 def await_text(tab: Any) -> None:
     """Until the words of the page can be selected, and its marks are there."""
     tab.wait_for_selector("#text:not([hidden]) .line", timeout=LATE_MS)
-    tab.wait_for_function(
-        "() => import('./viewer/marks_desk.js').then(({ deskOf }) => Boolean(document.getElementById('wordbar')))"
-    )
+    tab.wait_for_selector("#stage[data-marks]", timeout=LATE_MS)
 
 
 SELECT = """([first, last]) => {
@@ -41,27 +39,34 @@ SELECT = """([first, last]) => {
 
 
 def select(tab: Any, first: str, last: str | None = None) -> None:
+    for word in (first, last or first):
+        tab.locator("#text:not([hidden]) .line", has_text=word).first.wait_for(timeout=LATE_MS)
     tab.evaluate(SELECT, [first, last or first])
     tab.wait_for_selector("#wordbar:not([hidden])", timeout=LATE_MS)
 
 
-MARKS = """async () => {
+KEPT = """async ([count, late_ms]) => {
     const database = await new Promise((done, failed) => {
-        const asked = indexedDB.open('sidebooks');
+        const asked = indexedDB.open('sidebooks marks');
         asked.onsuccess = () => done(asked.result);
         asked.onerror = () => failed(asked.error);
     });
-    const asked = database.transaction('marks').objectStore('marks').getAll();
-    await new Promise((done) => { asked.onsuccess = done; });
-    database.close();
-    return asked.result.map(one => one.mark).filter(one => one.body);
+    try {
+        for (const from_ms = performance.now(); ;) {
+            const asked = database.transaction('marks').objectStore('marks').getAll();
+            await new Promise((done) => { asked.onsuccess = done; });
+            const found = asked.result.map((one) => one.mark).filter((one) => one.body);
+            if (found.length === count || performance.now() - from_ms > late_ms) return found;
+            await new Promise((done) => { setTimeout(done, 50); });
+        }
+    } finally { database.close(); }
 }"""
 
 
 def kept(tab: Any, count: int) -> list[Any]:
     """The marks that the device keeps, when there are so many."""
-    tab.wait_for_function(f"async () => (await ({MARKS})()).length === {count}", timeout=LATE_MS)
-    found: list[Any] = tab.evaluate(MARKS)
+    found: list[Any] = tab.evaluate(KEPT, [count, LATE_MS])
+    assert len(found) == count, found
     return found
 
 
@@ -97,3 +102,171 @@ PAINTED = """([x_pt, y_pt]) => {
     return colours.some(([red, green, blue]) => Math.max(red, green, blue) - Math.min(red, green, blue) > 60);
 }"""
 """Whether there is colour at a place of the page."""
+
+
+def place_of(tab: Any, x_pt: float, y_pt: float) -> tuple[float, float]:
+    """Where a point of the page is in the window."""
+    found: list[float] = tab.evaluate(
+        """([x_pt, y_pt]) => {
+            const canvas = document.getElementById('canvas');
+            const context = canvas.getContext('2d');
+            const row = context.getImageData(0, canvas.height >> 1, canvas.width, 1).data;
+            let [left, right] = [0, canvas.width - 1];
+            while (!row[left * 4 + 3]) left += 1;
+            while (!row[right * 4 + 3]) right -= 1;
+            const scale = (right - left + 1) / 595;
+            const top = (canvas.height - 842 * scale) / 2;
+            const frame = canvas.getBoundingClientRect();
+            const ratio = canvas.width / frame.width;
+            return [frame.left + (left + x_pt * scale) / ratio, frame.top + (top + y_pt * scale) / ratio];
+        }""",
+        [x_pt, y_pt],
+    )
+    return found[0], found[1]
+
+
+def tools(tab: Any) -> Any:
+    """The list of marks, which has the tools."""
+    tab.click("#bookmarks-button")
+    tab.locator("#side").get_by_role("button", name="All marks in this paper").click()
+    tab.wait_for_selector("#side[data-panel=marks]")
+    return tab.locator("#side")
+
+
+def test_words_are_highlighted_by_dragging_over_them(open_at: Open) -> None:
+    tab = open_at("予算書", 3)
+    await_text(tab)
+    tools(tab).locator("[data-tool=highlight]").click()
+    tab.locator("#toolbar-marks").get_by_text("Drag over words").wait_for()
+    [(x0, y0), (x1, y1)] = [place_of(tab, 75, 776), place_of(tab, 120, 777)]
+    tab.mouse.move(x0, y0)
+    tab.mouse.down()
+    tab.mouse.move((x0 + x1) / 2, y0)
+    tab.mouse.move(x1, y1)
+    tab.mouse.up()
+    [mark] = kept(tab, 1)
+    assert mark["anchor"]["quote"].startswith("水道")
+    assert mark["body"]["kind"] == "highlight"
+    shown(tab, 3)
+    tab.keyboard.press("Escape")
+    assert tab.locator("#toolbar-marks").count() == 0
+
+
+def touch(tab: Any, *moves: list[tuple[float, float]]) -> None:
+    """Fingers go down at the first places, follow the others, and go up."""
+    session = tab.context.new_cdp_session(tab)
+    for index, places in enumerate(moves):
+        points = [{"x": x, "y": y, "id": at} for at, (x, y) in enumerate(places)]
+        session.send("Input.dispatchTouchEvent", {"type": "touchStart" if index == 0 else "touchMove", "touchPoints": points})
+    session.send("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
+
+
+def test_a_finger_marks_words_and_two_fingers_still_zoom(open_at: Open) -> None:
+    tab = open_at("予算書", 3)
+    await_text(tab)
+    tools(tab).locator("[data-tool=underline]").click()
+    tab.wait_for_selector("#toolbar-marks")
+    (x0, y0), (x1, y1) = place_of(tab, 130, 106), place_of(tab, 190, 123)
+    touch(tab, [(x0, y0)], [((x0 + x1) / 2, y0 + 4)], [(x1, y1)])
+    [mark] = kept(tab, 1)
+    assert mark["body"]["kind"] == "underline"
+    assert len(mark["body"]["quads"]) == 2, "it goes over the end of a line"
+    shown(tab, 3)
+    middle = (x0, y0 + 200)
+    steps = [[(middle[0] - away, middle[1]), (middle[0] + away, middle[1])] for away in (40, 60, 90, 130, 170)]
+    touch(tab, *steps)
+    tab.wait_for_function("() => sidebooks.zoom > 1.5", timeout=LATE_MS)
+    assert len(kept(tab, 1)) == 1
+
+
+def test_a_mark_is_tapped_changed_removed_and_put_back(open_at: Open) -> None:
+    tab = open_at("予算書", 3)
+    await_text(tab)
+    select(tab, "水道", "予算")
+    tab.locator("#wordbar").get_by_role("button", name="Highlight").click()
+    kept(tab, 1)
+    tab.touchscreen.tap(*place_of(tab, 90, 776))
+    side = tab.locator("#side[data-panel=mark]")
+    side.get_by_text("水道の予算").wait_for()
+    assert not tab.evaluate("document.documentElement.hasAttribute('data-bare')"), "a tap on a mark is none on the page"
+    side.get_by_role("button", name="Green").click()
+    side.get_by_label("Note", exact=True).fill("前年度は？")
+    side.get_by_text("Saved on this device.").wait_for(timeout=LATE_MS)
+    [mark] = kept(tab, 1)
+    assert mark["body"]["colour"] == "#a6e9a0"
+    assert mark["body"]["text"] == "前年度は？"
+    side.get_by_role("button", name="Remove").click()
+    kept(tab, 0)
+    tab.locator("#news").get_by_role("button", name="Put back").click()
+    [again] = kept(tab, 1)
+    assert again["body"] == mark["body"]
+
+
+def test_notes_and_stamps_are_put_where_the_page_is_tapped(open_at: Open) -> None:
+    tab = open_at("予算書", 5)
+    await_text(tab)
+    tools(tab).locator("[data-tool=note]").click()
+    tab.wait_for_selector("#toolbar-marks")
+    tab.touchscreen.tap(*place_of(tab, 200, 760))
+    side = tab.locator("#side[data-panel=mark]")
+    side.get_by_label("Note", exact=True).fill("質問する")
+    side.get_by_role("button", name="Close").click()
+    [note] = kept(tab, 1)
+    assert note["body"]["text"] == "質問する", "closing saves what was written a moment ago"
+    assert abs(note["body"]["x_pt"] - 200) < 3
+    assert abs(note["body"]["y_pt"] - 760) < 3
+    tools(tab).locator("[data-tool=stamp]").click()
+    tab.locator("#toolbar-marks").get_by_role("textbox", name="Your own words").fill("議決済")
+    tab.touchscreen.tap(*place_of(tab, 450, 60))
+    marks = kept(tab, 2)
+    stamp = next(one["body"] for one in marks if one["body"]["kind"] == "stamp")
+    assert stamp["text"] == "議決済"
+    tab.locator("#toolbar-marks").get_by_role("button", name="Put it on this page").click()
+    kept(tab, 3)
+
+
+def test_a_note_without_a_word_goes_away_again(open_at: Open) -> None:
+    tab = open_at("予算書", 5)
+    await_text(tab)
+    tools(tab).get_by_role("button", name="Note on this page").click()
+    tab.locator("#side[data-panel=mark]").get_by_role("button", name="Close").click()
+    kept(tab, 0)
+
+
+def test_the_list_is_searched_limited_and_leads_to_the_page(open_at: Open) -> None:
+    tab = open_at("予算書", 3)
+    await_text(tab)
+    select(tab, "水道", "予算")
+    tab.locator("#wordbar").get_by_role("button", name="Write a note").click()
+    tab.locator("#side").get_by_label("Note", exact=True).fill("水源の工事")
+    tab.locator("#side").get_by_role("button", name="Close").click()
+    tab.locator("#position").fill("7")
+    shown(tab, 7)
+    select(tab, "水道")
+    tab.locator("#wordbar").get_by_role("button", name="Underline").click()
+    side = tools(tab)
+    side.get_by_text("2 marks").wait_for()
+    side.get_by_role("searchbox", name="Search in my notes").fill("工事")
+    side.get_by_text("1 mark", exact=True).wait_for()
+    side.locator("[data-kind=highlight] button.line").click()
+    shown(tab, 3)
+    tab.locator("#side[data-panel=mark]").get_by_text("水道の予算").wait_for()
+    side = tools(tab)
+    side.get_by_label("My marks", exact=True).uncheck()
+    tab.wait_for_function(f"() => !({PAINTED})([74, 775])", timeout=LATE_MS)
+    tab.reload()
+    shown(tab, 3)
+    await_text(tab)
+    assert not tab.evaluate(PAINTED, [74, 775]), "the device keeps what is hidden"
+    tools(tab).get_by_label("My marks", exact=True).check()
+    tab.wait_for_function(PAINTED, arg=[74, 775], timeout=LATE_MS)
+
+
+def test_old_device_bookmarks_of_a_document_work_as_before(open_at: Open, room: Room) -> None:
+    tab = open_at("予算書", 4)
+    await_text(tab)
+    tab.click("#bookmarks-button")
+    tab.locator("#side").get_by_role("button", name="Mark this page").click()
+    tab.wait_for_selector("#bookmarks-button.marked")
+    key = room.documents()["予算書"]
+    assert tab.evaluate("(key) => JSON.parse(localStorage.getItem(`sidebooks bookmarks ${key}`)).pages", key) == [4]

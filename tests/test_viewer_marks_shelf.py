@@ -4,18 +4,23 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
 from house import NEEDS_CHROMIUM, House, Visits, browser, house, pdf, visit
+from meeting_hall import CHAIR, CLERK, MEMBER, NAME, Hall, hall, t
+from test_viewer_axe import RUN, axe
 from test_viewer_marks import await_text, select
 from viewer_screen import shown
 
-__all__ = ["browser", "house", "visit"]
+__all__ = ["axe", "browser", "hall", "house", "visit"]
 pytestmark = NEEDS_CHROMIUM
 LATE_MS = 30_000
+UPRIGHT: dict[str, Any] = {"viewport": {"width": 820, "height": 1100}, "locale": "en-GB"}
+"""Of a tablet that shows one page."""
 PAGES = [f"議案第{number}号 予算の説明" for number in range(1, 7)]
 
 
-def open_paper(visit: Visits, who: str, paper: str, page: int = 1, size: str = "tablet") -> Any:
-    tab = visit(who, f"#paper={paper}/{page}", size=size, locale="en-GB")
+def open_paper(visit: Visits, who: str, paper: str, page: int = 1) -> Any:
+    tab = visit(who, f"#paper={paper}/{page}", **UPRIGHT)
     shown(tab, page)
     await_text(tab)
     return tab
@@ -27,28 +32,38 @@ def marks_of(tab: Any, paper: str) -> list[Any]:
     return found
 
 
+AWAITED = """async ([paper, late_ms, wanted]) => {
+    const isThere = (marks) => (wanted === 'a text' ? marks.some((one) => one.body.text) : marks.length === wanted);
+    for (const from_ms = performance.now(); ;) {
+        const { marks } = await (await fetch(`papers/${paper}/marks`)).json();
+        const there = marks.filter((one) => one.body);
+        if (isThere(there) || performance.now() - from_ms > late_ms) return there;
+        await new Promise((done) => { setTimeout(done, 100); });
+    }
+}"""
+
+
 def await_marks(tab: Any, paper: str, count: int) -> list[Any]:
-    tab.wait_for_function(
-        "async ([paper, count]) => (await (await fetch(`papers/${paper}/marks`)).json()).marks.filter(one => one.body).length === count",
-        arg=[paper, count],
-        timeout=LATE_MS,
-    )
-    return marks_of(tab, paper)
+    """The marks that the server tells whoever is at the tab, when there are so many."""
+    found: list[Any] = tab.evaluate(AWAITED, [paper, LATE_MS, count])
+    assert len(found) == count, found
+    return found
 
 
-def panel(tab: Any, name: str) -> Any:
+def panel(tab: Any, name: str, language: str = "en") -> Any:
     """Open the list of bookmarks, or from there that of all marks."""
     tab.click("#bookmarks-button")
     tab.wait_for_selector("#side[data-panel=bookmarks]")
     if name == "marks":
-        tab.locator("#side").get_by_role("button", name="All marks in this paper").click()
+        words = "All marks in this paper" if language == "en" else "書き込みをすべて見る"
+        tab.locator("#side").get_by_role("button", name=words).click()
         tab.wait_for_selector("#side[data-panel=marks]")
     return tab.locator("#side")
 
 
 def test_a_bookmark_is_on_all_devices_and_old_ones_are_taken_over(visit: Visits, house: House) -> None:
     paper = house.paper(house.folder("しおり"), "議案.pdf", pdf(*PAGES))
-    tab = visit("議員", "", locale="en-GB")
+    tab = visit("議員", "", **UPRIGHT)
     tab.evaluate(
         '(paper) => localStorage.setItem(`sidebooks bookmarks ${paper}`, \'{"revision":1,"pages":[2,5]}\')', f"paper={paper}"
     )
@@ -138,11 +153,7 @@ def test_ones_own_notes_are_found_in_the_search_over_all_papers(visit: Visits, h
     tab.locator("#side").get_by_label("Note", exact=True).fill("起債の残高をたずねる")
     await_marks(tab, paper, 1)
     tab.locator("#side").get_by_role("button", name="Close").click()
-    tab.wait_for_function(
-        "async (paper) => (await (await fetch(`papers/${paper}/marks`)).json()).marks.some((one) => one.body.text)",
-        arg=paper,
-        timeout=LATE_MS,
-    )
+    assert tab.evaluate(AWAITED, [paper, LATE_MS, "a text"])[0]["body"]["text"]
     tab.evaluate("() => { location.hash = '#search=' + encodeURIComponent('起債の残高'); }")
     tab.get_by_role("heading", name="In my notes").wait_for(timeout=LATE_MS)
     tab.get_by_role("link", name="起債の残高").click()
@@ -150,3 +161,90 @@ def test_ones_own_notes_are_found_in_the_search_over_all_papers(visit: Visits, h
     other = visit("事務局員", "#search=" + "起債の残高", locale="en-GB")
     other.get_by_text("Nothing found for").wait_for(timeout=LATE_MS)
     assert other.get_by_role("heading", name="In my notes").is_hidden()
+
+
+def note_at(tab: Any, words: str, text: str) -> Any:
+    """Write a note about words of the page."""
+    select(tab, words)
+    tab.locator("#wordbar button").nth(2).click()
+    side = tab.locator("#side[data-panel=mark]")
+    side.locator("textarea").fill(text)
+    return side
+
+
+def test_a_text_that_another_one_replaced_is_taken_back(visit: Visits, house: House) -> None:
+    paper = house.paper(house.folder("別の版"), "議案.pdf", pdf(*PAGES))
+    tab = open_paper(visit, "議員", paper)
+    note_at(tab, "議案第1号", "甲案で質問する")
+    tab.locator("#side").get_by_text("Saved", exact=True).wait_for(timeout=LATE_MS)
+    tab.evaluate(AWAITED, [paper, LATE_MS, "a text"])
+    other = open_paper(visit, "議員", paper)
+    side = panel(other, "marks")
+    side.get_by_text("甲案で質問する").click()
+    sheet = other.locator("#side[data-panel=mark]")
+    sheet.get_by_label("Note", exact=True).fill("乙案に賛成")
+    tab.wait_for_function("() => document.querySelector('#side textarea').value === '乙案に賛成'", timeout=LATE_MS)
+    sheet.get_by_text("Other versions of the text").click()
+    sheet.get_by_text("甲案で質問する").wait_for(timeout=LATE_MS)
+    sheet.get_by_role("button", name="Use this text").click()
+    tab.wait_for_function("() => document.querySelector('#side textarea').value === '甲案で質問する'", timeout=LATE_MS)
+
+
+def test_a_mark_is_shared_with_a_meeting_and_given_to_its_chair(hall: Hall) -> None:
+    chair, member, clerk = (hall.seat(one).sees(1, hall.budget) for one in (CHAIR, MEMBER, CLERK))
+    await_text(member.tab)
+    side = note_at(member.tab, "予算の第1款", "議場で聞く")
+    side.get_by_role("button", name=t("sees_chair"), exact=True).click()
+    side.get_by_text(t("sees_chair_about", name=NAME)).wait_for()
+    side.get_by_role("button", name=t("share_do")).click()
+    [mark] = await_marks(chair.tab, hall.budget, 1)
+    assert (mark["visibility"], mark["owner"]) == ("collected", MEMBER)
+    assert marks_of(clerk.tab, hall.budget) == []
+    side.get_by_role("button", name=t("sees_meeting"), exact=True).click()
+    side.get_by_role("button", name=t("share_do")).click()
+    await_marks(clerk.tab, hall.budget, 1)
+    side.get_by_role("button", name=t("sees_private"), exact=True).click()
+    await_marks(clerk.tab, hall.budget, 0)
+    await_marks(chair.tab, hall.budget, 0)
+    hall.end()
+
+
+@pytest.mark.parametrize("language", ["ja", "en"])
+def test_no_rule_of_an_accessibility_checker_is_broken(visit: Visits, house: House, axe: str, language: str) -> None:
+    paper = house.paper(house.folder(f"検査 {language}"), "議案.pdf", pdf(*PAGES))
+    tab = visit(
+        "議員", f"#paper={paper}/2", viewport={"width": 820, "height": 1100}, locale="ja-JP" if language == "ja" else "en-GB"
+    )
+    shown(tab, 2)
+    await_text(tab)
+    tab.evaluate(axe)
+    found: dict[str, Any] = {}
+
+    def check(where: str) -> None:
+        found[where] = tab.evaluate(RUN)
+
+    select(tab, "議案第2号")
+    check("bar at words")
+    tab.locator("#wordbar button").nth(0).click()
+    note_at(tab, "予算", "質問する")
+    tab.locator("#side summary").click()
+    check("mark")
+    tab.locator("#side .sharing .choice button").nth(1).click()
+    check("mark that is about to be shared")
+    tab.locator("#side .head button").click()
+    house.ask("POST", f"papers/{paper}/revisions?filename=new.pdf", pdf(PAGES[0], "別のページ", *PAGES[3:]))
+    tab.reload()
+    shown(tab, 2)
+    await_text(tab)
+    tab.evaluate(axe)
+    side = panel(tab, "marks", language)
+    side.locator(".old-page button").first.click()
+    side.locator(".old-page img").first.wait_for()
+    check("list")
+    side.locator("[data-tool=stamp]").click()
+    check("stamps")
+    tab.keyboard.press("Escape")
+    tab.evaluate("document.documentElement.setAttribute('data-night', '')")
+    panel(tab, "marks", language)
+    check("list at night")
+    assert found == dict.fromkeys(found, [])

@@ -9,7 +9,7 @@ from typing import Self
 
 import msgspec
 
-from sidebooks_core.access import audit, sealing, sessions
+from sidebooks_core.access import audit, people, sealing, sessions
 from sidebooks_core.access.accounts import Accounts
 from sidebooks_core.access.audit import Entry, TakenOver
 from sidebooks_core.access.core import Core, Who
@@ -70,8 +70,15 @@ class Access(Accounts, Logins, Guests, Sharing):
         return self._core.known.policy
 
     def name_of(self, principal_id: str) -> str:
-        """What a person is called, or a guest as long as their login lasts; empty for anybody else. Never waits."""
-        return self._core.known.name_of(principal_id)
+        """What a person is called, or a guest as long as their login lasts; empty for anybody else. Raises StorageError.
+
+        It reads for a person who is disabled, and waits for nothing else.
+        """
+        name = self._core.known.name_of(principal_id)
+        if name or principal_id.startswith(GUEST):
+            return name
+        with self._core.database.reading() as reading:
+            return people.shown_name(reading, principal_id)
 
     def ended_guests(self, principal_ids: Iterable[str]) -> list[str]:
         """Those of some ids that are of guests whose login has ended. Raises StorageError.

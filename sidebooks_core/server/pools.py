@@ -30,7 +30,7 @@ THREADS = {
     "uploads": 8,
     "shelf searches": 2,
     "differences": 2,
-    "marks": 4,
+    "marks": 16,
     "exports": 2,
     "feed": 2,
     "meetings": 4,

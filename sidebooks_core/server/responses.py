@@ -28,15 +28,26 @@ def unchanged(tag: str, problems: tuple[str, ...] = (), links: Headers | None = 
 
 
 def json(
-    request: HttpRequest,
-    value: object,
-    media_type: str,
-    cache_control: bytes,
-    more: Headers | None = None,
-    tag: str = "",
+    request: HttpRequest, value: object, media_type: str, cache_control: bytes, more: Headers | None = None
 ) -> HttpResponse:
-    """A value as JSON. more: further headers. tag: see `text`."""
-    return text(request, json_bytes(value), media_type, cache_control, more, tag)
+    """A value as JSON. more: further headers."""
+    return text(request, json_bytes(value), media_type, cache_control, more)
+
+
+def private_json(request: HttpRequest, value: object, media_type: str = JSON, tag: str = "") -> HttpResponse:
+    """A value as JSON that no cache keeps, and no memory of ours either: nobody else asks for it.
+
+    tag: the ETag, if the value has the time in it. Empty: the digest of the text.
+    """
+    body = json_bytes(value)
+    tag = tag or hashlib.blake2b(body, digest_size=16).hexdigest()
+    own = headers.text(tag, headers.NO_STORE, [])
+    if request.has_etag(tag):
+        return HttpResponse(304, headers=own)
+    if len(body) > COMPRESSED_FROM_BYTES and "gzip" in request.header(b"accept-encoding"):
+        body = compression.compressed_once(body)
+        own.append((b"content-encoding", b"gzip"))
+    return HttpResponse(200, body, [(b"content-type", media_type.encode()), *own])
 
 
 def created(request: HttpRequest, value: object, address: str) -> HttpResponse:
@@ -45,21 +56,15 @@ def created(request: HttpRequest, value: object, address: str) -> HttpResponse:
     return HttpResponse(201, json_bytes(value), own)
 
 
-def text(
-    request: HttpRequest, body: bytes, media_type: str, cache_control: bytes, more: Headers | None = None, tag: str = ""
-) -> HttpResponse:
-    """Text, compressed for clients that accept gzip; 304 for those that have it. more: further headers.
-
-    tag: the ETag, of what stands for the text, as it has the time in it. Empty: the digest of the text.
-    """
-    digest = hashlib.blake2b(body, digest_size=16).hexdigest()
-    tag = tag or digest
+def text(request: HttpRequest, body: bytes, media_type: str, cache_control: bytes, more: Headers | None = None) -> HttpResponse:
+    """Text, compressed for clients that accept gzip; 304 for those that have it. more: further headers."""
+    tag = hashlib.blake2b(body, digest_size=16).hexdigest()
     own = headers.text(tag, cache_control, more or [])
     if request.has_etag(tag):
         return HttpResponse(304, headers=own)
     is_worthwhile = len(body) > COMPRESSED_FROM_BYTES and media_type not in COMPRESSED_ALREADY
     if is_worthwhile and "gzip" in request.header(b"accept-encoding"):
-        body = compression.shared.get(digest, body)
+        body = compression.shared.get(tag, body)
         own.append((b"content-encoding", b"gzip"))
     return HttpResponse(200, body, [(b"content-type", media_type.encode()), *own])
 

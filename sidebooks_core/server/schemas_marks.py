@@ -136,6 +136,8 @@ class DestroyedMarks(Struct):
     papers: int
     """That the folder and those in it hold."""
     marks: int
+    is_in_log: bool
+    """The log of the database still has something of them, as somebody reads just now. It is cut soon."""
 
 
 class MarksEvent(Struct):

@@ -95,7 +95,7 @@ async def as_annotations(parts: ServerParts, request: HttpRequest) -> HttpRespon
         canvases = {page: _canvas(request.base, document, page, has_file=True) for page in pages}
         names = names_of(parts, request, marks)
         told = annotation_page(f"{request.base}/papers/{of.id}/marks.json", shown, canvases, names, for_iiif=False)
-        return responses.json(request, told, responses.JSON_LD.format(W3C_CONTEXT), headers.NO_STORE)
+        return responses.private_json(request, told, responses.JSON_LD.format(W3C_CONTEXT))
 
     return await parts.pools.run("exports", made)
 
@@ -120,7 +120,7 @@ async def of_canvas(parts: ServerParts, request: HttpRequest) -> HttpResponse:
         canvases = {page: _canvas(request.base, document, page, has_file=False)}
         address, names = presentation.marks_address(request.base, document, page), names_of(parts, request, marks)
         told = annotation_page(address, shown, canvases, names, for_iiif=True)
-        return responses.json(request, told, responses.JSON_LD.format(presentation.PRESENTATION_CONTEXT), headers.NO_STORE)
+        return responses.private_json(request, told, responses.JSON_LD.format(presentation.PRESENTATION_CONTEXT))
 
     return await parts.pools.run("exports", made)
 

@@ -14,6 +14,7 @@ from sidebooks_core.access.policy import Limits
 from sidebooks_core.marks.model import DeviceId, Mark
 from sidebooks_core.marks.visibility import MarkReader
 from sidebooks_core.server import headers, responses
+from sidebooks_core.server.gate import AT_THE_TOP
 from sidebooks_core.server.handlers.papers import still
 from sidebooks_core.server.handlers.shelf import person_of, required_folder_id, who_of, whole
 from sidebooks_core.server.http import HttpRequest, HttpResponse
@@ -63,7 +64,7 @@ async def of_paper(parts: ServerParts, request: HttpRequest) -> HttpResponse:
         found = store.read(of.id, reader, since, device=device)
         seen = entries(parts, person, readable(found.marks, request))
         told = PaperMarkList(found.seq, found.server_ms, found.is_whole, seen, list(found.gone))
-        return responses.json(request, told, responses.JSON, headers.NO_STORE, tag=tag)
+        return responses.private_json(request, told, tag=tag)
 
     return await parts.pools.run("marks", made)
 
@@ -101,7 +102,7 @@ async def lost_texts(parts: ServerParts, request: HttpRequest) -> HttpResponse:
     def made() -> HttpResponse:
         found = shelf.mark_store.lost_texts(still(parts, request).id, mark_id, person)
         told = LostTextList([LostTextEntry(one.text, one.stamp, one.lost_s) for one in found])
-        return responses.json(request, told, responses.JSON, headers.NO_STORE)
+        return responses.private_json(request, told)
 
     return await parts.pools.run("marks", made)
 
@@ -118,8 +119,8 @@ async def search(parts: ServerParts, request: HttpRequest) -> HttpResponse:
             paper = next((at.paper for at in standings if at.paper is not None), None)
             if paper is not None and parts.gate.sees(request.principal, Operation.KEEP_MARKS, standings):
                 (mark,) = entries(parts, person, [one.mark])
-                listed.append(FoundMarkEntry(paper.id, paper.name, paper.folder or "top", mark))
-        return responses.json(request, FoundMarkList(query, listed), responses.JSON, headers.NO_STORE)
+                listed.append(FoundMarkEntry(paper.id, paper.name, paper.folder or AT_THE_TOP, mark))
+        return responses.private_json(request, FoundMarkList(query, listed))
 
     return await parts.pools.run("marks", made)
 
@@ -136,9 +137,9 @@ async def destroy(parts: ServerParts, request: HttpRequest) -> HttpResponse:
     def made() -> HttpResponse:
         found = standing.papers_within(shelf.database, folder)
         note(f"destroys the marks of {len(found)} papers")
-        count = shelf.mark_store.destroy(found, who_of(request).name).marks
-        note(f"destroyed {count} marks")
-        told = DestroyedMarks(len(found), count)
+        done = shelf.mark_store.destroy(found, who_of(request).name)
+        note(f"destroyed {done.marks} marks")
+        told = DestroyedMarks(len(found), done.marks, done.is_in_log)
         return HttpResponse(200, json_bytes(told), headers.momentary(responses.JSON))
 
     return await parts.pools.run("marks", made)

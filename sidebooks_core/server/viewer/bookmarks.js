@@ -33,7 +33,11 @@ function keep(book, pages) {
 /** The pages with a bookmark that this device keeps by itself, in order. @param {string} key */
 export const bookmarksOf = (key) => read(key).sort((a, b) => a - b);
 
-/** The bookmarks of a paper that are marks; null: it is no paper, or its marks are not here yet. @param {Reader} reader @returns {PlacedMark[] | null} */
+/**
+ * The bookmarks of a paper that are marks; null: it is no paper, or its marks are not here yet.
+ * @param {Reader} reader
+ * @returns {PlacedMark[] | null}
+ */
 function marksOf(reader) {
   const desk = deskFor(reader);
   return desk?.book.paper ? desk.marks.all().filter((one) => one.isMine && one.mark.body?.kind === "bookmark") : null;
@@ -46,7 +50,12 @@ export function markedPages(reader) {
 }
 
 /** Whether the page that is read has one. @param {Reader} reader */
-export const isMarked = (reader) => markedPages(reader).some((page) => reader.spread.includes(page));
+export function isMarked(reader) {
+  const { spread } = reader;
+  const desk = deskFor(reader);
+  return read(reader.book.key).some((page) => spread.includes(page)) || Boolean(desk?.book.paper
+    && spread.some((page) => desk.marks.of(page).some((one) => one.isMine && one.mark.body?.kind === "bookmark")));
+}
 
 /** Put a bookmark on the page that is read, or take it away. Returns whether there is one now. @param {Reader} reader */
 export function toggleBookmark(reader) {

@@ -29,6 +29,19 @@ export function samplesOf(event) {
   return all.length ? all : [event];
 }
 
+/**
+ * Points on the way of an eraser, so close that no line lies between two. Pure.
+ * @param {Sample[]} samples
+ * @param {number} radius_pt
+ */
+export function alongOf(samples, radius_pt) {
+  return samples.flatMap(([x, y], index) => {
+    const [x0, y0] = samples[Math.max(0, index - 1)];
+    const count = Math.max(1, Math.ceil(Math.hypot(x - x0, y - y0) / radius_pt));
+    return Array.from({ length: count }, (_, at) => [x0 + ((x - x0) * (at + 1)) / count, y0 + ((y - y0) * (at + 1)) / count]);
+  });
+}
+
 /** @type {(value: number, parts: number) => number} */
 const rounded = (value, parts) => Math.round(value * parts) / parts;
 
@@ -45,6 +58,8 @@ export class Drawing {
   #ground = h("div", { class: "drawing" });
   /** @type {Hands} */
   #hands = noHands(attempt(() => sessionStorage.getItem(PEN_SEEN), null) !== null);
+  /** As they were before the one that is lifted at this moment: what it means is judged by them. @type {Hands | null} */
+  #before = null;
   /** @type {Set<string> | null} */
   #erased = null;
   /** @type {AbortController | null} */
@@ -89,7 +104,7 @@ export class Drawing {
     this.#ground.addEventListener("contextmenu", (event) => event.preventDefault(), { signal });
     reader.addEventListener("meant", (event) => {
       const { effect, by } = /** @type {CustomEvent<{effect: string, by: "fingers" | "wheel"}>} */ (event).detail;
-      if (!mayMean(this.#hands, effect, by)) event.preventDefault();
+      if (!mayMean(this.#before ?? this.#hands, effect, by)) event.preventDefault();
     }, { signal });
     for (const name of ["moving", "refitted", "closed"]) reader.addEventListener(name, () => this.#finish(), { signal });
     addEventListener("pagehide", () => this.#finish(), { signal });
@@ -144,11 +159,17 @@ export class Drawing {
   }
 
   /** @param {PointerEvent} event */
-  #up(event) { this.#take(wentUp(this.#hands, event.pointerId), event); }
+  #up(event) {
+    const before = this.#hands;
+    this.#take(wentUp(before, event.pointerId), event);
+    this.#before = before;
+    setTimeout(() => { if (this.#before === before) this.#before = null; }, 0);
+  }
 
   /** @param {Handled} handled @param {PointerEvent} event */
   #take({ hands, act, isAlone }, event) {
     this.#hands = hands;
+    this.#before = null;
     if (isAlone) event.stopImmediatePropagation();
     this.#act(act, event);
   }
@@ -245,10 +266,12 @@ export class Drawing {
     const { page, frame, view } = this.#live;
     const radius_pt = (ERASER_PX * view.ratio) / frame.box.scale;
     const before = erased.size;
+    const last = this.#live.samples[this.#live.samples.length - 1];
+    const way = alongOf(last ? [last, ...samples] : samples, radius_pt);
     for (const { mark, isMine } of layer.shown(page)) {
       if (!isMine || mark.body?.kind !== "ink" || erased.has(mark.id)) continue;
       const { body } = mark;
-      if (samples.some(([x, y]) => kindOf(body)?.hits(body, x, y, radius_pt))) erased.add(mark.id);
+      if (way.some(([x, y]) => kindOf(body)?.hits(body, x, y, radius_pt))) erased.add(mark.id);
     }
     if (erased.size > before) layer.veil([...erased]);
   }

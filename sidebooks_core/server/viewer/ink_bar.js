@@ -5,6 +5,7 @@
 
 import { button, h, icon } from "./elements.js";
 import { MARKERS, PENS, WIDTHS } from "./ink_tools.js";
+import { toolButtons } from "./marks_choice.js";
 import { t } from "./words.js";
 
 /** @type {[name: import("./ink_tools.js").ToolName, image: IconName][]} */
@@ -18,7 +19,8 @@ const TOOLS = [["pen", "pen"], ["marker", "marker"], ["eraser", "eraser"]];
 export function makeInkBar(drawing, leave) {
   const bar = h("div", { id: "inkbar", role: "toolbar" });
   let isLow = false;
-  const told = h("p", { class: "unseen", role: "status" });
+  const told = h("p", { class: "told waiting", role: "status", hidden: true });
+  const state = { undo: h("button"), redo: h("button") };
 
   /** @param {string} text @param {boolean} isChosen @param {() => void} does @param {Node} sign @param {string} id */
   const choice = (text, isChosen, does, sign, id) => h("button", {
@@ -55,31 +57,39 @@ export function makeInkBar(drawing, leave) {
       drawing.show(!isShown);
       audience.app.extras?.say(t(isShown ? "ink_shown_ends" : "ink_shown_told"));
     };
-    return [h("div", {}, choice(t("ink_show"), isShown, turn, icon("pointer"), "show"))];
+    return [h("div", {}, choice(t("ink_show"), isShown, turn, icon("eye"), "show"))];
   }
 
   function fill() {
     const focused = document.activeElement instanceof HTMLElement && bar.contains(document.activeElement)
       ? document.activeElement.dataset.ink : undefined;
-    const { marks } = drawing.marking;
     const act = (/** @type {IconName} */ image, /** @type {string} */ text, /** @type {() => void} */ does, /** @type {string} */ id) => (
       button(image, t(text), does, { class: "tool", "data-ink": id }));
-    const undo = act("back", "ink_undo", () => drawing.marking.undo(), "undo");
-    const redo = act("forth", "ink_redo", () => drawing.marking.redo(), "redo");
-    undo.disabled = !marks?.canUndo;
-    redo.disabled = !marks?.canRedo;
+    state.undo = act("back", "ink_undo", () => drawing.marking.undo(), "undo");
+    state.redo = act("forth", "ink_redo", () => drawing.marking.redo(), "redo");
     bar.setAttribute("aria-label", t("draw"));
     bar.replaceChildren(
       h("div", { role: "group", "aria-label": t("tools") }, TOOLS.map(([name, image]) => (
         choice(t(`ink_${name}`), drawing.choice.tool === name, () => drawing.choose({ tool: name }), icon(image), name)))),
       ...details(), ...sharing(),
-      h("div", { class: "last" }, undo, redo, act(isLow ? "up" : "down", isLow ? "ink_up" : "ink_down", move, "move"), act("done", "ink_done", leave, "done")), told,
+      h("div", { role: "group", "aria-label": t("marks_here") }, toolButtons(drawing.marking.app, leave, { class: "tool" })),
+      h("div", { class: "last" }, state.undo, state.redo, act(isLow ? "up" : "down", isLow ? "ink_up" : "ink_down", move, "move"), act("done", "ink_done", leave, "done")), told,
     );
-    told.textContent = savedText(marks);
+    update();
     /** @type {HTMLElement | null} */
     const again = focused ? bar.querySelector(`[data-ink="${focused}"]:not(:disabled)`) : null;
     if (again) again.focus({ preventScroll: true });
     else if (focused) drawing.reader.stage.focus({ preventScroll: true });
+  }
+
+  /* The marks have changed: buttons stay, since one of them may be pressed at this moment. */
+  function update() {
+    const { marks } = drawing.marking;
+    state.undo.disabled = !marks?.canUndo;
+    state.redo.disabled = !marks?.canRedo;
+    const text = savedText(marks);
+    if (told.textContent !== text) told.textContent = text;
+    told.hidden = !text;
   }
 
   /* What lies under the bar can be written on, too. */
@@ -91,7 +101,7 @@ export function makeInkBar(drawing, leave) {
 
   drawing.onchange = fill;
   fill();
-  return { element: bar, fill, end() { drawing.onchange = () => {}; bar.remove(); } };
+  return { element: bar, fill, update, end() { drawing.onchange = () => {}; bar.remove(); } };
 }
 
 /** What is to be said of marks that are only here. @param {import("./marks_store.js").PageMarks | null} marks */

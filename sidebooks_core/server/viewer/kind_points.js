@@ -63,7 +63,8 @@ export const stamp = {
     const [x0, y0, x1, y1] = stampBox(body);
     const size = body.height_pt;
     context.save();
-    Object.assign(context, { strokeStyle: body.colour, fillStyle: body.colour, lineWidth: Math.max(1.5 / scale, size * LINE_SHARE), lineJoin: "round" });
+    const lineWidth = Math.max(1.5 / scale, size * LINE_SHARE);
+    Object.assign(context, { strokeStyle: body.colour, fillStyle: body.colour, lineWidth, lineJoin: "round" });
     context.strokeRect(x0, y0, x1 - x0, y1 - y0);
     Object.assign(context, { font: `bold ${size}px ${STAMP_FONT}`, textAlign: "center", textBaseline: "middle" });
     context.fillText(body.text, (x0 + x1) / 2, (y0 + y1) / 2, x1 - x0 - size * PAD_SHARE);

@@ -23,7 +23,7 @@ const CLOCK = "sidebooks clock"; // what the server's clock was ahead at the las
 const PERSON = "sidebooks person"; // left_off.js
 
 /** @param {string} base of the library: other servers at this origin keep theirs apart */
-export const diskOf = (base) => new MarksDisk(`sidebooks marks${base && ` ${base}`}`);
+export const diskOf = (base) => new MarksDisk(`sidebooks${base && ` ${base}`}`);
 
 /** This device, as stamps name it. */
 function deviceId() {
@@ -95,8 +95,8 @@ export class Marking {
     return () => { this.#listeners.delete(listener); };
   }
 
-  /** The marks of a paper changed, as the server tells. @param {string} paper */
-  heard(paper) { if (this.reader.state.book?.paper?.id === paper) this.marks?.read(); }
+  /** The marks of a paper changed, as the server tells; empty: of any paper. @param {string} paper */
+  heard(paper) { if (!paper || this.reader.state.book?.paper?.id === paper) this.marks?.read(); }
 
   /** There is a connection again. */
   again() { this.marks?.read(); }
@@ -151,7 +151,8 @@ export class Marking {
 
   /** @param {MarksChange | null} change */
   #tell(change) {
-    this.#bar?.fill();
+    if (change) this.#bar?.update();
+    else this.#bar?.fill();
     if (change) this.app.meeting?.strokes.arrived(change.added);
     for (const listener of this.#listeners) listener(change);
   }

@@ -11,15 +11,15 @@ import { Desk } from "./marks_desk.js";
 import { isPainted } from "./marks_groups.js";
 import { speakAlsoOf } from "./matters.js";
 
-/** @type {Promise<unknown> | null} */
+/** @type {Promise<() => void> | null} */
 let ready = null;
 
-/** Words and style of marks, and what is there once. @param {FullApp} app */
+/** Words and style of marks, and the bar at selected words. Gives what looks anew whether words are selected. @param {FullApp} app */
 function prepare(app) {
   ready ||= (async () => {
     document.head.append(h("link", { rel: "stylesheet", href: "viewer/marks.css" }));
     await speakAlsoOf("notes");
-    addSelectionBar(app);
+    return addSelectionBar(app);
   })().catch((error) => {
     ready = null;
     throw error;
@@ -35,7 +35,7 @@ function prepare(app) {
 export async function openMarks(app, marking) {
   const { reader } = marking;
   const { book } = reader.state;
-  await Promise.all([prepare(app), marking.opening]);
+  const [look] = await Promise.all([prepare(app), marking.opening]);
   const { marks } = marking;
   if (!marks || reader.state.book !== book || deskFor(reader)) return;
   const desk = new Desk(app, reader, marks);
@@ -45,5 +45,6 @@ export async function openMarks(app, marking) {
     unsubscribe();
     desk.close();
   });
+  look(); // somebody may have selected words before their desk was there
   await becomeMarks(app.library, desk);
 }

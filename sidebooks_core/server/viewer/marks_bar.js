@@ -10,11 +10,12 @@ import { t } from "./words.js";
 
 const AWAY_PX = 14; // from the selection: on a tablet its handles are there
 
-/** @param {FullApp} app */
+/** Gives what looks anew whether something is selected. @param {FullApp} app @returns {() => void} */
 export function addSelectionBar(app) {
   /** @type {Reader | null} */
   let reader = null;
   let isDown = false;
+  let frame = 0;
   /** @param {() => unknown} does */
   const once = (does) => async () => {
     try {
@@ -55,7 +56,8 @@ export function addSelectionBar(app) {
 
   function fill() {
     bar.setAttribute("aria-label", t("selection_tools"));
-    bar.replaceChildren(button("marker", t("do_highlight"), mark("highlight")), button("underline", t("do_underline"), mark("underline")),
+    bar.replaceChildren(
+      button("highlight", t("do_highlight"), mark("highlight")), button("underline", t("do_underline"), mark("underline")),
       button("note", t("do_note"), write), button("copy", t("copy_text"), copy));
   }
 
@@ -71,9 +73,10 @@ export function addSelectionBar(app) {
   }
 
   function look() {
+    frame = 0;
     const selection = document.getSelection();
-    const found = app.extras.readers.find((one) => one.state.book && deskFor(one) && selectedIn(one).length);
-    if (!found || !selection || isDown) {
+    const found = isDown || !selection || selection.isCollapsed ? undefined : app.extras.readers.find((one) => one.state.book && deskFor(one) && selectedIn(one).length);
+    if (!found || !selection) {
       if (!bar.contains(document.activeElement)) bar.hidden = true;
       return;
     }
@@ -82,8 +85,12 @@ export function addSelectionBar(app) {
     bar.hidden = false;
     place(selection.getRangeAt(0));
   }
-  document.addEventListener("selectionchange", look);
-  document.addEventListener("pointerdown", (event) => { isDown = event.pointerType === "mouse" && !bar.contains(/** @type {Node} */ (event.target)); }, true);
-  for (const name of ["pointerup", "pointercancel"]) document.addEventListener(name, () => { isDown = false; setTimeout(look); }, true);
-  addEventListener("resize", look);
+  const soon = () => { frame ||= requestAnimationFrame(look); };
+  document.addEventListener("selectionchange", soon);
+  document.addEventListener("pointerdown", (event) => {
+    isDown = event.pointerType === "mouse" && event.target instanceof Node && !bar.contains(event.target);
+  }, true);
+  for (const name of ["pointerup", "pointercancel"]) document.addEventListener(name, () => { isDown = false; soon(); }, true);
+  addEventListener("resize", soon);
+  return soon;
 }

@@ -38,7 +38,7 @@ export function colourButtons(kind, present, chosen) {
   if (!palette) return null;
   const buttons = palette.map(([colour, name]) => {
     const swatch = h("span", { class: "swatch", "aria-hidden": "true" });
-    swatch.style.background = colour; // as a property: the policy forbids style attributes
+    swatch.style.background = colour;
     return h("button", { type: "button", "data-colour": colour, "aria-pressed": String(colour === present), onclick: () => {
       write(keyOf(kind), colour);
       for (const one of buttons) one.setAttribute("aria-pressed", String(one.dataset.colour === colour));

@@ -12,6 +12,7 @@ import { piecesBetween, quadOf, quoteOf } from "./marks_words.js";
 import { pointUnder } from "./rectangles.js";
 
 const REACH_PX = 8; // of CSS: a finger is no needle
+const STAMP_PT = 22; // height of its letters
 const SIGN_PX = 9;
 const WARNING = "#b45309";
 const CHOSEN = "#0b5d43";
@@ -33,10 +34,11 @@ export class Desk {
     this.marks = marks;
     this.book = reader.book;
     setDesk(reader, this);
+    reader.stage.dataset.marks = "here";
     const { signal } = this.#ending;
     reader.layers.push(this.#layer);
     const unsubscribe = marks.subscribe(({ added, removed, isPlaced }) => {
-      reader.paint();
+      if (isPlaced || [...added, ...removed].some(isOurs)) reader.paint();
       if (isPlaced || [...added, ...removed].some((one) => one.mark.body?.kind === "bookmark")) app.extras.bars.show();
     });
     signal.addEventListener("abort", unsubscribe);
@@ -54,14 +56,20 @@ export class Desk {
     this.#ending.abort();
     this.reader.layers = this.reader.layers.filter((one) => one !== this.#layer);
     setDesk(this.reader, null);
+    delete this.reader.stage.dataset.marks;
     if (this.reader.state.book) this.reader.paint();
   }
 
-  /** Look at a mark: what it is, and what can be done with it. @param {string} id @param {import("./marks_sheet.js").Why} why */
-  async show(id, why = "look") {
+  /**
+   * Look at a mark: what it is, and what can be done with it.
+   * @param {string} id
+   * @param {import("./marks_sheet.js").Why} why
+   * @param {string[]} ids of all handwriting that it stands for
+   */
+  async show(id, why = "look", ids = [id]) {
     this.choose(id);
     const { showMark } = await import("./marks_sheet.js");
-    await showMark(this.app, id, why);
+    await showMark(this.app, id, why, ids);
   }
 
   /** @param {string} id "": none */
@@ -90,7 +98,7 @@ export class Desk {
     const [x, y] = found.point_pt;
     const box = this.reader.boxes().find((one) => one.page === found.page);
     const radius_pt = REACH_PX * this.reader.view().ratio / ((box?.scale || 1) * this.reader.state.zoom);
-    const hits = this.marks.of(found.page).filter((one) => isPainted(one) && isOurs(one) && kindOf(one.mark.body)?.hits(one.mark.body, x, y, radius_pt));
+    const hits = this.#shown(found.page).filter(({ mark: { body } }) => kindOf(body)?.hits(body, x, y, radius_pt));
     return hits.sort((one, other) => areaOf(one) - areaOf(other))[0] || null;
   }
 
@@ -106,7 +114,11 @@ export class Desk {
     });
   }
 
-  /** @param {"highlight" | "underline"} kind @param {ReturnType<typeof piecesBetween>} pieces @returns {{body: HighlightBody, quote: string} | null} */
+  /**
+   * @param {"highlight" | "underline"} kind
+   * @param {ReturnType<typeof piecesBetween>} pieces
+   * @returns {{body: HighlightBody, quote: string} | null} null: there are no words
+   */
   wordsBody(kind, pieces) {
     return pieces.length ? { body: { kind, quads: pieces.map(quadOf), colour: colourFor(kind), text: "" }, quote: quoteOf(pieces) } : null;
   }
@@ -117,15 +129,22 @@ export class Desk {
     await this.show(id, "new");
   }
 
+  /** Those that are painted on a page. @param {number} page */
+  #shown(page) { return this.marks.of(page).filter((one) => isPainted(one) && isOurs(one)); }
+
+  /** @param {number} page @param {number} x_pt of its middle @param {number} y_pt @param {string} text */
+  addStamp(page, x_pt, y_pt, text) {
+    this.marks.add(page, { kind: "stamp", x_pt, y_pt, height_pt: STAMP_PT, text, colour: colourFor("stamp") });
+  }
+
   /** @type {Layer} */
   #layer = (context, { page, box }) => {
-    const all = this.marks.of(page).filter((one) => isPainted(one) && isOurs(one));
+    const all = this.#shown(page);
     const { ratio } = this.reader.view();
     context.save();
     context.translate(box.x, box.y);
     context.scale(box.scale, box.scale);
-    const inOrder = [...all.filter(({ mark }) => mark.body && "quads" in mark.body), ...all.filter(({ mark }) => !(mark.body && "quads" in mark.body))];
-    for (const { mark: { body } } of inOrder) kindOf(body)?.paint(context, body, box.scale);
+    for (const { mark: { body } } of [...all.filter(isOfWords), ...all.filter((one) => !isOfWords(one))]) kindOf(body)?.paint(context, body, box.scale);
     if (this.draft?.page === page) kindOf(this.draft.body)?.paint(context, this.draft.body, box.scale);
     for (const one of all) {
       const edge = boxOf(one);
@@ -140,6 +159,9 @@ export class Desk {
 /** Ink has a layer of its own. @param {PlacedMark} placed */
 const isOurs = ({ mark }) => mark.body?.kind !== "ink";
 
+/** What lies behind words is painted first. @param {PlacedMark} placed */
+const isOfWords = ({ mark: { body } }) => body !== null && "quads" in body;
+
 /** @param {{mark: Mark}} placed @returns {Corners | null} */
 const boxOf = ({ mark: { body } }) => kindOf(body)?.box(body) ?? null;
 
@@ -149,7 +171,12 @@ function areaOf(placed) {
   return (x1 - x0) * (y1 - y0);
 }
 
-/** The page under a mark is another one than it was: a triangle at its corner. @param {CanvasRenderingContext2D} context @param {Corners} box @param {number} side */
+/**
+ * The page under a mark is another one than it was: a triangle at its corner.
+ * @param {CanvasRenderingContext2D} context
+ * @param {Corners} box
+ * @param {number} side
+ */
 function paintSign(context, [, y0, x1], side) {
   context.beginPath();
   context.moveTo(x1, y0 - side);

@@ -5,7 +5,10 @@
 import { write } from "./keeping.js";
 import { read } from "./storage.js";
 
-/** mine; shared: others let whoever reads here see them; collected: others gave them to whoever presides. @typedef {"mine" | "shared" | "collected"} Group */
+/**
+ * shared: others let whoever reads here see them; collected: others gave them to whoever presides.
+ * @typedef {"mine" | "shared" | "collected"} Group
+ */
 
 /** @type {readonly Group[]} */
 export const GROUPS = ["mine", "shared", "collected"];
@@ -14,15 +17,20 @@ const HIDDEN = "sidebooks marks hidden";
 /** @param {PlacedMark} placed @returns {Group} */
 export const groupOf = ({ isMine, mark }) => (isMine ? "mine" : mark.visibility === "collected" ? "collected" : "shared");
 
-const hidden = () => (read(HIDDEN) || "").split(" ");
+/** The groups that are hidden: it is asked for each mark and frame. @type {Set<string> | null} */
+let hidden = null;
 
 /** @param {Group} group */
-export const isGroupShown = (group) => !hidden().includes(group);
+export function isGroupShown(group) {
+  hidden ??= new Set((read(HIDDEN) || "").split(" "));
+  return !hidden.has(group);
+}
 
 /** @param {Group} group @param {boolean} isShown */
 export function showGroup(group, isShown) {
-  const others = hidden().filter((one) => one && one !== group);
-  write(HIDDEN, (isShown ? others : [...others, group]).join(" "));
+  const others = GROUPS.filter((one) => one !== group && !isGroupShown(one));
+  hidden = new Set(isShown ? others : [...others, group]);
+  write(HIDDEN, [...hidden].join(" "));
 }
 
 /**
@@ -48,7 +56,7 @@ export function hasWords(placed, query) {
 
 /**
  * A row of the list: a mark, or all handwriting of one page by one hand.
- * @typedef {{placed: PlacedMark, count: number}} Row
+ * @typedef {{placed: PlacedMark, ids: string[]}} Row ids: of all its marks
  */
 
 /** Where a mark stands on its page, from its top. @param {PlacedMark} placed */
@@ -69,11 +77,12 @@ export function rowsOf(all) {
   /** @type {Row[]} */
   const rows = [];
   for (const placed of all) {
-    if (placed.mark.body?.kind !== "ink") { rows.push({ placed, count: 1 }); continue; }
-    const key = `${placed.page} ${placed.page ? "" : placed.mark.anchor.page} ${placed.kind} ${groupOf(placed)} ${placed.mark.owner}`;
+    if (placed.mark.body?.kind !== "ink") { rows.push({ placed, ids: [placed.mark.id] }); continue; }
+    const { anchor, owner, visibility, meeting } = placed.mark;
+    const key = [placed.page ?? `gone ${anchor.page}`, placed.kind, placed.isMine, owner, visibility, meeting].join(" ");
     const there = inks.get(key);
-    if (there) { there.count += 1; continue; }
-    const row = { placed, count: 1 };
+    if (there) { there.ids.push(placed.mark.id); continue; }
+    const row = { placed, ids: [placed.mark.id] };
     inks.set(key, row);
     rows.push(row);
   }

@@ -114,9 +114,12 @@ export class MarksLayer {
   }
 
   /** The marks of a page that are shown, in the order in which they are painted. @param {number} page @returns {PlacedMark[]} */
-  shown(page) {
-    const all = this.#marks?.of(page) || [];
-    return all.filter((one) => one.mark.body?.kind === "ink" && !(one.mark.is_of_file && one.kind === "exact") && !this.#veiled.has(one.mark.id) && this.#filter(one));
+  shown(page) { return (this.#marks?.of(page) || []).filter((one) => this.#isShown(one)); }
+
+  /** @param {PlacedMark} placed */
+  #isShown(placed) {
+    const { mark, kind } = placed;
+    return mark.body?.kind === "ink" && !(mark.is_of_file && kind === "exact") && !this.#veiled.has(mark.id) && this.#filter(placed);
   }
 
   /**
@@ -291,11 +294,16 @@ export class MarksLayer {
     if (!touched.length) return;
     for (const one of touched) if (one.page) this.#coming.delete(one.page);
     const isNew = this.#lies.some(({ page }) => !this.#bitmaps.has(page) && touched.some((one) => one.page === page));
-    if (isNew || this.canvas.hidden) { this.#compose(); return; }
+    const isOver = this.#lies.some(({ page }) => this.#bitmaps.has(page) && !this.shown(page).length);
+    if (isNew || isOver || this.canvas.hidden) {
+      for (const one of touched) if (one.page) this.#bitmaps.delete(one.page);
+      this.#compose();
+      return;
+    }
     if (removed.length) { this.#repaintBoxes(touched); return; }
     for (const one of added) {
       const bitmap = one.page && this.#bitmaps.get(one.page);
-      if (!bitmap || !this.shown(one.page || 0).includes(one)) continue;
+      if (!bitmap || !this.#isShown(one)) continue;
       if (bitmap.left.length) { bitmap.left.push(one); continue; }
       paintMark(bitmap, one.mark);
       this.#show(one);

@@ -3,7 +3,7 @@
 /** @import { FullApp, Reader } from "./types" */
 /** @import { Tool } from "./marks_tools.js" */
 
-import { button, h, need } from "./elements.js";
+import { button, h, icon, need } from "./elements.js";
 import { pointUnder } from "./rectangles.js";
 import { t } from "./words.js";
 
@@ -46,8 +46,12 @@ export function useTool(app, tool, about, { isOnce = false, tools = [] } = {}) {
     if (hadFocus) stage.focus({ preventScroll: true });
   };
   endPresent = end;
+  const lift = button("up", t("move_up"), () => { // what lies under the bar can be marked, too
+    const isHigh = bar.classList.toggle("high");
+    lift.replaceChildren(icon(isHigh ? "down" : "up"), h("span", {}, t(isHigh ? "move_down" : "move_up")));
+  });
   const bar = h("div", { id: "toolbar-marks", role: "toolbar", "aria-label": about },
-    h("span", { role: "status", class: "grow" }, about), tools, button("done", t("tool_done"), end, { class: "main" }));
+    h("span", { role: "status", class: "about" }, about), tools, lift, button("done", t("tool_done"), end, { class: "main" }));
   need("panes").append(bar);
   stage.classList.add("marking");
   document.getSelection()?.removeAllRanges();
@@ -84,15 +88,15 @@ export function useTool(app, tool, about, { isOnce = false, tools = [] } = {}) {
     if (at) tool.move(at);
   });
   /** @param {PointerEvent} event @param {boolean} isGiven */
-  const lift = (event, isGiven) => {
+  const goUp = (event, isGiven) => {
     down.delete(event.pointerId);
     if (event.pointerId !== used) return;
     used = -1;
     if (!isGiven || (tool.isOfPoint && isFar)) { tool.cancel(); return; }
     Promise.resolve(tool.up()).then(() => { if (isOnce) end(); }, fail);
   };
-  on("pointerup", (event) => lift(event, true));
-  on("pointercancel", (event) => lift(event, !tool.isOfPoint));
+  on("pointerup", (event) => goUp(event, true));
+  on("pointercancel", (event) => goUp(event, !tool.isOfPoint));
   stage.addEventListener("touchmove", (event) => { if (event.cancelable) event.preventDefault(); }, { passive: false, signal });
   reader.addEventListener("meant", (event) => {
     const { effect, by } = /** @type {CustomEvent<{effect: string, by: string}>} */ (event).detail;

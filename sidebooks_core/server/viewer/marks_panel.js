@@ -6,7 +6,9 @@
 
 import { button, h, icon, searchField } from "./elements.js";
 import { deskFor } from "./desks.js";
+import { toolButtons } from "./marks_choice.js";
 import { GROUPS, groupOf, hasWords, isGroupShown, rowsOf, showGroup, textOf } from "./marks_groups.js";
+import { marksAddress, mayExport } from "./marks_files.js";
 import { oldPage } from "./marks_old.js";
 import { kindName } from "./marks_sheet.js";
 import { snippet } from "./snippet.js";
@@ -21,7 +23,7 @@ export const title = "my_marks";
 const wanted = { group: "", query: "" };
 
 /** @type {{[kind: string]: import("./elements.js").IconName}} */
-const SIGNS = { ink: "pen", highlight: "marker", underline: "underline", note: "note", stamp: "stamp", bookmark: "bookmark" };
+const SIGNS = { ink: "pen", highlight: "highlight", underline: "underline", note: "note", stamp: "stamp", bookmark: "bookmark" };
 
 /** Fill the panel. @param {FullApp} app @param {HTMLElement} body @returns {CleanUp | null} */
 export function fill(app, body) {
@@ -43,6 +45,7 @@ export function fill(app, body) {
   } });
   const filter = h("div", { class: "choice", role: "group", "aria-label": t("marks_filter") });
   const shown = h("fieldset", { class: "shown" });
+  const tools = toolButtons(app, () => app.extras.panels.chosen());
   const add = button("note", t("marks_add_note"), () => { noteHere(desk).catch((error) => app.extras.fail(error)); });
 
   const show = () => {
@@ -58,7 +61,7 @@ export function fill(app, body) {
     refill(list, sections(app, desk, rows.slice(0, most)));
     further.hidden = rows.length <= most;
   };
-  body.append(h("div", { class: "buttons" }, add), search, filter, told, list, further, shown, exported(app, desk) || "");
+  body.append(h("div", { class: "buttons tools" }, tools, add), search, filter, told, list, further, shown, exported(app, desk) || "");
   show();
   const unsubscribe = desk.marks.subscribe(show);
   return unsubscribe;
@@ -81,8 +84,10 @@ function fillFilter(filter, groups, changed) {
     return;
   }
   filter.dataset.groups = keys.join(" ");
-  filter.replaceChildren(...keys.map((group) => h("button", { type: "button", "data-group": group, "aria-pressed": String(group === wanted.group),
-    onclick: () => { wanted.group = group; changed(); } }, names[group])));
+  filter.replaceChildren(...keys.map((group) => h("button", {
+    type: "button", "data-group": group, "aria-pressed": String(group === wanted.group),
+    onclick: () => { wanted.group = group; changed(); },
+  }, names[group])));
 }
 
 /** @param {HTMLElement} fields @param {readonly Group[]} groups @param {Desk} desk */
@@ -94,7 +99,7 @@ function fillShown(fields, groups, desk) {
     const box = h("input", { type: "checkbox", checked: isGroupShown(group), onchange: () => {
       showGroup(group, box.checked);
       desk.reader.paint();
-      desk.reader.tell("marks-shown");
+      for (const one of desk.app.extras.markings) one.layer.repaint();
     } });
     return h("label", { class: "check" }, box, h("span", {}, names[group]));
   }));
@@ -118,29 +123,33 @@ function pageHead(app, desk, page) {
     src: one.is_withheld ? null : `${app.library.base}/documents/${book.id}/pages/${page}/preview` });
   image.style.aspectRatio = `${one.width_pt} / ${one.height_pt}`;
   image.onerror = () => { image.removeAttribute("src"); };
-  return h("h3", {}, h("button", { type: "button", class: "line page-line", "data-at": `page ${page}`,
-    onclick: () => { app.extras.panels.chosen(); reader.jump(page); } }, image, h("span", {}, `${t("page_word")} ${reader.labelOf(page)}`)));
+  const name = `${t("page_word")} ${reader.labelOf(page)}`;
+  return h("h3", {}, h("button", {
+    type: "button", class: "line page-line", "data-at": `page ${page}`, onclick: () => { app.extras.panels.chosen(); reader.jump(page); },
+  }, image, h("span", {}, name)));
 }
 
 /** @param {FullApp} app @param {Desk} desk @param {Row} row */
-function rowOf(app, desk, { placed, count }) {
+function rowOf(app, desk, { placed, ids }) {
   const { mark, kind, page } = placed;
   const body = /** @type {import("./types").MarkBody} */ (mark.body);
   const words = textOf(body) || mark.anchor.quote || "";
   const quoted = textOf(body) && mark.anchor.quote ? mark.anchor.quote : "";
   const sign = icon(SIGNS[body.kind]);
-  if ("colour" in body) sign.style.color = body.kind === "highlight" || body.kind === "note" ? "" : body.colour;
+  const isLight = body.kind === "highlight" || body.kind === "note";
+  if ("colour" in body) Object.assign(sign.style, isLight ? { background: body.colour, color: "#1c1c1c" } : {});
   const short = (/** @type {string} */ text) => ([...text].length > MOST_WORDS ? `${[...text].slice(0, MOST_WORDS).join("")}…` : text);
+  const found = wanted.query ? snippet(short(words), wanted.query) : short(words);
   const audience = mark.visibility === "shared" ? t("is_shared") : mark.visibility === "collected" ? t("is_collected") : "";
-  const about = [body.kind === "ink" && count > 1 ? t("ink_count", { n: count }) : kindName(body),
+  const about = [ids.length > 1 ? t("ink_count", { n: ids.length }) : kindName(body),
     placed.isMine ? audience : t("mark_from", { name: mark.owner || "" })].filter(Boolean).join(" · ");
   const open = () => {
     if (page !== null && !desk.reader.spread.includes(page)) desk.reader.jump(page);
-    desk.show(mark.id).catch((error) => app.extras.fail(error));
+    desk.show(mark.id, "look", ids).catch((error) => app.extras.fail(error));
   };
   return h("li", { "data-key": mark.id, "data-kind": body.kind, "data-fate": kind },
     h("button", { type: "button", class: "line", "data-at": mark.id, onclick: open }, sign, h("span", { class: "grow" },
-      h("span", { class: "small" }, about), words && h("span", { class: "words" }, ...(wanted.query ? snippet(short(words), wanted.query) : [short(words)])),
+      h("span", { class: "small" }, about), words && h("span", { class: "words" }, found),
       quoted && h("q", { class: "small" }, short(quoted)),
       kind === "changed" && h("span", { class: "flag" }, icon("warning"), h("span", {}, t("page_changed"))))),
     kind !== "exact" && oldPage(app.library, desk.book, mark));
@@ -148,11 +157,11 @@ function rowOf(app, desk, { placed, count }) {
 
 /** Files with marks, for those who may have them. @param {FullApp} app @param {Desk} desk */
 function exported({ library }, { book }) {
-  const paper = book.paper;
-  if (!paper?.may.includes("export_marks")) return paper?.may.includes("keep_marks") ? null : h("p", { class: "small" }, t("marks_kept_here"));
-  const base = `${library.base}/papers/${encodeURIComponent(paper.id)}/marks.pdf?revision=${paper.revision}`;
+  if (!book.paper?.may.includes("keep_marks")) return h("p", { class: "small" }, t("marks_kept_here"));
+  if (!mayExport(book)) return null;
   /** @type {(whose: "mine" | "all", text: string) => HTMLElement} */
-  const link = (whose, text) => h("a", { class: "button", href: `${base}&whose=${whose}`, download: true }, icon("download"), h("span", {}, text));
+  const link = (whose, text) => h("a", { class: "button", href: marksAddress(library, book, whose), download: true },
+    icon("download"), h("span", {}, text));
   return h("div", { class: "menu" }, link("mine", t("marks_pdf")), link("all", t("marks_pdf_all")));
 }
 

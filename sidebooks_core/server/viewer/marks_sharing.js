@@ -5,7 +5,10 @@
 import { h } from "./elements.js";
 import { t } from "./words.js";
 
-/** meeting: its id; "" for the readers of the paper, or those who tend its folder. @typedef {{visibility: Visibility, meeting: string, name: string, about: string}} Audience */
+/**
+ * meeting: its id; "" for the readers of the paper, or those who tend its folder.
+ * @typedef {{visibility: Visibility, meeting: string, name: string, about: string}} Audience
+ */
 
 /**
  * The audiences that a mark of an open paper can have; the first one is oneself alone.
@@ -73,7 +76,8 @@ export function sharingChoice(app, book, mark, choose) {
     for (const [index, other] of buttons.entries()) other.setAttribute("aria-pressed", String(all[index] === one));
     about.textContent = one.about;
     go.hidden = one === present || one.visibility === "private";
-    if (one !== present && one.visibility === "private") use().catch((error) => app.extras.fail(error)); // fewer see it: nobody needs to be asked
+    const isLess = one !== present && one.visibility === "private"; // nobody needs to be asked
+    if (isLess) use().catch((error) => app.extras.fail(error));
   } }, one.name));
   go.setAttribute("aria-describedby", "sharing-about");
   about.id = "sharing-about";

@@ -20,12 +20,12 @@ export const title = "mark_title";
 /** Why it is shown. "write": to write in it; "new": it was made for that, and goes away again if nothing is written.
     @typedef {"look" | "write" | "new"} Why */
 
-/** The mark that the panel is about. */
-let asked = { id: "", why: /** @type {Why} */ ("look") };
+/** The mark that the panel is about; ids: all handwriting that it stands for. */
+let asked = { id: "", why: /** @type {Why} */ ("look"), ids: /** @type {string[]} */ ([]) };
 
-/** @param {FullApp} app @param {string} id @param {Why} why */
-export async function showMark(app, id, why) {
-  asked = { id, why };
+/** @param {FullApp} app @param {string} id @param {Why} why @param {string[]} ids */
+export async function showMark(app, id, why, ids) {
+  asked = { id, why, ids };
   await app.extras.panels.open("mark");
 }
 
@@ -41,7 +41,7 @@ export function kindName({ kind }) {
 /** Fill the panel. @param {FullApp} app @param {HTMLElement} body @returns {CleanUp | null} */
 export function fill(app, body) {
   const desk = deskFor(app.active);
-  const { id, why } = asked;
+  const { id, why, ids } = asked;
   const placed = desk?.marks.get(id);
   if (!desk || !placed?.mark.body) {
     body.append(h("p", {}, t("mark_gone")));
@@ -51,9 +51,10 @@ export function fill(app, body) {
   const { mark } = placed;
   const writing = placed.isMine && hasText(placed.mark.body) ? writer(desk, placed, why !== "look") : null;
   const { kind } = placed.mark.body;
+  const name = ids.length > 1 ? t("ink_count", { n: ids.length }) : kindName(placed.mark.body);
   const page = placed.page ? `${t("page_word")} ${desk.reader.labelOf(placed.page)}` : "";
   body.append(
-    h("p", { class: "name" }, [kindName(placed.mark.body), page].filter(Boolean).join(" · ")),
+    h("p", { class: "name" }, [name, page].filter(Boolean).join(" · ")),
     ...fatePart(app, desk, placed),
     mark.anchor.quote ? h("blockquote", {}, mark.anchor.quote) : "",
   );
@@ -69,11 +70,10 @@ export function fill(app, body) {
     if (colours) body.append(h("h3", {}, t("colour")), colours);
     body.append(sharingChoice(app, desk.book, mark, ({ visibility, meeting }) => {
       writing?.save();
-      const now = desk.marks.get(id);
-      if (now?.mark.body) desk.marks.change(id, now.mark.body, { visibility, meeting });
-    }));
+      for (const one of ids) change(desk, one, (now) => now, { visibility, meeting });
+    }), refusal(desk, ids));
     if (writing && desk.book.paper) body.append(otherVersions(app, desk, mark, writing.use));
-    body.append(h("p", { class: "buttons last" }, button("bin", t("mark_remove"), () => remove(app, desk, id), { class: "grave" })));
+    body.append(h("p", { class: "buttons last" }, button("bin", t("mark_remove"), () => remove(app, desk, ids), { class: "grave" })));
   }
   return () => {
     writing?.end();
@@ -86,10 +86,26 @@ export function fill(app, body) {
 /** @param {MarkBody} body */
 const hasText = ({ kind }) => kind === "highlight" || kind === "underline" || kind === "note" || kind === "bookmark";
 
-/** @param {Desk} desk @param {string} id @param {(body: MarkBody) => MarkBody} to */
-function change(desk, id, to) {
+/**
+ * @param {Desk} desk
+ * @param {string} id
+ * @param {(body: MarkBody) => MarkBody} to
+ * @param {import("./types").AddOptions} options
+ */
+function change(desk, id, to, options = {}) {
   const now = desk.marks.get(id);
-  if (now?.isMine && now.mark.body) desk.marks.change(id, to(now.mark.body));
+  if (now?.isMine && now.mark.body) desk.marks.change(id, to(now.mark.body), options);
+}
+
+/** Says so when the server does not take what was done. @param {Desk} desk @param {string[]} ids */
+function refusal({ marks }, ids) {
+  const made = h("p", { class: "error", role: "alert" });
+  const end = marks.subscribe(() => {
+    if (!made.isConnected) { end(); return; }
+    const text = ids.some((id) => marks.get(id)?.refused) ? t("mark_not_taken") : "";
+    if (made.textContent !== text) made.textContent = text;
+  });
+  return made;
 }
 
 /** @param {FullApp} app @param {Desk} desk @param {PlacedMark} placed @returns {HTMLElement[]} */
@@ -99,11 +115,17 @@ function fatePart({ library }, desk, { kind, mark }) {
     oldPage(library, desk.book, mark)];
 }
 
-/** @param {FullApp} app @param {Desk} desk @param {string} id */
-function remove(app, desk, id) {
-  desk.marks.remove([id]);
-  app.extras.panels.close();
-  app.extras.notices.notify(t("mark_removed"), t("mark_put_back"), () => { desk.marks.undo(); });
+/** @param {FullApp} app @param {Desk} desk @param {string[]} ids */
+function remove(app, { marks }, ids) {
+  const { notices, panels } = app.extras;
+  panels.close();
+  marks.remove(ids.filter((id) => marks.get(id)?.isMine));
+  const end = marks.subscribe(({ added, removed }) => {
+    if (![...added, ...removed].some((one) => one.isMine)) return;
+    end(); // what is undone would be something else
+    notices.news.hide();
+  });
+  notices.notify(t("mark_removed"), t("mark_put_back"), () => { marks.undo(); });
 }
 
 /**
@@ -121,16 +143,14 @@ function writer(desk, { mark }, isFirst) {
     rows: isName ? null : 6, maxlength: limit, value: textOf(mark.body), autocomplete: "off", "data-first": isFirst ? "" : null,
   });
   const { input } = made;
-  const told = h("p", { class: "small", role: "status" });
+  const told = h("p", { class: "small saved", role: "status" });
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   let timer;
   let saved = textOf(mark.body);
   const tell = () => {
     const now = marks.get(id);
-    const isSaved = input.value === saved;
-    const key = !marks.isKept && now?.isPending ? "mark_not_saved" : now?.refused ? "mark_not_taken"
-      : marks.unsent.state === "local" ? "mark_on_device_only" : now?.isPending && marks.unsent.state !== "working" ? "mark_on_device" : "mark_saved";
-    const text = input.value.length >= limit ? t("mark_too_long") : !isSaved || !input.value ? "" : t(key);
+    const isSaved = input.value !== "" && input.value === saved;
+    const text = input.value.length >= limit ? t("mark_too_long") : isSaved && now ? savedText(marks, now) : "";
     if (told.textContent !== text) told.textContent = text;
   };
   const save = () => {
@@ -176,7 +196,19 @@ function writer(desk, { mark }, isFirst) {
   };
 }
 
+/** Where a mark is safe. @param {import("./marks_store.js").PageMarks} marks @param {PlacedMark} placed */
+function savedText({ isKept, unsent }, { isPending, refused }) {
+  if (refused) return t("mark_not_taken");
+  if (unsent.state === "local") return t(isKept ? "mark_on_device_only" : "mark_not_saved");
+  if (!isPending) return t("mark_saved");
+  if (!isKept) return t("mark_not_saved");
+  return unsent.state === "waiting" || unsent.state === "refused" ? t("mark_on_device") : t("mark_saved");
+}
+
 /** A text that another version of the mark had. @typedef {{text: string, stamp: [number, number, string], lost_s: number}} LostText */
+
+/** Whether a text has something that the later ones have not: it is saved while it is written. Pure. @param {string} text @param {string[]} later */
+export const isWorth = (text, later) => text.trim() !== "" && !later.some((one) => one.startsWith(text));
 
 /**
  * The texts that lost against the present one, to take one back.
@@ -190,11 +222,13 @@ function otherVersions({ library }, desk, { id }, use) {
   const told = h("p", { class: "small", role: "status" }, t("other_versions_about"));
   const show = async () => {
     const path = `/papers/${encodeURIComponent(desk.book.paper?.id ?? "")}/marks/${id}/lost`;
-    /** @type {LostText[] | {texts: LostText[]}} */
+    /** @type {{texts: LostText[]}} */
     const answer = await library.json(path);
-    const texts = Array.isArray(answer) ? answer : answer.texts;
+    const now = textOf(desk.marks.get(id)?.mark.body ?? null);
+    const texts = answer.texts.filter((one, index, all) => isWorth(one.text, [now, ...all.slice(0, index).map((other) => other.text)]));
     told.textContent = t(texts.length ? "other_versions_about" : "no_other_versions");
-    list.replaceChildren(...texts.map((one) => h("li", {}, h("p", { class: "small" }, t("version_lost", { time: shortTime(one.stamp[0] / 1000) })),
+    list.replaceChildren(...texts.map((one) => h("li", {},
+      h("p", { class: "small" }, t("version_lost", { time: shortTime(one.stamp[0] / 1000) })),
       h("p", { class: "note-text" }, one.text), button("restore", t("take_version"), () => use(one.text)))));
   };
   const made = h("details", { ontoggle: () => {

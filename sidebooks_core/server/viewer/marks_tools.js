@@ -5,12 +5,9 @@
 /** @import { Line } from "./text_lines.js" */
 /** @import { Spot } from "./marks_words.js" */
 
-import { colourFor } from "./marks_colours.js";
 import { deskFor } from "./desks.js";
 import { piecesBetween, spotAt } from "./marks_words.js";
 import { linesOf } from "./text_lines.js";
-
-const STAMP_PT = 22; // height of its letters
 
 /** A point of a page, in points. @typedef {{page: number, x_pt: number, y_pt: number}} PagePoint */
 
@@ -100,7 +97,11 @@ export function wordsTool(kind, nothing) {
   };
 }
 
-/** A tool that acts where the pointer goes up, if it has not gone far. @param {(desk: Desk, at: PagePoint) => void | Promise<void>} does @returns {Tool} */
+/**
+ * A tool that acts where the pointer goes up, if it has not gone far.
+ * @param {(desk: Desk, at: PagePoint) => void | Promise<void>} does
+ * @returns {Tool}
+ */
 function pointTool(does) {
   /** @type {{desk: Desk, at: PagePoint} | null} */
   let state = null;
@@ -125,5 +126,5 @@ export const noteTool = () => pointTool((desk, { page, x_pt, y_pt }) => desk.add
 
 /** @param {() => string} text of the stamp */
 export const stampTool = (text) => pointTool((desk, { page, x_pt, y_pt }) => {
-  desk.marks.add(page, { kind: "stamp", x_pt, y_pt, height_pt: STAMP_PT, text: text(), colour: colourFor("stamp") });
+  desk.addStamp(page, x_pt, y_pt, text());
 });

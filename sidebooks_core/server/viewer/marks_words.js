@@ -7,7 +7,8 @@
 import { between } from "./text_lines.js";
 
 /** A character of the text of a page. @typedef {{line: number, word: number, character: number}} Spot */
-/** Words of one line that stand together. @typedef {{x0: number, y0: number, x1: number, y1: number, isDown: boolean, text: string}} Piece */
+/** @typedef {import("./text_lines.js").Extent} Extent */
+/** Words of one line that stand together. @typedef {Extent & {isDown: boolean, text: string}} Piece */
 
 const CJK = /[\u2e80-\u9fff\uf900-\ufaff\uff01-\uff9f\uffe0-\uffe6\u{20000}-\u{3ffff}]/u;
 const LATIN_WIDTH = 0.55; // of a Japanese character
@@ -20,7 +21,8 @@ const NEAR_PT = 40; // a point farther from all text means none of it
 let segmenter;
 
 function makeSegmenter() {
-  const { Segmenter } = /** @type {{Segmenter?: new (language: string, options: {granularity: "word"}) => Segmenter}} */ (/** @type {unknown} */ (Intl));
+  /** @typedef {new (language: string, options: {granularity: "word"}) => Segmenter} Making */
+  const { Segmenter } = /** @type {{Segmenter?: Making}} */ (/** @type {unknown} */ (Intl));
   return Segmenter ? new Segmenter("ja", { granularity: "word" }) : null;
 }
 
@@ -121,7 +123,13 @@ export function piecesBetween(lines, one, other) {
   });
 }
 
-/** The words within a word that characters belong to. @param {LineWord} word @param {boolean} isDown @param {number} least @param {number} most */
+/**
+ * The words within a word that some of its characters belong to.
+ * @param {LineWord} word
+ * @param {boolean} isDown
+ * @param {number} least the first of them
+ * @param {number} most the last
+ */
 function partOf(word, isDown, least, most) {
   const segments = segmentsOf(word.text).filter(([from, to]) => from <= most && to > least);
   const [from, to] = [segments[0][0], segments[segments.length - 1][1]];

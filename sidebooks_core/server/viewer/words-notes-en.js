@@ -23,7 +23,10 @@ export const words = {
   tool_note: "Tap where the note belongs.",
   tool_stamp: "Tap where the stamp belongs.",
   no_words_there: "There are no words here to mark. On a scanned page, draw with the pen.",
-  tool_done: "Done",
+  tool_done: "Finish",
+
+  help_words: "Select words: highlight or underline them, or write a note.",
+  help_mark: "Tap a mark: its note, its colour, who sees it.",
 
   // Colours
   colour: "Colour",
@@ -38,8 +41,6 @@ export const words = {
   stamp_done: "Done",
   stamp_check: "To check",
   stamp_own: "Your own words",
-  stamp_use: "Use these words",
-  stamp_about: "Choose a stamp, then tap the page where it belongs.",
   stamp_here: "Put it on this page",
 
   // One mark
@@ -57,9 +58,8 @@ export const words = {
   mark_remove: "Remove",
   mark_removed: "Removed",
   mark_put_back: "Put back",
-  mark_go: "To the page",
   other_versions: "Other versions of the text",
-  other_versions_about: "Written on another device at the same time. They are kept for 30 days.",
+  other_versions_about: "Earlier texts, and those that were written on another device at the same time. They are kept for 30 days.",
   no_other_versions: "There is no other version.",
   take_version: "Use this text",
   version_lost: "Written {time}",
@@ -76,7 +76,6 @@ export const words = {
   sees_chair_about: "The chair of “{name}” sees it, with your name. Nobody else does.",
   sees_office: "The office",
   sees_office_about: "Those who keep the papers of this folder see it, with your name. Nobody else does.",
-  share_sure: "Let others see it?",
   share_do: "Let them see it",
   share_ends: "Only you see it again.",
   this_meeting: "this meeting",

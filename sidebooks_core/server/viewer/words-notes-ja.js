@@ -1,8 +1,8 @@
-/* マーカー、メモ、スタンプ、書き込み一覧の文言。 */
+/* 色を付けた文字、メモ、スタンプ、書き込み一覧の文言。 */
 
 export const words = {
   // 種類
-  kind_highlight: "マーカー",
+  kind_highlight: "色を付けた文字",
   kind_underline: "下線",
   kind_note: "メモ",
   kind_stamp: "スタンプ",
@@ -11,19 +11,22 @@ export const words = {
   ink_count: "手書き（{n} 本）",
 
   // 選んだ文字への操作と道具
-  do_highlight: "マーカー",
+  do_highlight: "文字に色",
   do_underline: "下線",
   do_note: "メモを書く",
   do_stamp: "スタンプ",
   copy_text: "コピー",
   text_copied: "コピーしました",
   selection_tools: "選んだ文字の操作",
-  tool_highlight: "文字の上をなぞると、マーカーを引けます。",
+  tool_highlight: "文字の上をなぞると、色が付きます。",
   tool_underline: "文字の上をなぞると、下線を引けます。",
   tool_note: "メモを付ける場所を押してください。",
   tool_stamp: "スタンプを押す場所を押してください。",
   no_words_there: "ここには文字がありません。読み取った画像のページでは、ペンで書いてください。",
   tool_done: "終わる",
+
+  help_words: "文字を選ぶ：色や下線を付けたり、メモを書いたりできます。",
+  help_mark: "書き込みを押す：メモ、色、見られる人を変えられます。",
 
   // 色
   colour: "色",
@@ -38,8 +41,6 @@ export const words = {
   stamp_done: "済",
   stamp_check: "要確認",
   stamp_own: "ほかの言葉",
-  stamp_use: "この言葉を使う",
-  stamp_about: "スタンプを選び、押したい場所を押してください。",
   stamp_here: "このページに押す",
 
   // ひとつの書き込み
@@ -57,9 +58,8 @@ export const words = {
   mark_remove: "消す",
   mark_removed: "消しました",
   mark_put_back: "元に戻す",
-  mark_go: "ページを開く",
   other_versions: "ほかの版の文章",
-  other_versions_about: "同じころに別の端末で書かれた文章です。30 日間残ります。",
+  other_versions_about: "前に書いた文章や、同じころに別の端末で書いた文章です。30 日間残ります。",
   no_other_versions: "ほかの版はありません。",
   take_version: "この文章にする",
   version_lost: "{time} の文章",
@@ -76,7 +76,6 @@ export const words = {
   sees_chair_about: "「{name}」の議長だけに、お名前とともに見えます。",
   sees_office: "事務局",
   sees_office_about: "このフォルダーを管理する人だけに、お名前とともに見えます。",
-  share_sure: "ほかの人に見せますか",
   share_do: "見せる",
   share_ends: "自分だけに見えるようになりました。",
   this_meeting: "この会議",
