@@ -14,6 +14,7 @@ import pypdfium2
 import pytest
 from marked_pages import AT_MS, BODIES, BOXES, PROGRAMS, ROTATIONS, marks, misplaced, page, places
 from PIL import Image
+from test_documents import epub
 
 import sidebooks_core as sb
 from sidebooks_core.documents.document import Document
@@ -43,7 +44,7 @@ def exported(service: sb.TileService, document: Document, given: list[Mark], *, 
 
 def read_back(service: sb.TileService, data: bytes) -> list[Mark]:
     document = service.open(data)
-    found = annotations_in(service.parts.questions, document)
+    found, _ = annotations_in(service.parts.questions, document)
     return from_annotations(found, 1, {one.page: document.content_id(one.page) for one in found}, "paper anna")
 
 
@@ -211,11 +212,19 @@ def test_an_image_becomes_a_page(service: sb.TileService) -> None:
     assert read_back(service, data)[0].id == marks()[0].id
 
 
+def test_a_drawing_becomes_a_page_whose_text_is_text(service: sb.TileService) -> None:
+    drawing = b"<svg xmlns='http://www.w3.org/2000/svg' width='300' height='400'><text x='20' y='200'>word of it</text></svg>"
+    data = exported(service, service.open(drawing), marks())
+    assert "word of it" in pypdfium2.PdfDocument(data)[0].get_textpage().get_text_range()
+
+
 def test_a_book_becomes_pages_whose_text_is_text(service: sb.TileService) -> None:
-    document = service.open(b"<!DOCTYPE html><svg xmlns='http://www.w3.org/2000/svg' width='300' height='400'>"[15:]
-                            + b"<text x='20' y='200'>word of the drawing</text></svg>")  # fmt: skip
+    document = service.open(epub())
     data = exported(service, document, marks())
-    assert "word of the drawing" in pypdfium2.PdfDocument(data)[0].get_textpage().get_text_range()
+    book = pypdfium2.PdfDocument(data)
+    assert len(book) == document.page_count
+    assert book[0].get_size() == pytest.approx((document.pages[0].width_pt, document.pages[0].height_pt), abs=0.01)
+    assert [one.id for one in read_back(service, data)] == [one.id for one in marks()]
 
 
 def test_a_mark_on_no_page_and_too_much_ink_are_refused(service: sb.TileService, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -223,7 +232,7 @@ def test_a_mark_on_no_page_and_too_much_ink_are_refused(service: sb.TileService,
     (mark, *_) = marks()
     with pytest.raises(PageNotFound):
         export_marks(service.parts.questions, document, [PlacedMark(mark, "exact", 1)], {})
-    monkeypatch.setattr(mark_files, "MOST_SAMPLES", 2)
+    monkeypatch.setattr(mark_files, "MOST_POINTS", 2)
     with pytest.raises(RequestError, match="3 points"):
         export_marks(service.parts.questions, document, [PlacedMark(mark, "exact", 0)], {})
 

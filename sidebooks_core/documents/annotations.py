@@ -5,6 +5,8 @@ Places are in points of the page as it is shown: from its top left corner, x to 
 
 from __future__ import annotations
 
+import struct
+from collections.abc import Iterable
 from typing import Annotated, Literal
 
 from msgspec import Meta, Struct
@@ -12,10 +14,14 @@ from msgspec import Meta, Struct
 FARTHEST_PT = 100_000
 """A coordinate is within this, either way."""
 MOST_TEXT = 20_000
-MOST_POINTS = 200_000
+MOST_STROKES = 20_000
 """Of one annotation."""
+MOST_POINTS = 500_000
+"""Of one list of coordinates that is read."""
 MOST_READ = 5_000
 """Annotations that are read of one page."""
+MOST_READ_BYTES = 8 << 20
+"""Of one page: see `Annotation.size_bytes`."""
 NOTE_SIDE_PT = 22.0
 """Of the sheet that stands for a note. The middle of it is the note's point."""
 STAMP_PADDING = 0.3
@@ -23,14 +29,17 @@ STAMP_PADDING = 0.3
 
 INK_WIDTHS = 16
 """Widths of one stroke, from no pressure to the most."""
+_SAMPLE, _QUAD = struct.Struct("<3f"), struct.Struct("<8f")
+_DIGITS = 3
+"""Numbers of 32 bits have no more on a page."""
 _FRAME, _LEAST_FRAME_PT = 0.09, 0.75
 """The width of a stamp's frame, in heights of the letters, and the least."""
 
 Place = Annotated[float, Meta(ge=-FARTHEST_PT, le=FARTHEST_PT)]
 Share = Annotated[float, Meta(ge=0, le=1)]
-Sample = tuple[Place, Place, Share]
+Sample = tuple[float, float, float]
 """x, y, pressure."""
-Quad = tuple[Place, Place, Place, Place, Place, Place, Place, Place]
+Quad = tuple[float, float, float, float, float, float, float, float]
 """x, y of the upper left, upper right, lower left and lower right corner of a piece of text, as it is read."""
 Kind = Literal["ink", "highlight", "underline", "note", "stamp", "bookmark"]
 
@@ -45,12 +54,12 @@ class Annotation(Struct, frozen=True, kw_only=True):
     """Tells it from the others of its file (/NM); empty if the file gives none."""
     colour: Annotated[str, Meta(pattern=r"^#[0-9a-f]{6}$")] = "#000000"
     opacity: Share = 1.0
-    strokes: tuple[tuple[Sample, ...], ...] = ()
-    """Of ink."""
+    packed_strokes: Annotated[tuple[bytes, ...], Meta(max_length=MOST_STROKES)] = ()
+    """Of ink: see `packed_stroke`. A point would take 40 times its bytes as numbers, and many come from a worker."""
     width_pt: Annotated[float, Meta(ge=0, le=1000)] = 1.0
     """Of ink, at a pressure of 0.5."""
-    quads: tuple[Quad, ...] = ()
-    """Of a highlight or an underline."""
+    packed_quads: bytes = b""
+    """Of a highlight or an underline: see `packed_quads`."""
     x_pt: Place = 0.0
     """Of the middle of a note or a stamp."""
     y_pt: Place = 0.0
@@ -62,6 +71,57 @@ class Annotation(Struct, frozen=True, kw_only=True):
     made_ms: Annotated[int, Meta(ge=0, lt=1 << 48)] = 0
     """Since 1970 (UTC); 0 if it is not known. A file keeps seconds."""
     changed_ms: Annotated[int, Meta(ge=0, lt=1 << 48)] = 0
+
+    @property
+    def strokes(self) -> list[tuple[Sample, ...]]:
+        """Those of ink. The annotation is sound."""
+        return [
+            tuple(
+                (round(x, _DIGITS), round(y, _DIGITS), round(pressure, _DIGITS)) for x, y, pressure in _SAMPLE.iter_unpack(one)
+            )
+            for one in self.packed_strokes
+        ]
+
+    @property
+    def quads(self) -> list[Quad]:
+        """Those of a highlight or an underline. The annotation is sound."""
+        return [
+            (round(a, _DIGITS), round(b, _DIGITS), round(c, _DIGITS), round(d, _DIGITS),
+             round(e, _DIGITS), round(f, _DIGITS), round(g, _DIGITS), round(h, _DIGITS))
+            for a, b, c, d, e, f, g, h in _QUAD.iter_unpack(self.packed_quads)
+        ]  # fmt: skip
+
+    @property
+    def is_sound(self) -> bool:
+        """Whether the bytes are whole points and corners, none of them too far away, and each pressure is one."""
+        packed = ((_QUAD, self.packed_quads), *((_SAMPLE, one) for one in self.packed_strokes))
+        if not all(not len(some) % form.size and _are_near(some) for form, some in packed):
+            return False
+        return all(0 <= pressure <= 1 for one in self.packed_strokes for *_, pressure in _SAMPLE.iter_unpack(one))
+
+    @property
+    def size_bytes(self) -> int:
+        """What its lines and its words take, about."""
+        return sum(map(len, self.packed_strokes)) + len(self.packed_quads) + 4 * len(self.text)
+
+    @property
+    def points(self) -> int:
+        """How many points its strokes and quads have."""
+        return sum(len(one) // _SAMPLE.size for one in self.packed_strokes) + 4 * (len(self.packed_quads) // _QUAD.size)
+
+
+def packed_stroke(samples: Iterable[Sample]) -> bytes:
+    """A stroke as numbers of 32 bits: x, y and pressure, from 0 to 1, of each point."""
+    return b"".join(_SAMPLE.pack(*one) for one in samples)
+
+
+def packed_quads(quads: Iterable[Quad]) -> bytes:
+    """Quads as numbers of 32 bits."""
+    return b"".join(_QUAD.pack(*one) for one in quads)
+
+
+def _are_near(packed: bytes) -> bool:
+    return all(abs(one) <= FARTHEST_PT for (one,) in struct.iter_unpack("<f", packed))
 
 
 def ink_width(width_pt: float, pressure: float) -> float:

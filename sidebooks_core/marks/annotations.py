@@ -13,7 +13,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import msgspec
 
-from sidebooks_core.documents.annotations import Annotation
+from sidebooks_core.documents.annotations import Annotation, packed_quads, packed_stroke
 from sidebooks_core.marks.model import (
     FILE_DEVICE,
     MOST_QUADS,
@@ -64,9 +64,9 @@ def _annotation(mark: Mark, body: Body, page: int, author: str) -> Annotation:
         name=mark.id,
         colour=_BOOKMARK_COLOUR if isinstance(body, Bookmark) else body.colour,
         opacity=body.opacity if isinstance(body, Ink) else 1.0,
-        strokes=(body.samples,) if isinstance(body, Ink) else (),
+        packed_strokes=(packed_stroke(body.samples),) if isinstance(body, Ink) else (),
         width_pt=body.width_pt if isinstance(body, Ink) else 1.0,
-        quads=body.quads if isinstance(body, Highlight | Underline) else (),
+        packed_quads=packed_quads(body.quads) if isinstance(body, Highlight | Underline) else b"",
         x_pt=body.x_pt if isinstance(body, Note | StampText) else 0.0,
         y_pt=body.y_pt if isinstance(body, Note | StampText) else 0.0,
         height_pt=body.height_pt if isinstance(body, StampText) else 0.0,
@@ -134,10 +134,10 @@ def _bodies(one: Annotation) -> list[Body]:
         case "ink":
             width_pt = min(_WIDEST_PT, max(_LEAST_PT, one.width_pt))
             return [Ink(part, width_pt, one.colour, one.opacity) for stroke in one.strokes for part in _cut(stroke)]
-        case "highlight" if one.quads:
-            return [Highlight(one.quads[:MOST_QUADS], one.colour, text)]
-        case "underline" if one.quads:
-            return [Underline(one.quads[:MOST_QUADS], one.colour, text)]
+        case "highlight" if one.packed_quads:
+            return [Highlight(tuple(one.quads[:MOST_QUADS]), one.colour, text)]
+        case "underline" if one.packed_quads:
+            return [Underline(tuple(one.quads[:MOST_QUADS]), one.colour, text)]
         case "note" if text:
             return [Note(one.x_pt, one.y_pt, text, one.colour)]
         case "stamp" if text.strip():

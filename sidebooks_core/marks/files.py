@@ -24,8 +24,8 @@ from sidebooks_core.marks.placing import PlacedMark
 from sidebooks_core.marks.store import MarkStore
 from sidebooks_core.marks.visibility import MarkReader
 
-MOST_SAMPLES = 4_000_000
-"""Of all strokes of one file: 64 MB of coordinates."""
+MOST_POINTS = 4_000_000
+"""Of all strokes and quads of one file: 48 MB, and some 200 MB of the worker that writes them."""
 _PIECE_BYTES = 1 << 20
 T_co = TypeVar("T_co", covariant=True)
 
@@ -40,12 +40,14 @@ class _Written(Protocol):
 
 
 class _Read(Protocol):
-    """The annotations of some pages, and the page from 0 before which they end."""
+    """The annotations of some pages, the page from 0 before which they end, and how many were left out."""
 
     @property
     def annotations(self) -> Sequence[Annotation]: ...
     @property
     def reached(self) -> int: ...
+    @property
+    def left_out(self) -> int: ...
 
 
 class _Promised(Protocol[T_co]):
@@ -109,6 +111,8 @@ class ImportedMarks(Struct, frozen=True):
     marks: list[Mark]
     """As they hold now; those that were there before are among them."""
     refused: list[Refused]
+    left_out: int = 0
+    """Annotations that were not read: a page has more than 5,000, or more than 8 MB of them."""
 
 
 def export_marks(
@@ -127,22 +131,23 @@ def export_marks(
     Raises RequestError for more strokes than one file takes, DocumentTooLarge, DamagedDocument, RenderFailed.
     """
     annotations = to_annotations(placed, names)
-    samples = sum(len(stroke) for one in annotations for stroke in one.strokes)
-    if samples > MOST_SAMPLES:
-        raise RequestError(f"the marks have {samples} points; one file takes {MOST_SAMPLES}: export fewer pages or owners")
+    points = sum(one.points for one in annotations)
+    if points > MOST_POINTS:
+        raise RequestError(f"the marks have {points} points; one file takes {MOST_POINTS}: export those of fewer owners")
     made = workers.annotate(document, annotations, flattened=flattened, client=client).result()
     return MarkedFile(document, made.data, made.is_whole)
 
 
-def annotations_in(workers: Annotating, document: Document, client: str = "") -> list[Annotation]:
-    """The annotations of a document. Raises RenderFailed for a page that cannot be read."""
+def annotations_in(workers: Annotating, document: Document, client: str = "") -> tuple[list[Annotation], int]:
+    """The annotations of a document, and how many were left out. Raises RenderFailed for a page that cannot be read."""
     found: list[Annotation] = []
-    page = 0
+    page = left_out = 0
     while page < document.page_count:
         read = workers.annotations(document, page, client).result()
         found += read.annotations
         page = read.reached
-    return found
+        left_out += read.left_out
+    return found, left_out
 
 
 def import_marks(workers: Annotating, store: MarkStore, document: Document, into: Into, *, client: str = "") -> ImportedMarks:
@@ -152,7 +157,7 @@ def import_marks(workers: Annotating, store: MarkStore, document: Document, into
     the file is of a mark of somebody else, or of another paper, the mark gets one that belongs to this owner and paper. Raises
     what `MarkStore.push` and the workers raise.
     """
-    annotations = annotations_in(workers, document, client)
+    annotations, left_out = annotations_in(workers, document, client)
     content_ids = {page: document.content_id(page) for page in sorted({one.page for one in annotations})}
     salt = f"{into.paper_id} {into.owner}"
     seen = store.read(into.paper_id, MarkReader(into.owner)).marks
@@ -167,7 +172,7 @@ def import_marks(workers: Annotating, store: MarkStore, document: Document, into
         again, more = _pushed(store, given, into)
         marks += again
         refused = [one for one in refused if one.id not in taken] + more
-    return ImportedMarks(len(own), marks, refused)
+    return ImportedMarks(len(own), marks, refused, left_out)
 
 
 def _as_shared(read: Mark, there: Mark | None) -> Mark:

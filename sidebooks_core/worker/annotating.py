@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 
-from sidebooks_core.documents.annotations import Annotation
+from sidebooks_core.documents.annotations import MOST_READ, MOST_READ_BYTES, Annotation
 from sidebooks_core.documents.source import Source
 from sidebooks_core.engine.annotations.files import annotated
 from sidebooks_core.engine.annotations.reading import annotations_of
@@ -12,11 +12,11 @@ from sidebooks_core.engine.engine_errors import page_errors
 from sidebooks_core.engine.mupdf import is_pdf
 from sidebooks_core.engine.open_document import OpenDocument
 from sidebooks_core.errors import DocumentTooLarge
-from sidebooks_core.workers.answers import AnnotatedFile, AnnotationsRead
+from sidebooks_core.workers.answers import MOST_ANNOTATIONS, AnnotatedFile, AnnotationsRead
 from sidebooks_core.workers.jobs import Annotate, ReadAnnotations
 
-MOST_IN_AN_ANSWER = 20_000
-"""Annotations. The next page is left to the next answer."""
+ENOUGH = MOST_ANNOTATIONS - MOST_READ
+"""Annotations. The next page is left to the next answer, as it is after MOST_READ_BYTES."""
 
 
 def annotated_file(document: OpenDocument, source: Source, job: Annotate) -> AnnotatedFile:
@@ -31,12 +31,18 @@ def annotations_read(document: OpenDocument, job: ReadAnnotations) -> Annotation
     """The annotations of some pages; none if the document is no PDF. Raises RenderFailed."""
     handle = document.handle
     if not is_pdf(handle):
-        return AnnotationsRead((), job.stop)
+        return AnnotationsRead((), job.stop, 0)
     found: list[Annotation] = []
+    taken_bytes = left_out = 0
     deadline_s = time.perf_counter() + job.budget_s
     reached = job.page
-    while reached < job.stop and (reached == job.page or time.perf_counter() < deadline_s) and len(found) < MOST_IN_AN_ANSWER:
+    while reached < job.stop and len(found) <= ENOUGH and taken_bytes < MOST_READ_BYTES:
         with page_errors(document.name, reached, "read for its annotations"):
-            found += annotations_of(handle, reached)
+            some, more = annotations_of(handle, reached)
+        found += some
+        left_out += more
+        taken_bytes += sum(one.size_bytes for one in some)
         reached += 1
-    return AnnotationsRead(tuple(found), reached)
+        if time.perf_counter() >= deadline_s:
+            break
+    return AnnotationsRead(tuple(found), reached, left_out)

@@ -85,6 +85,10 @@ class Inspected(Struct, frozen=True, forbid_unknown_fields=True):
     draw_s: Seconds
 
 
+MOST_ANNOTATIONS = 25_000
+"""Of one answer."""
+
+
 class AnnotatedFile(Struct, frozen=True, forbid_unknown_fields=True):
     """A document as a PDF with annotations."""
 
@@ -96,5 +100,7 @@ class AnnotatedFile(Struct, frozen=True, forbid_unknown_fields=True):
 class AnnotationsRead(Struct, frozen=True, forbid_unknown_fields=True):
     """The annotations of the pages up to `reached` (excluded, from 0)."""
 
-    annotations: tuple[Annotation, ...]
+    annotations: Annotated[tuple[Annotation, ...], Meta(max_length=MOST_ANNOTATIONS)]
     reached: int
+    left_out: Annotated[int, Meta(ge=0, lt=1 << 31)]
+    """Annotations of these pages that were not read, since there are too many."""

@@ -51,8 +51,6 @@ from sidebooks_core.workers.wire import WireBroken
 
 GREETING_BYTES = 64 << 10
 _MIB = 1 << 20
-ANNOTATIONS_BYTES = 64 * _MIB
-"""The longest answer about annotations: a page with more of them than this holds is hostile."""
 
 A = TypeVar("A")
 
@@ -98,7 +96,7 @@ def most_bytes(job: Job[A]) -> int:
         case Annotate(most_bytes=most):
             return _MIB + most
         case ReadAnnotations():
-            return ANNOTATIONS_BYTES
+            return 32 * _MIB
         case ReadLinks() | Inspect() | DrawLetters():
             return 16 * _MIB
     return _MIB
@@ -155,7 +153,7 @@ def _fits(answer: object, job: Job[A]) -> bool:
         case Search(page=page, stop=stop), Searched(hits=hits, reached=reached):
             return page < reached <= stop and all(page <= hit.page < reached for hit in hits)
         case ReadAnnotations(page=page, stop=stop), AnnotationsRead(annotations=annotations, reached=reached):
-            return page < reached <= stop and all(page <= one.page < reached for one in annotations)
+            return page < reached <= stop and all(page <= one.page < reached and one.is_sound for one in annotations)
         case ReadText(), PackedText(written=written, read=read):
             return written.is_complete and (read is None or read.is_complete)
         case Inspect(page=page), Inspected(page=inspection):

@@ -31,6 +31,8 @@ _CAP_HEIGHT = 0.76
 """From the baseline to the top of a Japanese letter, less what is below the baseline, is twice the way to its middle."""
 _BOOKMARK_PT = (14.0, 24.0)
 _DARK = "#333333"
+_CURVE = "%.3f %.3f %.3f %.3f %.3f %.3f c"
+"""A pen makes hundreds in a second: numbers in their shortest form would take twice the time."""
 
 
 class Look(Struct, frozen=True):
@@ -51,8 +53,9 @@ def look_of(annotation: Annotation, plane: Plane, letters: Letters) -> Look:
         case "ink":
             return _ink(annotation)
         case "highlight":
-            points = [point for quad in annotation.quads for point in corners(quad)]
-            shapes = "\n".join(_highlighted(quad) for quad in annotation.quads)
+            quads = annotation.quads
+            points = [point for quad in quads for point in corners(quad)]
+            shapes = "\n".join(_highlighted(quad) for quad in quads)
             return Look(around(points), f"{_fill(annotation)}\n{shapes}\nf", annotation.opacity, is_multiplied=True)
         case "underline":
             lines = [underline_of(quad) for quad in annotation.quads]
@@ -84,11 +87,12 @@ def underline_of(quad: Quad) -> tuple[tuple[tuple[float, float], tuple[float, fl
 
 def _ink(annotation: Annotation) -> Look:
     parts, margin = [f"{_stroke(annotation)} 1 J 1 j"], 0.0
-    for stroke in annotation.strokes:
+    strokes = annotation.strokes
+    for stroke in strokes:
         widths = _widths(stroke, annotation)
         margin = max(margin, *widths)
         parts += _lines(stroke, widths)
-    box = around(((x, y) for stroke in annotation.strokes for x, y, _ in stroke), margin)
+    box = around(((x, y) for stroke in strokes for x, y, _ in stroke), margin)
     return Look(box, "\n".join(parts), annotation.opacity)
 
 
@@ -112,7 +116,7 @@ def _lines(stroke: tuple[Sample, ...], widths: list[float]) -> Iterator[str]:
         for index in some:
             before, here = stroke[index - 1][:2], stroke[index][:2]
             end = (before[0] + here[0]) / 2, (before[1] + here[1]) / 2
-            steps.append(f"{written(*_towards(at, before), *_towards(end, before), *end)} c")
+            steps.append(_CURVE % (*_towards(at, before), *_towards(end, before), *end))
             at = end
             if index == len(stroke) - 1:
                 steps.append(f"{written(*here)} l")

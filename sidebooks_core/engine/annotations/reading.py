@@ -7,15 +7,19 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator
+from itertools import islice
 
 from sidebooks_core.documents.annotations import (
     FARTHEST_PT,
     MOST_POINTS,
     MOST_READ,
+    MOST_READ_BYTES,
+    MOST_STROKES,
     MOST_TEXT,
     Annotation,
     Quad,
-    Sample,
+    packed_quads,
+    packed_stroke,
     stamp_height,
 )
 from sidebooks_core.documents.syntax.pdf_date import from_pdf_date
@@ -35,24 +39,33 @@ _MIDDLE = 0.5
 """The pressure of a pen that tells none."""
 
 
-def annotations_of(document: pymupdf.Document, page: int) -> list[Annotation]:
+def annotations_of(document: pymupdf.Document, page: int) -> tuple[list[Annotation], int]:
     """Those of a page that can become marks, in their order. Replies stand in the text of what they reply to.
 
-    At most MOST_READ are looked at. Raises the engine's errors, ValueError for a page without an area.
+    At most MOST_READ are looked at, and no more are taken than MOST_READ_BYTES. The second value is how many were left out.
+    Raises the engine's errors, ValueError for a page without an area.
     """
     page_object = mupdf.ll_pdf_lookup_page_obj(raw_pdf(document), page)
     plane = plane_of(page_object)
-    listed = list(items(get(page_object, "Annots")))[:MOST_READ]
+    every = get(page_object, "Annots")
+    listed = list(islice(items(every), MOST_READ))
+    left_out = max(0, mupdf.ll_pdf_array_len(every) - MOST_READ)
     replies = _replies(listed)
     found: list[Annotation] = []
+    taken_bytes = 0
     for one in listed:
         flags = mupdf.ll_pdf_to_int(get(one, "F"))
         if _is_reply(one) or flags & (_HIDDEN | _NO_VIEW):
             continue
         made = _read(one, plane, page, replies.get(mupdf.ll_pdf_to_num(one), []))
-        if made is not None:
-            found.append(made)
-    return found
+        if made is None:
+            continue
+        if taken_bytes + made.size_bytes > MOST_READ_BYTES:
+            left_out += 1
+            continue
+        taken_bytes += made.size_bytes
+        found.append(made)
+    return found, left_out
 
 
 def _is_reply(annotation: RawObj) -> bool:
@@ -92,9 +105,9 @@ def _read(annotation: RawObj, plane: Plane, page: int, replies: list[RawObj]) ->
         name=text(get(annotation, "NM"))[:200],
         colour=_colour(get(annotation, "C")) or _FALLBACKS.get(made.kind, made.colour),
         opacity=min(1.0, max(0.0, opacity)) if math.isfinite(opacity) else 1.0,
-        strokes=made.strokes,
+        packed_strokes=made.packed_strokes,
         width_pt=made.width_pt,
-        quads=made.quads,
+        packed_quads=made.packed_quads,
         x_pt=made.x_pt,
         y_pt=made.y_pt,
         height_pt=made.height_pt,
@@ -111,32 +124,26 @@ def _reply_text(reply: RawObj) -> str:
 
 
 def _ink(annotation: RawObj, plane: Plane, _box: Box, page: int) -> Annotation | None:
-    pressures = list(_numbers(get(annotation, PRESSURES), MOST_POINTS))
-    lists = [list(_points(one, plane)) for one in items(get(annotation, "InkList"))]
-    if sum(map(len, lists)) > MOST_POINTS:
-        return None
+    pressures = _numbers(get(annotation, PRESSURES), MOST_POINTS)
+    lists = [list(_points(one, plane)) for one in islice(items(get(annotation, "InkList")), MOST_STROKES)]
     if len(pressures) != sum(map(len, lists)):
         pressures = []  # another program has changed the strokes
     given = iter(pressures)
-    strokes: list[tuple[Sample, ...]] = []
-    for points in lists:
-        stroke = tuple((x, y, round(min(1.0, max(0.0, next(given, _MIDDLE))), _DIGITS)) for x, y in points)
-        if stroke:
-            strokes.append(stroke)
+    strokes = [packed_stroke((x, y, min(1.0, max(0.0, next(given, _MIDDLE)))) for x, y in points) for points in lists if points]
     border = get(get(annotation, "BS"), "W")
     width = mupdf.ll_pdf_to_real(border) if mupdf.ll_pdf_is_number(border) else 1.0
     width_pt = width if math.isfinite(width) and 0 < width <= 1000 else 1.0
-    return Annotation(page=page, kind="ink", strokes=tuple(strokes), width_pt=width_pt) if strokes else None
+    return Annotation(page=page, kind="ink", packed_strokes=tuple(strokes), width_pt=width_pt) if strokes else None
 
 
 def _highlight(annotation: RawObj, plane: Plane, _box: Box, page: int) -> Annotation | None:
     quads = _quads(annotation, plane)
-    return Annotation(page=page, kind="highlight", quads=quads) if quads else None
+    return Annotation(page=page, kind="highlight", packed_quads=quads) if quads else None
 
 
 def _underline(annotation: RawObj, plane: Plane, _box: Box, page: int) -> Annotation | None:
     quads = _quads(annotation, plane)
-    return Annotation(page=page, kind="underline", quads=quads) if quads else None
+    return Annotation(page=page, kind="underline", packed_quads=quads) if quads else None
 
 
 def _note(annotation: RawObj, _plane: Plane, box: Box, page: int) -> Annotation:
@@ -168,7 +175,7 @@ _SHAPES: dict[str, Callable[[RawObj, Plane, Box, int], Annotation | None]] = {
 
 def _box(rect: RawObj, plane: Plane) -> Box | None:
     """The box of an annotation as shown; None if it has no place."""
-    numbers = list(_numbers(rect, 4))
+    numbers = _numbers(rect, 4)
     if len(numbers) != 4 or all(abs(number) >= _NOWHERE for number in numbers):
         return None
     x0, y0, x1, y1 = numbers
@@ -178,9 +185,9 @@ def _box(rect: RawObj, plane: Plane) -> Box | None:
     return round(left, _DIGITS), round(top, _DIGITS), round(right, _DIGITS), round(bottom, _DIGITS)
 
 
-def _quads(annotation: RawObj, plane: Plane) -> tuple[Quad, ...]:
+def _quads(annotation: RawObj, plane: Plane) -> bytes:
     points = list(_points(get(annotation, "QuadPoints"), plane))
-    return tuple(_as_read(points[at : at + 4]) for at in range(0, len(points) - 3, 4))
+    return packed_quads(_as_read(points[at : at + 4]) for at in range(0, len(points) - 3, 4))
 
 
 def _as_read(points: list[tuple[float, float]]) -> Quad:
@@ -197,21 +204,26 @@ def _as_read(points: list[tuple[float, float]]) -> Quad:
 
 def _points(array: RawObj, plane: Plane) -> Iterator[tuple[float, float]]:
     """The points of a list of coordinates, as shown. None if one of them has no place."""
-    numbers = list(_numbers(array, 2 * MOST_POINTS + 2))
+    numbers = _numbers(array, 2 * MOST_POINTS + 2)
     points = [plane.as_shown(*pair) for pair in zip(numbers[::2], numbers[1::2], strict=False)]
     if all(_is_near(*point) for point in points):
-        yield from ((round(x, _DIGITS), round(y, _DIGITS)) for x, y in points)
+        yield from points
 
 
 def _is_near(*coordinates: float) -> bool:
     return all(abs(one) <= FARTHEST_PT for one in coordinates)
 
 
-def _numbers(array: RawObj, most: int) -> Iterator[float]:
-    for place, one in enumerate(items(array)):
-        if place >= most:
-            return
-        yield mupdf.ll_pdf_to_real(one)
+def _numbers(array: RawObj, most: int) -> list[float]:
+    """The numbers of a list, at most `most`; none if something else is among them."""
+    found: list[float] = []
+    for one in items(array):
+        if not mupdf.ll_pdf_is_number(one):
+            return []
+        if len(found) == most:
+            break
+        found.append(mupdf.ll_pdf_to_real(one))
+    return found
 
 
 def _colour(array: RawObj) -> str:

@@ -131,17 +131,18 @@ def _described(one: _Placed, page_number: int) -> str:
     entries += [f"/{key}({to_pdf_date(at_ms)})" for key, at_ms in dates.items() if at_ms]
     if annotation.kind in _ICONS:
         entries.append(f"/Name/{_ICONS[annotation.kind]}")
-    if annotation.quads:
+    if annotation.packed_quads:
         entries.append(f"/QuadPoints[{_points(one.plane, (point for quad in annotation.quads for point in corners(quad)))}]")
-    if annotation.strokes:
-        lists = "".join(f"[{_points(one.plane, ((x, y) for x, y, _ in stroke))}]" for stroke in annotation.strokes)
-        pressures = written(*(pressure for stroke in annotation.strokes for *_, pressure in stroke))
+    strokes = annotation.strokes
+    if strokes:
+        lists = "".join(f"[{_points(one.plane, ((x, y) for x, y, _ in stroke))}]" for stroke in strokes)
+        pressures = written(*(pressure for stroke in strokes for *_, pressure in stroke))
         entries.append(f"/InkList[{lists}]/BS<</W {written(annotation.width_pt)}>>/{PRESSURES}[{pressures}]")
     return "".join((*entries, ">>"))
 
 
 def _points(plane: Plane, points: Iterable[tuple[float, float]]) -> str:
-    return " ".join(written(*plane.in_pdf(x, y)) for x, y in points)
+    return " ".join("{:.4f} {:.4f}".format(*plane.in_pdf(x, y)) for x, y in points)
 
 
 def _string(value: str) -> str:
