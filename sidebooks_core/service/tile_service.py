@@ -279,7 +279,8 @@ class TileService(Imaging, Asking):
         if getattr(self, "_closed", True) or os.getpid() != self._process_id:  # it was not made whole; or this is a fork
             return
         warnings.warn(f"{self!r} was not closed: use it in a `with` block", ResourceWarning, source=self, stacklevel=2)
-        self.close()
+        # Not in this thread: whatever thread the collector runs in may hold a lock of these parts, or be one of theirs.
+        threading.Thread(target=self.close, name="sidebooks-close", daemon=True).start()
 
     def require_open(self) -> None:
         """Raises ServiceClosed, also in a process that was forked from the one that made this."""
