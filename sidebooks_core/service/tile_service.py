@@ -278,9 +278,10 @@ class TileService(Imaging, Asking):
     def __del__(self) -> None:
         if getattr(self, "_closed", True) or os.getpid() != self._process_id:  # it was not made whole; or this is a fork
             return
-        warnings.warn(f"{self!r} was not closed: use it in a `with` block", ResourceWarning, source=self, stacklevel=2)
+        told = f"{self!r} was not closed: use it in a `with` block"
         # Not in this thread: whatever thread the collector runs in may hold a lock of these parts, or be one of theirs.
         threading.Thread(target=self.close, name="sidebooks-close", daemon=True).start()
+        warnings.warn(told, ResourceWarning, source=self, stacklevel=2)
 
     def require_open(self) -> None:
         """Raises ServiceClosed, also in a process that was forked from the one that made this."""
