@@ -276,6 +276,32 @@ def test_a_device_whose_reader_has_other_rights_begins_anew(store: MarkStore, cl
         assert store.read(paper, BEN, since).is_whole, "no such number"
 
 
+def test_how_far_devices_have_read_is_on_the_disk_with_a_push_now_and_then(
+    shelf: Shelf, store: MarkStore, clock: Clock, paper: str
+) -> None:
+    def written() -> list[str]:
+        with shelf.database.reading() as reading:
+            return reading.all(str, "SELECT device FROM mark_device ORDER BY device")
+
+    seq = store.read(paper, ANNA, device="pad").seq
+    store.push(paper, [note("x", clock.now_ms)], "anna")
+    assert written() == ["pad"]
+    store.read(paper, ANNA, device="phone")
+    store.push(paper, [note("y", clock.now_ms)], "anna")
+    assert written() == ["pad"], "not with each push"
+    clock.now_s += 61
+    store.push(paper, [note("z", clock.now_ms)], "anna")
+    assert written() == ["pad", "phone"]
+    again = MarkStore(shelf.database, clock=clock)
+    assert not again.read(paper, ANNA, seq + 1, device="pad").is_whole, "another process knows it"
+    for number in range(60):
+        again.read(paper, ANNA, device=f"d{number}")
+        clock.now_s += 1
+    again.close()
+    assert len(written()) == again.limits.devices
+    assert "d59" in written()
+
+
 def test_an_answer_that_is_lost_is_given_again(store: MarkStore, clock: Clock, paper: str) -> None:
     store.push(paper, [note("x", clock.now_ms, visibility="shared", meeting="m")], "anna")
     first = store.read(paper, BEN, device="pad")

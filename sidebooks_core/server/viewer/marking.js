@@ -95,8 +95,8 @@ export class Marking {
     return () => { this.#listeners.delete(listener); };
   }
 
-  /** The marks of a paper changed, as the server tells. @param {string} paper */
-  heard(paper) { if (this.reader.state.book?.paper?.id === paper) this.marks?.read(); }
+  /** The marks of a paper changed, as the server tells; empty: of any paper. @param {string} paper */
+  heard(paper) { if (!paper || this.reader.state.book?.paper?.id === paper) this.marks?.read(); }
 
   /** There is a connection again. */
   again() { this.marks?.read(); }
