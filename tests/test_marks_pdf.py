@@ -59,6 +59,16 @@ def test_three_programs_show_marks_where_they_are(service: sb.TileService, rotat
     assert {name: misplaced(show(data), wanted) for name, show in PROGRAMS.items()} == {name: {} for name in PROGRAMS}
 
 
+@pytest.mark.parametrize("flattened", [False, True], ids=["annotations", "flattened"])
+@pytest.mark.parametrize("rotation", [0, 270])
+def test_a_page_with_a_unit_of_its_own_shows_marks_in_place(service: sb.TileService, rotation: int, flattened: bool) -> None:
+    with pymupdf.open(stream=page(rotation, "cropped"), filetype="pdf") as document:
+        document.xref_set_key(document[0].xref, "UserUnit", "2")
+        opened = service.open(document.tobytes())
+    data = exported(service, opened, marks(), flattened=flattened)
+    assert misplaced(PROGRAMS["mupdf"](data), places(opened.pages[0].width_pt)) == {}
+
+
 def test_a_mark_in_another_place_would_be_seen(service: sb.TileService) -> None:
     document = service.open(page(90, "cropped"))
     data = exported(service, document, marks("anna"))

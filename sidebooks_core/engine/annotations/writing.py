@@ -37,8 +37,8 @@ _SUBTYPES = {
 }
 _ICONS = {"note": NOTE, "bookmark": BOOKMARK, "stamp": "Draft"}
 _TURNED = "Stamp"
-"""What a note or a bookmark is on a page that is rotated. Viewers do not agree where they show a text annotation there: some
-turn it about a corner, and the engine puts it off the page."""
+"""What a note or a bookmark is on a page that is rotated, or has a unit of its own. Viewers do not agree where they show a text
+annotation there: some turn it about a corner, and the engine puts it off the page."""
 
 
 class _Placed(Struct, frozen=True):
