@@ -169,3 +169,12 @@ def test_a_canvas_that_one_may_not_see_has_no_marks(hall: TownHall) -> None:
     assert len(hall.ask("member", f"/presentation/3/{document}/annotations/1.json").json()["items"]) == 1
     assert hall.ask("member", f"/presentation/3/{document}/annotations/3.json").status == 404
     assert hall.ask("member", f"/papers/{hall.paper.id}/marks.json").status == 404, "the file itself is not theirs"
+
+
+def test_a_quote_is_told_with_the_words_around_it(hall: TownHall) -> None:
+    own = mark(NOTE, page=1)
+    own["anchor"]["quote"] = "2"
+    kept(hall, "member", own)
+    (annotation,) = hall.ask("member", f"/papers/{hall.paper.id}/marks.json").json()["items"]
+    quote = annotation["target"][0]["selector"][1]
+    assert quote == {"type": "TextQuoteSelector", "exact": "2", "prefix": "第", "suffix": "款\n3 characters\n"}

@@ -20,6 +20,7 @@ from sidebooks_core.databases.database import Database, Schema
 from sidebooks_core.errors import NotOnShelf
 from sidebooks_core.marks import (
     Anchor,
+    DeviceClock,
     Ink,
     MarkLimits,
     MarkNews,
@@ -221,6 +222,25 @@ def test_a_stamp_that_cannot_be_right_holds_from_when_it_came_and_comes_twice_in
     assert [stamp.counter for stamp in stamps] == [0, 1, 2]
 
 
+def test_a_server_whose_clock_was_ahead_for_a_day_takes_edits_again(store: MarkStore, clock: Clock, paper: str) -> None:
+    clock.now_s += 365 * 86_400
+    device = DeviceClock("pad").met(clock.now_ms, 0)
+    device, stamp = device.tick(10)
+    mark = replace(note("from the future", 0), stamp=stamp)
+    store.push(paper, [mark], "anna")
+    clock.now_s -= 365 * 86_400
+    answer = store.read(paper, ANNA)
+    device = device.met(answer.server_ms, 1000).saw(answer.marks[0].stamp)
+    device, stamp = device.tick(2000)
+    edit = replace(mark, stamp=stamp, body=Note(1.0, 2.0, "edit", RED))
+    for version in (edit, mark, edit):
+        [held] = store.push(paper, [version], "anna").marks
+        assert texts([held]) == ["edit"]
+    device, stamp = device.met(clock.now_ms, 3000).saw(held.stamp).tick(4000)
+    [held] = store.push(paper, [replace(mark, stamp=stamp, body=Note(1.0, 2.0, "another", RED))], "anna").marks
+    assert texts([held]) == ["another"]
+
+
 def test_who_sees_a_mark_is_told_when_it_goes_and_nobody_else_is(store: MarkStore, clock: Clock, paper: str) -> None:
     chair = MarkReader("chair", chairs=frozenset({"m"}))
     member = MarkReader("member", meetings=frozenset({"m"}))
@@ -274,6 +294,32 @@ def test_a_device_whose_reader_has_other_rights_begins_anew(store: MarkStore, cl
         assert store.read(paper, BEN, left.seq, device="pad").is_whole is False, "two pages of a device may read"
     for since in (-1, 0, left.seq + 9):
         assert store.read(paper, BEN, since).is_whole, "no such number"
+
+
+def test_how_far_devices_have_read_is_on_the_disk_with_a_push_now_and_then(
+    shelf: Shelf, store: MarkStore, clock: Clock, paper: str
+) -> None:
+    def written() -> list[str]:
+        with shelf.database.reading() as reading:
+            return reading.all(str, "SELECT device FROM mark_device ORDER BY device")
+
+    seq = store.read(paper, ANNA, device="pad").seq
+    store.push(paper, [note("x", clock.now_ms)], "anna")
+    assert written() == ["pad"]
+    store.read(paper, ANNA, device="phone")
+    store.push(paper, [note("y", clock.now_ms)], "anna")
+    assert written() == ["pad"], "not with each push"
+    clock.now_s += 61
+    store.push(paper, [note("z", clock.now_ms)], "anna")
+    assert written() == ["pad", "phone"]
+    again = MarkStore(shelf.database, clock=clock)
+    assert not again.read(paper, ANNA, seq + 1, device="pad").is_whole, "another process knows it"
+    for number in range(60):
+        again.read(paper, ANNA, device=f"d{number}")
+        clock.now_s += 1
+    again.close()
+    assert len(written()) == again.limits.devices
+    assert "d59" in written()
 
 
 def test_an_answer_that_is_lost_is_given_again(store: MarkStore, clock: Clock, paper: str) -> None:

@@ -111,6 +111,11 @@ def test_a_quote_whose_place_is_not_known_stands_alone(text: str) -> None:
     assert text_quote("予算", text) == {"type": "TextQuoteSelector", "exact": "予算"}
 
 
+def test_a_quote_over_two_lines_is_found() -> None:
+    found = text_quote("令和8年度 予算", "前文\n令和8\n年度予算 案")
+    assert (found["prefix"], found["suffix"]) == ("前文\n", " 案")
+
+
 def test_the_words_the_author_and_the_times_are_told() -> None:
     found = told(BODIES[5])
     assert found["body"] == [{"type": "TextualBody", "value": BODIES[5].text, "format": "text/plain", "purpose": "commenting"}]  # type: ignore[union-attr]

@@ -1,4 +1,7 @@
-"""How far each device has read the marks of a paper. It is written with the next push: that nobody reads it is no loss."""
+"""How far each device has read the marks of a paper.
+
+It is written with a push, now and then. What is not written yet when a process ends has devices begin anew, and no more.
+"""
 
 from __future__ import annotations
 
@@ -14,6 +17,8 @@ from sidebooks_core.marks.visibility import MarkReader
 
 MOST_WAITING = 10_000
 """Readings that wait to be written. The oldest one of more is forgotten, and the device begins anew once."""
+WRITE_EVERY_S = 60.0
+"""100 devices read after each stroke of a presenter."""
 _Key = tuple[str, str, str]
 
 
@@ -40,6 +45,7 @@ class Devices:
         self._limits = limits
         self._lock = threading.Lock()
         self._waiting: dict[_Key, _Baseline] = {}
+        self._written_s = 0.0
 
     @property
     def has_news(self) -> bool:
@@ -66,6 +72,12 @@ class Devices:
             self._waiting[paper_id, reader.id, device] = _Baseline(now.seq, whole, _rights(reader), now.at_s)
             if len(self._waiting) > MOST_WAITING:
                 del self._waiting[next(iter(self._waiting))]
+
+    def write_if_due(self, writing: Writing, now_s: float) -> None:
+        """Write what waits, unless that was done just now."""
+        if self._waiting and abs(now_s - self._written_s) >= WRITE_EVERY_S:
+            self.write(writing)
+            self._written_s = now_s
 
     def write(self, writing: Writing) -> None:
         """Write what waits; but for papers that were purged."""

@@ -214,7 +214,7 @@ class MarkStore:
     def _write(self, pushes: Sequence[_Push]) -> list[Pushed | Exception]:
         with self._database.writing() as writing:
             answers = [self._pushed(writing, one) for one in pushes]
-            self._devices.write(writing)
+            self._devices.write_if_due(writing, self._clock())
         self._wake()
         return answers
 

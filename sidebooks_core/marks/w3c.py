@@ -105,11 +105,18 @@ def page_reference(address: str) -> Json:
 
 
 def text_quote(quote: str, text: str) -> Json:
-    """A quote, with what stands around it in a text. A quote that the text does not have, or has twice, stands alone."""
+    """A quote, with what stands around it in a text. A quote that the text does not have, or has twice, stands alone.
+
+    Spaces and ends of lines make no difference: a quote that runs over two lines is found.
+    """
     selector: Json = {"type": "TextQuoteSelector", "exact": quote}
-    at = text.find(quote)
-    if at >= 0 and text.find(quote, at + 1) < 0:
-        before, after = text[max(0, at - AROUND) : at], text[at + len(quote) :][:AROUND]
+    wanted = "".join(quote.split())
+    places = [place for place, character in enumerate(text) if not character.isspace()]
+    bare = "".join(text[place] for place in places)
+    at = bare.find(wanted) if wanted else -1
+    if at >= 0 and bare.find(wanted, at + 1) < 0:
+        first, last = places[at], places[at + len(wanted) - 1]
+        before, after = text[max(0, first - AROUND) : first], text[last + 1 :][:AROUND]
         selector |= {name: value for name, value in (("prefix", before), ("suffix", after)) if value}
     return selector
 

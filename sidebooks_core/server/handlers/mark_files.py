@@ -6,9 +6,11 @@ from collections.abc import Iterable, Iterator
 from io import RawIOBase
 from typing import BinaryIO, cast
 
-from sidebooks_core.errors import DocumentError, DocumentTooLarge
+from sidebooks_core.errors import DocumentError, DocumentTooLarge, PageError
+from sidebooks_core.library.questions import Questions
 from sidebooks_core.marks.files import MarkedFile, export_marks
 from sidebooks_core.marks.model import Mark
+from sidebooks_core.marks.placing import PlacedMark
 from sidebooks_core.marks.w3c import W3C_CONTEXT, Canvas, annotation_page
 from sidebooks_core.server import descriptions, headers, responses
 from sidebooks_core.server.handlers.marks import entries, name_of, places, readable, require_here
@@ -92,7 +94,8 @@ async def as_annotations(parts: ServerParts, request: HttpRequest) -> HttpRespon
         except DocumentError as error:
             raise Refused(409, error.message) from None
         pages = {one.page for one in shown if one.page is not None}
-        canvases = {page: _canvas(request.base, document, page, has_file=True) for page in pages}
+        texts = _texts(shelf.service.parts.questions, document, shown, request.client)
+        canvases = {page: _canvas(request.base, document, page, texts.get(page, ""), has_file=True) for page in pages}
         names = names_of(parts, request, marks)
         told = annotation_page(f"{request.base}/papers/{of.id}/marks.json", shown, canvases, names, for_iiif=False)
         return responses.private_json(request, told, responses.JSON_LD.format(W3C_CONTEXT))
@@ -117,7 +120,7 @@ async def of_canvas(parts: ServerParts, request: HttpRequest) -> HttpResponse:
             shown = [one for one in shelf.placed_marks(at.paper.id, marks, at.revision) if one.page == page]
         except DocumentError as error:
             raise Refused(409, error.message) from None
-        canvases = {page: _canvas(request.base, document, page, has_file=False)}
+        canvases = {page: _canvas(request.base, document, page, "", has_file=False)}
         address, names = presentation.marks_address(request.base, document, page), names_of(parts, request, marks)
         told = annotation_page(address, shown, canvases, names, for_iiif=True)
         return responses.private_json(request, told, responses.JSON_LD.format(presentation.PRESENTATION_CONTEXT))
@@ -139,10 +142,23 @@ def seen_marks(parts: ServerParts, request: HttpRequest, paper_id: str, whose: s
     return [one for one in found if whose == "all" or one.owner == person]
 
 
-def _canvas(base: str, document: Document, page: int, *, has_file: bool) -> Canvas:
+def _texts(questions: Questions, document: Document, shown: Iterable[PlacedMark], client: str) -> dict[int, str]:
+    """The texts of the pages on which a mark has a quote. It waits for workers; a page that cannot be read has none."""
+    pages = {one.page for one in shown if one.page is not None and one.mark.anchor.quote}
+    waited = {page: questions.text(document, page, client=client) for page in sorted(pages)}
+    found: dict[int, str] = {}
+    for page, text in waited.items():
+        try:
+            found[page] = text.result().written.text
+        except PageError:
+            continue  # the quote stands alone
+    return found
+
+
+def _canvas(base: str, document: Document, page: int, text: str, *, has_file: bool) -> Canvas:
     finest = document.pyramid(page).finest
     file = f"{base}/documents/{document.id}/original" if has_file and document.kind == "pdf" else ""
-    return Canvas(presentation.canvas_id(base, document, page), finest.width_px, finest.height_px, finest.scale, file)
+    return Canvas(presentation.canvas_id(base, document, page), finest.width_px, finest.height_px, finest.scale, file, text)
 
 
 def _whose(request: HttpRequest) -> str:
