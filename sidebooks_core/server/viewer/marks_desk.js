@@ -13,6 +13,7 @@ import { pointUnder } from "./rectangles.js";
 
 const REACH_PX = 8; // of CSS: a finger is no needle
 const STAMP_PT = 22; // height of its letters
+const MOST_QUADS = 2000; // as marks/model.py has it
 const SIGN_PX = 9;
 const WARNING = "#b45309";
 const CHOSEN = "#0b5d43";
@@ -121,7 +122,7 @@ export class Desk {
    */
   wordsBody(kind, pieces) {
     if (!pieces.length) return null;
-    return { body: { kind, quads: pieces.map(quadOf), colour: colourFor(kind), text: "" }, quote: quoteOf(pieces) };
+    return { body: { kind, quads: pieces.slice(0, MOST_QUADS).map(quadOf), colour: colourFor(kind), text: "" }, quote: quoteOf(pieces) };
   }
 
   /** Put a note on a page, and write it. @param {number} page @param {number} x_pt @param {number} y_pt @param {string} quote */
