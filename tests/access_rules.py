@@ -21,6 +21,7 @@ READING = frozenset(
         "meet",
     }
 )
+WITH_FILE = frozenset({"read_original", "export_marks"})
 SIGNED = frozenset({"read_document", "read_original", "read_image", "read_text"})
 TENDING = frozenset(
     {"register", "replace", "change_paper", "withdraw", "change_folder", "read_readers", "share", "open_meeting"}

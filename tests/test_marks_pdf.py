@@ -59,6 +59,16 @@ def test_three_programs_show_marks_where_they_are(service: sb.TileService, rotat
     assert {name: misplaced(show(data), wanted) for name, show in PROGRAMS.items()} == {name: {} for name in PROGRAMS}
 
 
+@pytest.mark.parametrize("flattened", [False, True], ids=["annotations", "flattened"])
+@pytest.mark.parametrize("rotation", [0, 270])
+def test_a_page_with_a_unit_of_its_own_shows_marks_in_place(service: sb.TileService, rotation: int, flattened: bool) -> None:
+    with pymupdf.open(stream=page(rotation, "cropped"), filetype="pdf") as document:
+        document.xref_set_key(document[0].xref, "UserUnit", "2")
+        opened = service.open(document.tobytes())
+    data = exported(service, opened, marks(), flattened=flattened)
+    assert misplaced(PROGRAMS["mupdf"](data), places(opened.pages[0].width_pt)) == {}
+
+
 def test_a_mark_in_another_place_would_be_seen(service: sb.TileService) -> None:
     document = service.open(page(90, "cropped"))
     data = exported(service, document, marks("anna"))
@@ -177,9 +187,29 @@ def test_a_page_that_leaves_its_state_behind_moves_no_flattened_mark(service: sb
     assert misplaced(PROGRAMS["mupdf"](data), places(300)) == {}
 
 
-def test_flattened_marks_are_no_annotations_and_keep_their_text(service: sb.TileService) -> None:
+def test_flattened_marks_are_no_annotations(service: sb.TileService) -> None:
     data = exported(service, service.open(page()), marks(), flattened=True)
     assert read_back(service, data) == []
+
+
+def test_what_flattened_notes_say_stands_behind_the_pages(service: sb.TileService) -> None:
+    long = "令和8年度予算について、 council resolution 47 は可決された。" * 200
+    bodies = (*BODIES, Note(200, 200, long, "#00ff00"))
+    data = exported(service, service.open(page(90)), marks("anna", bodies), flattened=True)
+    document = pypdfium2.PdfDocument(data)
+    texts = [document[number].get_textpage().get_text_range() for number in range(len(document))]
+    assert len(texts) > 2
+    assert all(number in texts[0] for number in "1234"), "the page has the numbers"
+    listed = "".join("".join(texts[1:]).split())
+    for number, text in enumerate(("予算", "縦書き", "付箋の文二行目“引用”", "".join(long.split())), 1):
+        assert f"[{number}]p.1山田花子{text}" in listed
+    assert "済" not in listed, "a stamp shows what it says"
+    assert document[1].get_size() == (595, 842)
+
+
+def test_flattened_ink_needs_no_page_more(service: sb.TileService) -> None:
+    data = exported(service, service.open(page()), marks(bodies=BODIES[:1]), flattened=True)
+    assert len(pypdfium2.PdfDocument(data)) == 1
 
 
 def test_an_encrypted_file_stays_so(service: sb.TileService) -> None:
@@ -232,8 +262,8 @@ def test_a_mark_on_no_page_and_too_much_ink_are_refused(service: sb.TileService,
     (mark, *_) = marks()
     with pytest.raises(PageNotFound):
         export_marks(service.parts.questions, document, [PlacedMark(mark, "exact", 1)], {})
-    monkeypatch.setattr(mark_files, "MOST_POINTS", 2)
-    with pytest.raises(RequestError, match="3 points"):
+    monkeypatch.setattr(mark_files, "MOST_BYTES", 2)
+    with pytest.raises(RequestError, match="36 bytes"):
         export_marks(service.parts.questions, document, [PlacedMark(mark, "exact", 0)], {})
 
 

@@ -168,7 +168,8 @@ def test_a_pen_that_the_browser_takes_away_keeps_its_line(open_at: Open) -> None
     tab.evaluate(
         """([x, y]) => {
             const told = (type, dx, pressure) => document.querySelector('.drawing').dispatchEvent(new PointerEvent(type, {
-                pointerId: 7, pointerType: 'pen', clientX: x + dx, clientY: y, pressure, buttons: 1, button: 0, bubbles: true, cancelable: true,
+                pointerId: 7, pointerType: 'pen', clientX: x + dx, clientY: y, pressure, buttons: 1, button: 0,
+                bubbles: true, cancelable: true,
             }));
             told('pointerdown', 0, 0.5);
             told('pointermove', 20, 0.5);
@@ -189,7 +190,8 @@ def test_all_samples_that_the_browser_delivers_are_drawn(open_at: Open, given: s
     tab.evaluate(
         f"""([x, y]) => {{
             const event = (dx, type = 'pointermove') => new PointerEvent(type, {{
-                pointerId: 7, pointerType: 'pen', clientX: x + dx, clientY: y, pressure: 0.5, buttons: 1, button: 0, bubbles: true,
+                pointerId: 7, pointerType: 'pen', clientX: x + dx, clientY: y, pressure: 0.5, buttons: 1, button: 0,
+                bubbles: true,
             }});
             const ground = document.querySelector('.drawing');
             const moved = event(30);
@@ -300,7 +302,8 @@ def test_the_tool_bar_fits_and_its_targets_are_large(open_at: Open, device: str,
         small = tab.evaluate(
             """() => [...document.querySelectorAll('#inkbar button, #draw-button')]
                 .map(one => [one.textContent, one.getBoundingClientRect()])
-                .filter(([text, box]) => !text || box.width < 44 || box.height < 44 || box.left < 0 || box.right > innerWidth)"""
+                .filter(([text, box]) => !text || box.width < 44 || box.height < 44
+                    || box.left < 0 || box.right > innerWidth)"""
         )
         assert small == []
         assert tab.locator(f"[data-ink={tool}]").get_attribute("aria-pressed") == "true"
@@ -319,3 +322,18 @@ def test_the_tool_bar_is_used_by_keys(open_at: Open) -> None:
     x, y = middle(tab)
     Stylus(tab, "mouse").line([(x, y), (x + 30, y)])
     assert strokes(tab, 1)[0]["mark"]["body"]["colour"] == "#c8102e"
+
+
+def test_on_a_page_that_is_turned_a_line_is_where_it_was_drawn(open_at: Open) -> None:
+    tab = open_at("予算書", 3, "desktop", viewport=UPRIGHT)
+    x, y = middle(tab)
+    begin(tab)
+    pen = Stylus(tab)
+    pen.line([(x, y - 40), (x, y + 40)])
+    tab.keyboard.press("r")
+    until_painted(tab, [x - 34, y - 2, x + 34, y + 2], 12)
+    pen.line([(x - 40, y + 50), (x + 40, y + 50)])
+    first, second = strokes(tab, 2)
+    assert {round(one[0]) for one in samples(first)} == {298}
+    assert len({round(one[0]) for one in samples(second)}) == 1, "of the upright page, it runs upwards"
+    assert samples(second)[0][1] > samples(second)[-1][1]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -204,3 +203,36 @@ def test_what_is_written_without_a_connection_is_there_after_a_reload_without_it
     tab.evaluate("() => dispatchEvent(new Event('online'))")
     [mark] = tablet.marks(1)
     assert [tuple(one) for one in mark["body"]["samples"]] == [tuple(one) for one in samples(strokes(tab, 1)[0])]
+
+
+def test_what_one_paper_could_not_send_goes_when_the_viewer_is_opened_next(device: Made) -> None:
+    tablet = device()
+    tab = tablet.open(1, "議員")
+    until_marks(tab)
+    tab.route("**/papers/*/marks*", lambda route: route.abort())
+    begin(tab)
+    draw(tab)
+    strokes(tab, 1)
+    tab.close()
+    tab = tablet.context.new_page()
+    tab.goto(tablet.house.address)  # the shelf
+    tablet.marks(1)
+    tab.wait_for_function("() => localStorage.getItem('sidebooks unsent marks') === null", timeout=LATE_MS)
+
+
+def test_who_logs_out_leaves_no_marks_on_the_device(device: Made) -> None:
+    tablet = device()
+    tab = tablet.open(1, "議員")
+    until_marks(tab)
+    begin(tab)
+    draw(tab)
+    tablet.marks(1)
+    strokes(tab, 1)
+    tab.goto(tablet.house.address)
+    tab.locator("#shelf").get_by_role("button", name="議員").click()
+    tab.locator("dialog").get_by_role("button", name="Log out").click()
+    tab.wait_for_selector("input[type=password]", timeout=LATE_MS)
+    strokes(tab, 0)
+    tab.goto("about:blank")
+    tablet.open(1, "議員").wait_for_function("() => !document.querySelector('.marks')?.hidden", timeout=LATE_MS)
+    tablet.marks(1)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+import pymupdf
 import pytest
-from house import NEEDS_CHROMIUM, House, Visits, browser, house, pdf, visit
+from house import NEEDS_CHROMIUM, House, Visits, browser, house, pdf, picture, visit
 from meeting_hall import CHAIR, CLERK, MEMBER, NAME, Hall, hall, t
 from test_viewer_axe import RUN, axe
 from test_viewer_marks import await_text, select
@@ -113,9 +114,11 @@ def test_the_page_has_changed_is_told_with_its_old_picture(visit: Visits, house:
     gone = side.locator("section", has=later.get_by_role("heading", name="Pages that are gone"))
     gone.get_by_text("議案第5号").wait_for(timeout=LATE_MS)
     gone.get_by_role("button", name="Show the page as it was").wait_for()
+    picture(later, "marks-list")
     row.locator("button.line").click()
     shown(later, 2)
     later.locator("#side[data-panel=mark]").get_by_text("The page has changed since.").wait_for(timeout=LATE_MS)
+    picture(later, "mark-changed")
 
 
 def test_a_private_mark_is_seen_by_nobody_else_and_a_shared_one_with_a_name(visit: Visits, house: House) -> None:
@@ -132,6 +135,7 @@ def test_a_private_mark_is_seen_by_nobody_else_and_a_shared_one_with_a_name(visi
     side.get_by_role("button", name="Readers of this paper").click()
     side.get_by_text("Everybody who may read this paper sees it, with your name.").wait_for()
     assert marks_of(other, paper) == [], "it is said before it is done"
+    picture(tab, "mark-sharing")
     side.get_by_role("button", name="Let them see it").click()
     await_marks(other, paper, 1)
     list_ = panel(other, "marks")
@@ -247,4 +251,69 @@ def test_no_rule_of_an_accessibility_checker_is_broken(visit: Visits, house: Hou
     tab.evaluate("document.documentElement.setAttribute('data-night', '')")
     panel(tab, "marks", language)
     check("list at night")
-    assert found == dict.fromkeys(found, [])
+    assert {where: one for where, one in found.items() if one} == {}
+
+
+def test_ones_notes_are_downloaded_as_a_pdf(visit: Visits, house: House) -> None:
+    paper = house.paper(house.folder("書き出し"), "議案.pdf", pdf(*PAGES))
+    tab = open_paper(visit, "議員", paper)
+    note_at(tab, "議案第1号", "書き出す")
+    tab.locator("#side").get_by_text("Saved", exact=True).wait_for(timeout=LATE_MS)
+    tab.locator("#side").get_by_role("button", name="Close").click()
+    tab.evaluate(AWAITED, [paper, LATE_MS, "a text"])
+    tab.click("#more-button")
+    with tab.expect_download(timeout=LATE_MS) as download:
+        tab.locator("#side").get_by_role("link", name="My notes as PDF").click()
+    with pymupdf.open(download.value.path()) as made:
+        [annotation] = list(made[0].annots())
+        assert annotation.info["content"] == "書き出す"
+
+
+def test_a_mark_of_a_page_that_is_replaced_while_it_is_read_is_flagged_at_once(visit: Visits, house: House) -> None:
+    paper = house.paper(house.folder("読んでいる間"), "議案.pdf", pdf(*PAGES))
+    tab = open_paper(visit, "議員", paper, 2)
+    note_at(tab, "議案第2号", "確かめる")
+    tab.evaluate(AWAITED, [paper, LATE_MS, "a text"])
+    tab.locator("#side").get_by_role("button", name="Close").click()
+    house.ask("POST", f"papers/{paper}/revisions?filename=new.pdf", pdf(PAGES[0], PAGES[1] + "（訂正）", *PAGES[2:]))
+    tab.wait_for_function("() => sidebooks.book?.paper?.revision === 2", timeout=LATE_MS)
+    tab.wait_for_selector("#stage[data-marks]", timeout=LATE_MS)
+    side = panel(tab, "marks")
+    side.locator("[data-fate=changed]").get_by_text("確かめる").wait_for(timeout=LATE_MS)
+
+
+def test_a_note_that_is_written_without_a_connection_is_kept_and_sent_later(visit: Visits, house: House) -> None:
+    paper = house.paper(house.folder("圏外のメモ"), "議案.pdf", pdf(*PAGES))
+    tab = open_paper(visit, "議員", paper)
+    await_marks(tab, paper, 0)
+    tab.route("**/marks", lambda route: route.abort() if route.request.method == "POST" else route.continue_())
+    side = note_at(tab, "議案第1号", "圏外で書いた")
+    side.get_by_text("It is sent as soon as there is a connection.").wait_for(timeout=LATE_MS)
+    tab.reload()
+    shown(tab, 1)
+    await_text(tab)
+    panel(tab, "marks").get_by_text("圏外で書いた").wait_for(timeout=LATE_MS)
+    tab.unroute("**/marks")
+    tab.evaluate("dispatchEvent(new Event('online'))")
+    assert tab.evaluate(AWAITED, [paper, LATE_MS, "a text"])[0]["body"]["text"] == "圏外で書いた"
+
+
+def test_marks_are_reached_by_the_keyboard_alone(visit: Visits, house: House) -> None:
+    paper = house.paper(house.folder("キー"), "議案.pdf", pdf(*PAGES))
+    tab = open_paper(visit, "議員", paper)
+    select(tab, "議案第1号")
+    tab.locator("#wordbar button").nth(1).focus()
+    tab.keyboard.press("Enter")
+    await_marks(tab, paper, 1)
+    assert tab.evaluate("document.activeElement.id") == "stage"
+    tab.locator("#bookmarks-button").focus()
+    tab.keyboard.press("Enter")
+    tab.locator("#side").get_by_role("button", name="All marks in this paper").focus()
+    tab.keyboard.press("Enter")
+    tab.locator("#side[data-panel=marks] [data-kind=underline] button.line").focus()
+    tab.keyboard.press("Enter")
+    tab.locator("#side[data-panel=mark]").get_by_role("button", name="Blue").focus()
+    tab.keyboard.press(" ")
+    tab.wait_for_selector("#side [data-colour='#0b57c2'][aria-pressed=true]")
+    tab.keyboard.press("Escape")
+    tab.wait_for_selector("#side", state="hidden")

@@ -1,4 +1,4 @@
-"""What the viewer keeps of marks: in memory and towards a server, without a browser; test_viewer_marks_kept.py has the browser's part."""
+"""What the viewer keeps of marks, in memory and towards a server, without a browser."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class Disk {
   }
 }
 class Server {
-  constructor() { this.marks = new Map(); this.seq = 0; this.server_ms = Date.now(); this.asked = []; this.failures = []; this.refuses = new Map(); }
+  constructor() { Object.assign(this, { marks: new Map(), seq: 0, asked: [], failures: [], server_ms: Date.now() }); }
   fail() { const one = this.failures.shift(); if (one) throw one; }
   async read(since) {
     this.asked.push(`read ${since}`);
@@ -38,13 +38,14 @@ class Server {
   async push(device, marks) {
     this.asked.push(`push ${marks.length}`);
     this.fail();
-    const taken = marks.filter(one => !this.refuses.has(one.id) && !(this.refusesText && one.body?.text === this.refusesText));
+    const taken = marks.filter(one => !(this.refusesText && one.body?.text === this.refusesText));
     for (const one of taken) {
       const known = this.marks.get(one.id)?.mark;
       if (!known || (known.body && (!one.body || compared(one.stamp, known.stamp) > 0))) this.put({ ...one, owner: "me" });
     }
     if (this.loses) { this.loses -= 1; throw new TypeError("the line was cut"); }
-    return { seq: this.seq, server_ms: this.server_ms, marks: taken.map(one => ({ ...this.marks.get(one.id).mark, mine: true })),
+    const held = taken.map(one => ({ ...this.marks.get(one.id).mark, mine: true }));
+    return { seq: this.seq, server_ms: this.server_ms, marks: held,
       refused: marks.filter(one => !taken.includes(one)).map(one => ({ id: one.id, reason: "not here" })) };
   }
 }
@@ -54,6 +55,8 @@ const made = (given = {}) => createMarks({
 });
 const stroke = (x = 1) => ({ kind: "ink", samples: [[x, 2, 0.5], [x + 1, 3, 0.5]], width_pt: 1, colour: "#000000" });
 const note = text => ({ kind: "note", x_pt: 1, y_pt: 2, text, colour: "#ffee00" });
+const anchor = (revision, page) => ({ revision, page, content_id: "" });
+const ofTheChair = { id: "0000-other", stamp: [5, 0, "x"], anchor: anchor(2, 0), body: stroke(77), owner: "chair" };
 const ink = marks => marks.all().map(one => one.mark.body.samples?.[0][0] ?? one.mark.body.text);
 """
 
@@ -92,7 +95,8 @@ def test_what_is_done_can_be_undone_and_done_again() -> None:
       marks.undo(); marks.undo(); look();
       marks.redo(); marks.redo(); look();
       const ids = marks.all().map(placed => placed.mark.id);
-      return { told, isNew: !ids.includes(one.id) && !ids.includes(two.id), ends: [marks.canUndo, marks.redo(), marks.canRedo] };
+      const isNew = !ids.includes(one.id) && !ids.includes(two.id);
+      return { told, isNew, ends: [marks.canUndo, marks.redo(), marks.canRedo] };
     """)
     assert found["told"] == ["", "10 20", "", "10 20", "10", "10 20", "", "10 20"]
     assert found["isNew"], "a mark that was deleted never comes back under its id"
@@ -116,12 +120,13 @@ def test_a_change_is_undone_as_well() -> None:
 def test_all_goes_to_the_server_after_what_the_server_has_was_read() -> None:
     found = played("""
       const api = new Server();
-      api.put({ id: "0000-other", stamp: [5, 0, "x"], anchor: { revision: 2, page: 0, content_id: "" }, body: stroke(77), owner: "chair" });
+      api.put(ofTheChair);
       const disk = new Disk();
       const marks = made({ api, disk });
       for (let n = 0; n < 250; n += 1) marks.add(1, stroke(n));
       await marks.flush();
-      return { asked: api.asked, server: api.marks.size, unsent: marks.unsent, kept: [...disk.records.values()].filter(one => one.isPending).length,
+      const kept = [...disk.records.values()].filter(one => one.isPending).length;
+      return { asked: api.asked, server: api.marks.size, unsent: marks.unsent, kept,
         mine: marks.all().filter(one => one.isMine).length, all: marks.all().length };
     """)
     assert found["asked"] == ["read 0", "push 100", "push 100", "push 50"]
@@ -192,7 +197,7 @@ def test_a_deletion_elsewhere_wins_over_an_edit_here_and_the_other_way_round() -
 def test_marks_of_others_cannot_be_changed() -> None:
     found = played("""
       const api = new Server();
-      api.put({ id: "0000-other", stamp: [5, 0, "x"], anchor: { revision: 2, page: 0, content_id: "" }, body: stroke(77), owner: "chair" });
+      api.put(ofTheChair);
       const marks = made({ api });
       await marks.flush();
       const tries = [() => marks.remove(["0000-other"]), () => marks.change("0000-other", stroke())];
@@ -228,13 +233,15 @@ def test_one_mark_that_makes_a_request_fail_does_not_keep_the_others_back() -> N
       const api = new Server();
       const push = api.push.bind(api);
       api.push = async (device, marks) => {
-        if (marks.some(one => one.body.text === "bad")) throw Object.assign(new Error("marks[0].body: too long"), { status: 400 });
+        const isBad = marks.some(one => one.body.text === "bad");
+        if (isBad) throw Object.assign(new Error("marks[0].body: too long"), { status: 400 });
         return push(device, marks);
       };
       const marks = made({ api });
       for (const text of ["a", "b", "bad", "c", "d", "e"]) marks.add(1, note(text));
       await marks.flush();
-      return [[...api.marks.values()].map(one => one.mark.body.text).sort(), marks.all().filter(one => one.refused).map(one => one.refused)];
+      const refused = marks.all().filter(one => one.refused).map(one => one.refused);
+      return [[...api.marks.values()].map(one => one.mark.body.text).sort(), refused];
     """)
     assert found == [["a", "b", "c", "d", "e"], ["marks[0].body: too long"]]
 
@@ -271,12 +278,15 @@ def test_marks_of_an_older_revision_stand_where_their_pages_are() -> None:
       const fates = [["same", 1, 1], ["changed", 2, 2], ["removed", 3, null], ["moved", 4, 3], ["inserted", null, 4]]
         .map(([kind, old_page, new_page]) => ({ kind, old_page, new_page }));
       for (let page = 0; page < 4; page += 1) {
-        api.put({ id: `id-${page}`, stamp: [5, 0, "x"], anchor: { revision: 1, page, content_id: "c" }, body: stroke(page), owner: "me" });
+        api.put({ id: `id-${page}`, stamp: [5, 0, "x"], anchor: anchor(1, page), body: stroke(page), owner: "me" });
       }
       const told = [];
       const marks = made({ api, fatesOf: async revision => { told.push(revision); return fates; } });
       await marks.flush();
-      await new Promise(done => { const end = marks.subscribe(change => { if (change.isPlaced) done(); }); if (marks.all().length) done(); });
+      await new Promise(done => {
+        marks.subscribe(change => { if (change.isPlaced) done(); });
+        if (marks.all().length) done();
+      });
       return { all: marks.all().map(one => [one.kind, one.page]), third: marks.of(3).map(one => one.mark.id), asked: told };
     """)
     assert found["all"] == [["exact", 1], ["changed", 2], ["removed", None], ["exact", 3]]

@@ -104,11 +104,6 @@ class Annotation(Struct, frozen=True, kw_only=True):
         """What its lines and its words take, about."""
         return sum(map(len, self.packed_strokes)) + len(self.packed_quads) + 4 * len(self.text)
 
-    @property
-    def points(self) -> int:
-        """How many points its strokes and quads have."""
-        return sum(len(one) // _SAMPLE.size for one in self.packed_strokes) + 4 * (len(self.packed_quads) // _QUAD.size)
-
 
 def packed_stroke(samples: Iterable[Sample]) -> bytes:
     """A stroke as numbers of 32 bits: x, y and pressure, from 0 to 1, of each point."""

@@ -24,8 +24,8 @@ from sidebooks_core.marks.placing import PlacedMark
 from sidebooks_core.marks.store import MarkStore
 from sidebooks_core.marks.visibility import MarkReader
 
-MOST_POINTS = 4_000_000
-"""Of all strokes and quads of one file: 48 MB, and some 200 MB of the worker that writes them."""
+MOST_BYTES = 48 << 20
+"""Of all strokes and words of one file: 4 million points. The worker that writes them takes some ten times as much."""
 _PIECE_BYTES = 1 << 20
 T_co = TypeVar("T_co", covariant=True)
 
@@ -131,9 +131,9 @@ def export_marks(
     Raises RequestError for more strokes than one file takes, DocumentTooLarge, DamagedDocument, RenderFailed.
     """
     annotations = to_annotations(placed, names)
-    points = sum(one.points for one in annotations)
-    if points > MOST_POINTS:
-        raise RequestError(f"the marks have {points} points; one file takes {MOST_POINTS}: export those of fewer owners")
+    size_bytes = sum(one.size_bytes for one in annotations)
+    if size_bytes > MOST_BYTES:
+        raise RequestError(f"the marks have {size_bytes} bytes; one file takes {MOST_BYTES}: export those of fewer owners")
     made = workers.annotate(document, annotations, flattened=flattened, client=client).result()
     return MarkedFile(document, made.data, made.is_whole)
 

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from itertools import groupby
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from sidebooks_core.documents.annotations import (
     INK_WIDTHS,
@@ -23,9 +24,11 @@ from sidebooks_core.documents.annotations import (
     stamp_line,
 )
 from sidebooks_core.engine.annotations.letters import Letters
+from sidebooks_core.engine.annotations.listing import shown
 from sidebooks_core.engine.annotations.plane import Box, Plane, around, written
 
 _UNDERLINE = 0.07
+_NUMBER_PT = 9.0
 _LEAST_LINE_PT = 0.75
 _CAP_HEIGHT = 0.76
 """From the baseline to the top of a Japanese letter, less what is below the baseline, is twice the way to its middle."""
@@ -47,8 +50,25 @@ class Look(Struct, frozen=True):
     has_letters: bool = False
 
 
-def look_of(annotation: Annotation, plane: Plane, letters: Letters) -> Look:
-    """Raises the engine's errors."""
+def look_of(annotation: Annotation, plane: Plane, letters: Letters, number: int = 0) -> Look:
+    """How it looks. number: that stands at it; 0: none. Raises the engine's errors."""
+    look = _look(annotation, plane, letters)
+    if not number:
+        return look
+    size, runs = _NUMBER_PT, letters.runs(str(number))
+    width = letters.width(str(number)) * size
+    if annotation.kind == "note":  # in the place of the lines of writing
+        look = _note(annotation, is_written=False)
+        x, y = annotation.x_pt - width / 2, annotation.y_pt + size * _CAP_HEIGHT / 2
+    else:
+        x, y = look.box[2], look.box[1] + size * _CAP_HEIGHT
+    x = min(x, max(0.0, plane.width_pt - width))
+    content = f"{look.content}\n{_components(_DARK)} rg BT 1 0 0 -1 {written(x, y)} Tm {shown(runs, size)} ET"
+    x0, y0, x1, y1 = look.box
+    return replace(look, box=(min(x0, x), y0, max(x1, x + width), max(y1, y + size)), content=content, has_letters=True)
+
+
+def _look(annotation: Annotation, plane: Plane, letters: Letters) -> Look:
     match annotation.kind:
         case "ink":
             return _ink(annotation)
@@ -133,8 +153,8 @@ def _highlighted(quad: Quad) -> str:
     return f"{written(*upper_left)} m {written(*upper_right)} l {written(*lower_right)} l {written(*lower_left)} l h"
 
 
-def _note(annotation: Annotation) -> Look:
-    """A sheet with a turned corner and lines of writing."""
+def _note(annotation: Annotation, *, is_written: bool = True) -> Look:
+    """A sheet with a turned corner, and lines of writing on it."""
     side, half = NOTE_SIDE_PT, NOTE_SIDE_PT / 2
     x0, y0, x1, y1 = annotation.x_pt - half, annotation.y_pt - half, annotation.x_pt + half, annotation.y_pt + half
     fold = side * 0.3
@@ -143,7 +163,9 @@ def _note(annotation: Annotation) -> Look:
         f"{written(x0 + side * 0.2, y0 + side * down)} m {written(x0 + side * across, y0 + side * down)} l"
         for down, across in ((0.3, 0.8), (0.5, 0.8), (0.7, 0.55))
     )
-    content = f"{_fill(annotation)} {_components(_DARK)} RG {written(side * 0.06)} w 1 j\n{_polygon(sheet)} B\n{lines}\nS"
+    content = f"{_fill(annotation)} {_components(_DARK)} RG {written(side * 0.06)} w 1 j\n{_polygon(sheet)} B"
+    if is_written:
+        content += f"\n{lines}\nS"
     return Look(around(sheet, side * 0.06), content, annotation.opacity)
 
 
@@ -160,11 +182,10 @@ def _stamp(annotation: Annotation, letters: Letters) -> Look:
     width = letters.width(annotation.text)
     x0, y0, x1, y1 = stamp_box(annotation, width)
     line = stamp_line(height)
-    shown = " ".join(f"/L{run.font} {written(height)} Tf <{run.codes.hex()}> Tj" for run in runs)
     baseline = annotation.y_pt + height * _CAP_HEIGHT / 2
     content = (
         f"{_fill(annotation)} {_stroke(annotation)} {written(line)} w 1 j {written(x0, y0, x1 - x0, y1 - y0)} re S\n"
-        f"BT 1 0 0 -1 {written(annotation.x_pt - width * height / 2, baseline)} Tm {shown} ET"
+        f"BT 1 0 0 -1 {written(annotation.x_pt - width * height / 2, baseline)} Tm {shown(runs, height)} ET"
     )
     box = (x0 - line / 2, y0 - line / 2, x1 + line / 2, y1 + line / 2)
     return Look(box, content, has_letters=True)

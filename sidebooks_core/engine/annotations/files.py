@@ -30,7 +30,7 @@ def annotated(
             if handle is not None and handle.page_count == document.page_count and not handle.is_repaired:
                 read_from(handle)
                 annotate(as_pdf(handle), annotations, flattened=flattened)
-                return _saved(handle, is_behind=True)[len(source) :], False
+                return _saved(handle, behind=len(source)), False
         finally:
             if handle is not None:
                 _close(handle)
@@ -39,7 +39,7 @@ def annotated(
             changed = require_pdf(mended.handle)
             read_from(changed)
             annotate(as_pdf(changed), annotations, flattened=flattened)
-            return _saved(changed, is_behind=False), True
+            return _saved(changed), True
         finally:
             mended.close()
 
@@ -66,19 +66,46 @@ def _annotated_copy(document: OpenDocument, annotations: Sequence[Annotation], *
     mupdf.fz_close_document_writer(writer)
     with pymupdf.Document(stream=mupdf.fz_buffer_extract_copy(buffer), filetype="pdf") as copy:
         annotate(as_pdf(copy), annotations, flattened=flattened)
-        return _saved(copy, is_behind=False)
+        return _saved(copy)
 
 
-def _saved(handle: pymupdf.Document, *, is_behind: bool) -> bytes:
-    """A changed document. is_behind: as it was, with the changes behind it."""
+class _Behind(mupdf.FzOutput2):
+    """Keeps what is written behind a place. The engine writes the whole file again, and this process need not hold it twice."""
+
+    def __init__(self, start: int) -> None:
+        super().__init__()
+        self.use_virtual_write()
+        self.use_virtual_seek()
+        self.use_virtual_tell()
+        self.data = bytearray()
+        self._start = start
+        self._at = 0
+
+    def write(self, _context: mupdf.fz_context, data: mupdf.bytes_pointer, size: int) -> None:
+        end = self._at + size
+        if end > self._start:
+            written = mupdf.raw_to_python_bytes(data, size)[max(0, self._start - self._at) :]
+            place = max(0, self._at - self._start)
+            self.data[place : place + len(written)] = written
+        self._at = end
+
+    def seek(self, _context: mupdf.fz_context, offset: int, whence: int) -> None:
+        start = (0, self._at, self._start + len(self.data))[whence]
+        self._at = start + offset
+
+    def tell(self, _context: mupdf.fz_context) -> int:
+        return self._at
+
+
+def _saved(handle: pymupdf.Document, *, behind: int = 0) -> bytes:
+    """A changed document. behind: not 0: what comes behind so many bytes, which are the document as it was."""
     options = mupdf.PdfWriteOptions()
-    options.do_incremental = int(is_behind)
+    options.do_incremental = int(bool(behind))
     options.do_compress = 1
-    buffer = mupdf.FzBuffer(1 << 16)
-    output = mupdf.FzOutput(buffer)
+    output = _Behind(behind)
     mupdf.pdf_write_document(as_pdf(handle), output, options)
     output.fz_close_output()
-    return mupdf.fz_buffer_extract_copy(buffer)
+    return bytes(output.data)
 
 
 def _close(handle: EngineDocument) -> None:

@@ -26,9 +26,9 @@ class Plane(Struct, frozen=True):
 
     @property
     def is_upright(self) -> bool:
-        """Whether the page is shown as its file has it."""
+        """Whether the page is shown as its file has it: not rotated, and in units of a point."""
         a, b, _, d, *_ = self.to_pdf
-        return not b and a > 0 and d < 0
+        return not b and round(a, 4) == 1 and round(d, 4) == -1
 
     def in_pdf(self, x_pt: float, y_pt: float) -> tuple[float, float]:
         """A point as shown, in the space of the PDF."""

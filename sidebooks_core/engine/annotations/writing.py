@@ -15,6 +15,7 @@ from sidebooks_core.documents.annotations import Annotation
 from sidebooks_core.documents.syntax.pdf_date import to_pdf_date
 from sidebooks_core.engine.annotations.appearances import Look, components_of, corners, look_of
 from sidebooks_core.engine.annotations.letters import Letters
+from sidebooks_core.engine.annotations.listing import append, contents_of, has_words
 from sidebooks_core.engine.annotations.plane import Plane, moved, plane_of, written
 from sidebooks_core.engine.mupdf import RawObj, mupdf, owned, parsed
 from sidebooks_core.engine.pdf.objects import get, items, text
@@ -36,8 +37,8 @@ _SUBTYPES = {
 }
 _ICONS = {"note": NOTE, "bookmark": BOOKMARK, "stamp": "Draft"}
 _TURNED = "Stamp"
-"""What a note or a bookmark is on a page that is rotated. Viewers do not agree where they show a text annotation there: some
-turn it about a corner, and the engine puts it off the page."""
+"""What a note or a bookmark is on a page that is rotated, or has a unit of its own. Viewers do not agree where they show a text
+annotation there: some turn it about a corner, and the engine puts it off the page."""
 
 
 class _Placed(Struct, frozen=True):
@@ -57,32 +58,37 @@ class _Page(Struct, frozen=True):
 def annotate(pdf: mupdf.PdfDocument, annotations: Sequence[Annotation], *, flattened: bool) -> None:
     """Put annotations into a PDF that is open. Raises the engine's errors, IndexError for a page that it does not have.
 
-    flattened: as part of what the pages draw, not as annotations.
+    flattened: as part of what the pages draw, not as annotations. What they say and do not show stands on pages behind the
+    others.
     """
     letters = Letters()
     pages: list[_Page] = []
-    waiting: list[tuple[mupdf.PdfObj, Look]] = []
+    told: list[tuple[int, Annotation]] = []
     for number, some in groupby(sorted(annotations, key=lambda one: one.page), key=lambda one: one.page):
         if number >= mupdf.pdf_count_pages(pdf):
             raise IndexError(f"there is no page {number + 1}")
         page = _Page(mupdf.pdf_lookup_page_obj(pdf, number), [])
         plane = plane_of(page.object.m_internal)
         for annotation in some:
-            look = look_of(annotation, plane, letters)
-            form = _form(pdf, look, plane)
-            if look.has_letters:
-                waiting.append((form, look))
-            page.placed.append(_Placed(annotation, look, form, plane))
+            if flattened and has_words(annotation):
+                told.append((len(told) + 1, annotation))
+                look = look_of(annotation, plane, letters, told[-1][0])
+            else:
+                look = look_of(annotation, plane, letters)
+            page.placed.append(_Placed(annotation, look, _form(pdf, look, plane), plane))
         pages.append(page)
-    fonts = letters.fonts(pdf) if waiting else []
-    for form, _ in waiting:
-        names = "".join(f"/L{number} {mupdf.pdf_to_num(font)} 0 R" for number, font in enumerate(fonts))
-        mupdf.pdf_dict_puts(mupdf.pdf_dict_gets(form, "Resources"), "Font", parsed(pdf, f"<<{names}>>"))
+    listed = contents_of(told, letters)
+    fonts = "".join(f"/L{number} {mupdf.pdf_to_num(font)} 0 R" for number, font in enumerate(letters.fonts(pdf)))
     for page in pages:
+        for one in page.placed:
+            if one.look.has_letters:
+                mupdf.pdf_dict_puts(mupdf.pdf_dict_gets(one.form, "Resources"), "Font", parsed(pdf, f"<<{fonts}>>"))
         if flattened:
             _draw(pdf, page)
         else:
             _hang(pdf, page)
+    for content in listed:
+        append(pdf, content, fonts)
 
 
 def _form(pdf: mupdf.PdfDocument, look: Look, plane: Plane) -> mupdf.PdfObj:

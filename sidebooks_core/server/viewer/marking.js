@@ -8,8 +8,8 @@ import { need } from "./elements.js";
 import { fatesSince } from "./fates.js";
 import { makeInkBar } from "./ink_bar.js";
 import { write } from "./keeping.js";
-import { MarksClock } from "./marks_clock.js";
-import { MarksDisk } from "./marks_disk.js";
+import { UNSENT } from "./left_off.js";
+import { diskOf, keptClock } from "./marks_device.js";
 import { MarksLayer } from "./marks_layer.js";
 import { createMarks } from "./marks_store.js";
 import { marksApi } from "./marks_sync.js";
@@ -18,34 +18,7 @@ import { isOfNetwork } from "./requests.js";
 import { read } from "./storage.js";
 import { t } from "./words.js";
 
-const DEVICE = "sidebooks device";
-const CLOCK = "sidebooks clock"; // what the server's clock was ahead at the last contact
 const PERSON = "sidebooks person"; // left_off.js
-
-/** @param {string} base of the library: other servers at this origin keep theirs apart */
-export const diskOf = (base) => new MarksDisk(`sidebooks${base && ` ${base}`}`);
-
-/** This device, as stamps name it. */
-function deviceId() {
-  const known = read(DEVICE);
-  if (known && /^[0-9A-Za-z_-]{1,40}$/.test(known)) return known;
-  const made = [...crypto.getRandomValues(new Uint8Array(12))].map((one) => one.toString(16).padStart(2, "0")).join("");
-  write(DEVICE, made);
-  return made;
-}
-
-/** A clock that this device keeps. */
-function keptClock() {
-  const text = read(CLOCK);
-  const offset_ms = text === null ? null : Number(text);
-  const clock = new MarksClock(deviceId(), Number.isFinite(offset_ms) ? offset_ms : null);
-  const { hear } = clock;
-  clock.hear = (server_ms, asked_ms) => {
-    hear.call(clock, server_ms, asked_ms);
-    if (read(CLOCK) !== String(clock.offset_ms)) write(CLOCK, clock.offset_ms);
-  };
-  return clock;
-}
 
 /**
  * Who reads here, by the server's name of them; empty: nobody in particular. Without a connection, who was known last.
@@ -151,6 +124,7 @@ export class Marking {
 
   /** @param {MarksChange | null} change */
   #tell(change) {
+    if (this.marks?.unsent.count && this.marks.given.api && !read(UNSENT)) write(UNSENT, "yes");
     if (change) this.#bar?.update();
     else this.#bar?.fill();
     if (change) this.app.meeting?.strokes.arrived(change.added);

@@ -67,6 +67,7 @@ export function sharingChoice(app, book, mark, choose) {
   const use = async () => {
     go.hidden = true;
     present = wanted;
+    about.textContent = present.about;
     await choose(present);
     if (present.visibility === "private") app.extras.say(t("share_ends"));
   };
@@ -74,8 +75,8 @@ export function sharingChoice(app, book, mark, choose) {
   const buttons = all.map((one) => h("button", { type: "button", "aria-pressed": String(one === present), onclick: () => {
     wanted = one;
     for (const [index, other] of buttons.entries()) other.setAttribute("aria-pressed", String(all[index] === one));
-    about.textContent = one.about;
     go.hidden = one === present || one.visibility === "private";
+    about.textContent = go.hidden ? one.about : t("share_sure", { about: one.about });
     const isLess = one !== present && one.visibility === "private"; // nobody needs to be asked
     if (isLess) use().catch((error) => app.extras.fail(error));
   } }, one.name));

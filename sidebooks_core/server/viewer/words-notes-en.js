@@ -76,6 +76,7 @@ export const words = {
   sees_chair_about: "The chair of “{name}” sees it, with your name. Nobody else does.",
   sees_office: "The office",
   sees_office_about: "Those who keep the papers of this folder see it, with your name. Nobody else does.",
+  share_sure: "Not yet. When you press “Let them see it”: {about}",
   share_do: "Let them see it",
   share_ends: "Only you see it again.",
   this_meeting: "this meeting",

@@ -76,6 +76,7 @@ export const words = {
   sees_chair_about: "「{name}」の議長だけに、お名前とともに見えます。",
   sees_office: "事務局",
   sees_office_about: "このフォルダーを管理する人だけに、お名前とともに見えます。",
+  share_sure: "まだ見えていません。「見せる」を押した後は、こうなります。{about}",
   share_do: "見せる",
   share_ends: "自分だけに見えるようになりました。",
   this_meeting: "この会議",
