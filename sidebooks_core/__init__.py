@@ -34,7 +34,6 @@ from sidebooks_core.images.prerendering import PrerenderReport, ProgressCallback
 from sidebooks_core.images.tile import Tile
 from sidebooks_core.library.remembered import Given
 from sidebooks_core.reading.loop import ReaderLoop
-from sidebooks_core.reading.reader import Reader
 from sidebooks_core.reading.view import PagePoint, PageView, PlacedImage
 from sidebooks_core.scheduling.queue import Priority
 from sidebooks_core.service import (
@@ -44,6 +43,7 @@ from sidebooks_core.service import (
     PageInfo,
     PageSize,
     Prerendering,
+    Reader,
     Sizes,
     Submitting,
     TileService,

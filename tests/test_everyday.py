@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import gc
 import io
+import time
 import warnings
 from pathlib import Path
 
@@ -191,6 +192,9 @@ def test_a_service_that_nobody_closed_says_so_and_ends_its_workers() -> None:
     assert [str(one.message) for one in told if one.category is ResourceWarning] == [
         "<TileService: 1 workers, 0 documents> was not closed: use it in a `with` block"
     ]
+    deadline_s = time.monotonic() + 60
+    while pool.process_ids() and time.monotonic() < deadline_s:
+        time.sleep(0.01)
     assert pool.process_ids() == []
 
 

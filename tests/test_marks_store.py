@@ -20,6 +20,7 @@ from sidebooks_core.databases.database import Database, Schema
 from sidebooks_core.errors import NotOnShelf
 from sidebooks_core.marks import (
     Anchor,
+    DeviceClock,
     Ink,
     MarkLimits,
     MarkNews,
@@ -219,6 +220,25 @@ def test_a_stamp_that_cannot_be_right_holds_from_when_it_came_and_comes_twice_in
     several = [note(str(at), clock.now_ms + year_ms + at, device="far") for at in range(3)]
     stamps = [mark.stamp for mark in store.push(paper, several[::-1], "anna").marks]
     assert [stamp.counter for stamp in stamps] == [0, 1, 2]
+
+
+def test_a_server_whose_clock_was_ahead_for_a_day_takes_edits_again(store: MarkStore, clock: Clock, paper: str) -> None:
+    clock.now_s += 365 * 86_400
+    device = DeviceClock("pad").met(clock.now_ms, 0)
+    device, stamp = device.tick(10)
+    mark = replace(note("from the future", 0), stamp=stamp)
+    store.push(paper, [mark], "anna")
+    clock.now_s -= 365 * 86_400
+    answer = store.read(paper, ANNA)
+    device = device.met(answer.server_ms, 1000).saw(answer.marks[0].stamp)
+    device, stamp = device.tick(2000)
+    edit = replace(mark, stamp=stamp, body=Note(1.0, 2.0, "edit", RED))
+    for version in (edit, mark, edit):
+        [held] = store.push(paper, [version], "anna").marks
+        assert texts([held]) == ["edit"]
+    device, stamp = device.met(clock.now_ms, 3000).saw(held.stamp).tick(4000)
+    [held] = store.push(paper, [replace(mark, stamp=stamp, body=Note(1.0, 2.0, "another", RED))], "anna").marks
+    assert texts([held]) == ["another"]
 
 
 def test_who_sees_a_mark_is_told_when_it_goes_and_nobody_else_is(store: MarkStore, clock: Clock, paper: str) -> None:

@@ -55,7 +55,7 @@ class MarkRow(Struct, frozen=True, array_like=True):
             raise StorageDamaged(f"the mark {self.id} is not what was written: {fault}") from fault
         return Mark(
             self.id,
-            Stamp(self.at_ms, self.counter, self.device),
+            self.stamp,
             Anchor(self.revision, self.page, self.content_id, self.quote),
             body,
             self.visibility,
@@ -70,6 +70,10 @@ class MarkRow(Struct, frozen=True, array_like=True):
             return True
         bare = Mark(self.id, Stamp(0, 0, self.device), Anchor(self.revision, self.page, ""), None, owner=self.owner)
         return any(may_see(replace(bare, visibility=one, meeting=of), reader) for one, of in shown_of(self.shown))
+
+    @property
+    def stamp(self) -> Stamp:
+        return Stamp(self.at_ms, self.counter, self.device)
 
     @property
     def size_bytes(self) -> int:

@@ -84,7 +84,7 @@ class Taking:
         anchor = replace(mark.anchor, content_id=content_id or mark.anchor.content_id)
         if mark.body is None:
             anchor = replace(anchor, quote="")
-        return replace(mark, owner=self._owner, anchor=anchor, stamp=self._believed(mark, before is None))
+        return replace(mark, owner=self._owner, anchor=anchor, stamp=self._believed(mark, before))
 
     def _content_id(self, revision: int, page: int) -> str | None:
         key = revision, page
@@ -92,10 +92,10 @@ class Taking:
             self._content_ids[key] = rows.content_id_of(self._writing, self._paper_id, revision, page)
         return self._content_ids[key]
 
-    def _believed(self, mark: Mark, is_new: bool) -> Stamp:
+    def _believed(self, mark: Mark, before: rows.MarkRow | None) -> Stamp:
         """A stamp that was not believed once is the same at each delivery."""
         given = mark.stamp
-        if is_new and clock.is_believed(given, self._now_ms):
+        if before is None and clock.is_believed(given, self._now_ms):
             return given
         known = self._writing.one(
             _At,
@@ -115,8 +115,11 @@ class Taking:
         if later is not None:  # it was delivered after a later version, and stays before that
             return _just_before(Stamp(later.at_ms, later.counter, given.device))
         query = "SELECT at_ms, counter FROM mark_clamped WHERE device = ? ORDER BY at_ms DESC, counter DESC LIMIT 1"
-        last = self._writing.one(_At, query, given.device) or _At(0, 0)
-        return clock.believed(given, Stamp(last.at_ms, last.counter, given.device), self._now_ms)
+        found = self._writing.one(_At, query, given.device) or _At(0, 0)
+        last = Stamp(found.at_ms, found.counter, given.device)
+        if before is not None and not clock.is_believed(held := before.stamp, self._now_ms) and held < given:
+            last = max(last, held)  # the server's clock was ahead then, and who has seen that mark knows no earlier time
+        return clock.believed(given, last, self._now_ms)
 
     def _keep(self, winner: Mark, loser: Mark, before: rows.MarkRow | None) -> Mark | Refused:
         """Write the version that holds, if it is another one than before, and the text of the other one."""

@@ -5,12 +5,14 @@ from __future__ import annotations
 import threading
 import weakref
 from collections.abc import Callable
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from sidebooks_core.documents.document import Document
 from sidebooks_core.errors import ServiceClosed
 from sidebooks_core.images.finding import Images
 from sidebooks_core.reading.reader import Reader, ReaderOptions
+
+R = TypeVar("R", bound=Reader)
 
 
 class Positions(Protocol):
@@ -35,7 +37,11 @@ class Readers:
 
     def open(self, document: Document, view_px: tuple[int, int], options: ReaderOptions) -> Reader:
         """A new reader on a screen of (width, height) pixels. Raises RequestError, ServiceClosed."""
-        reader = Reader(self, document, view_px, options)
+        return self.open_as(Reader, document, view_px, options)
+
+    def open_as(self, kind: type[R], document: Document, view_px: tuple[int, int], options: ReaderOptions) -> R:
+        """The same, of a class that derives from `Reader`."""
+        reader = kind(self, document, view_px, options)
         with self._lock:
             closed = self._closed
             if not closed:

@@ -20,8 +20,8 @@ class OwnedMarks(Protocol):
     def owners(self, beginning: str, /) -> list[str]:
         """Those who have marks and whose id begins so. Raises StorageError."""
 
-    def end_owner(self, owner: str, /) -> int:
-        """Remove all marks of somebody. Raises StorageError."""
+    def end_owner(self, *owners: str) -> int:
+        """Remove all marks of some people, in one step. Raises StorageError."""
 
 
 class GuestMarks:
@@ -46,8 +46,8 @@ class GuestMarks:
     def look(self) -> int:
         """Remove what is to be removed now. Returns of how many guests. Raises StorageError."""
         ended = self._access.ended_guests(self._store.owners(GUEST))
-        for owner in ended:
-            self._store.end_owner(owner)
+        if ended:
+            self._store.end_owner(*ended)
         return len(ended)
 
     def close(self) -> None:

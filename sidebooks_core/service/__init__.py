@@ -1,8 +1,19 @@
 """The facade: documents are opened, and their tiles, text and readers had from here."""
 
 from sidebooks_core.service.imaging import PageImages
-from sidebooks_core.service.opened import Document, PageInfo
+from sidebooks_core.service.opened import Document, PageInfo, Reader
 from sidebooks_core.service.options import Opening, PageSize, Prerendering, Sizes, Submitting
 from sidebooks_core.service.tile_service import TileService
 
-__all__ = ["Document", "Opening", "PageImages", "PageInfo", "PageSize", "Prerendering", "Sizes", "Submitting", "TileService"]
+__all__ = [
+    "Document",
+    "Opening",
+    "PageImages",
+    "PageInfo",
+    "PageSize",
+    "Prerendering",
+    "Reader",
+    "Sizes",
+    "Submitting",
+    "TileService",
+]

@@ -9,6 +9,7 @@ from sidebooks_core.documents import document as described
 from sidebooks_core.documents.model import Direction, DocumentInspection, Link, SearchHit, Word
 from sidebooks_core.encoding.formats import ImageFormat
 from sidebooks_core.images.tile import Tile
+from sidebooks_core.reading import reader as described_reader
 
 if TYPE_CHECKING:
     from sidebooks_core.service.tile_service import TileService
@@ -91,6 +92,12 @@ class Document(described.Document):
     def search(self, query: str, *, limit: int = 1000, old_forms: bool = False) -> list[SearchHit]:
         """Where a text occurs: see `TileService.search`."""
         return self._service.search(self, query, limit=limit, old_forms=old_forms)
+
+
+class Reader(described_reader.Reader):
+    """A reader of a document. Made by `TileService.reader`; safe to use from any thread; `close()` it, or use `with`."""
+
+    document: Document
 
 
 class _Pages(described.Pages[PageInfo]):

@@ -24,11 +24,11 @@ from sidebooks_core.errors import PageError, ServiceClosed, SidebooksError
 from sidebooks_core.images.keeping import own_id
 from sidebooks_core.images.prerendering import Bulk, PrerenderReport, ProgressCallback, rasters_of
 from sidebooks_core.library.remembered import Given, source_of
-from sidebooks_core.reading.reader import DEADLINE_S, Reader, ReaderOptions
+from sidebooks_core.reading.reader import DEADLINE_S, ReaderOptions
 from sidebooks_core.reading.view import fitted_requests
 from sidebooks_core.service.asking import Asking
 from sidebooks_core.service.imaging import Imaging
-from sidebooks_core.service.opened import Document
+from sidebooks_core.service.opened import Document, Reader
 from sidebooks_core.service.options import Opening, Sizes
 from sidebooks_core.settings import Settings
 from sidebooks_core.statistics import Statistics
@@ -142,7 +142,7 @@ class TileService(Imaging, Asking):
         """
         self.require_open()
         options = ReaderOptions(rule=_spread_rule(spread), fit=fit, deadline_s=deadline_s, resume=resume)
-        return self.parts.readers.open(document, view_px, options)
+        return self.parts.readers.open_as(Reader, document, view_px, options)
 
     def inspect(self, document: described.Document, progress: Callable[[int, int], None] | None = None) -> DocumentInspection:
         """What will be slow or look wrong, page by page; draws every page once to measure it.
@@ -278,8 +278,10 @@ class TileService(Imaging, Asking):
     def __del__(self) -> None:
         if getattr(self, "_closed", True) or os.getpid() != self._process_id:  # it was not made whole; or this is a fork
             return
-        warnings.warn(f"{self!r} was not closed: use it in a `with` block", ResourceWarning, source=self, stacklevel=2)
-        self.close()
+        told = f"{self!r} was not closed: use it in a `with` block"
+        # Not in this thread: whatever thread the collector runs in may hold a lock of these parts, or be one of theirs.
+        threading.Thread(target=self.close, name="sidebooks-close", daemon=True).start()
+        warnings.warn(told, ResourceWarning, source=self, stacklevel=2)
 
     def require_open(self) -> None:
         """Raises ServiceClosed, also in a process that was forked from the one that made this."""

@@ -460,3 +460,40 @@ def test_the_commands_exit_with_1(half_broken: Path, tmp_path: Path, capsys: pyt
     with pytest.raises(SystemExit) as ended:
         cli.main(["render", str(half_broken), "--pages", "1", "-o", str(tmp_path)])
     assert ended.value.code == 0
+
+
+EMPTY = b"<</Filter/FlateDecode/Length 0>>stream\n\nendstream"
+EMPTY_FORM = b"<</Type/XObject/Subtype/Form/BBox[0 0 50 50]/Filter/FlateDecode/Length 0>>stream\n\nendstream"
+
+
+def test_a_stream_without_a_byte_lacks_nothing(service: TileService) -> None:
+    """qpdf writes blank pages so: a filter, and no data."""
+    blank = service.page_image(service.open(pdf({3: page(), 4: EMPTY})), 0, width_px=150)
+    assert (blank.problems, int(blank.pixels().min())) == ((), 255)
+    several = page().replace(b"/Contents 4 0 R", b"/Contents [4 0 R 5 0 R 4 0 R]")
+    drawn = service.page_image(service.open(pdf({3: several, 4: EMPTY, 5: stream(b"0 0 50 50 re f")})), 0, width_px=150)
+    assert (drawn.problems, int(drawn.pixels().min())) == ((), 0)
+    note = b"<</Type/Annot/Subtype/Stamp/Rect[0 0 50 50]/F 4/AP<</N 6 0 R>>>>"
+    marked = page().replace(b"/Contents", b"/Annots[5 0 R]/Contents")
+    objects = {3: marked, 4: stream(b"60 60 20 20 re f"), 5: note, 6: EMPTY_FORM}
+    stamped = service.page_image(service.open(pdf(objects)), 0, width_px=150)
+    assert (stamped.problems, int(stamped.pixels().min())) == ((), 0)
+
+
+def test_a_stream_that_should_have_bytes_lacks_them(service: TileService) -> None:
+    """Nor has it the images of a sound page that draws as much, whichever was drawn first."""
+    whole = zlib.compress(b"0 0 50 50 re f " + b"60 60 20 20 re f " * 99)
+    cut = b"<</Filter/FlateDecode/Length 20>>stream\n%s\nendstream" % whole[:20]
+    damaged = service.open(pdf({3: page(), 4: cut}))
+    told = service.page_image(damaged, 0, width_px=150)
+    assert told.problems == (problems.CONTENT_CUT,)
+    decoded = zlib.decompressobj().decompress(whole[:20])
+    sound = service.open(pdf({3: page(), 4: stream(decoded)}))
+    assert service.page_image(sound, 0, width_px=150).problems == ()
+    assert damaged.content_id(0) != sound.content_id(0)
+    short = b"<</Filter/FlateDecode/Length 2>>stream\nx\x9c\nendstream"
+    with pytest.raises(RenderFailed, match="cut short"):
+        service.page_image(service.open(pdf({3: page(), 4: short})), 0, width_px=150)
+    whole = pdf({3: page(), 4: b"<</Filter/FlateDecode/Length 300>>stream\n"})
+    with pytest.raises(RenderFailed):
+        service.page_image(service.open(whole[: whole.index(b"stream\n") + 7]), 0, width_px=150)

@@ -9,12 +9,18 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from sidebooks_core.documents.problems import CONTENT_CUT, of_warning
+from sidebooks_core.engine.messages import count_messages, messages_since
 from sidebooks_core.engine.mupdf import RawObj, as_pdf, mupdf, pymupdf
+from sidebooks_core.engine.pdf import empty_streams
 from sidebooks_core.engine.pdf.rereading import reread
 
 Value = bytes | int | list["Value"] | dict[bytes, "Value"]
 """bytes: a scalar, or an array of plain scalars, as printed. int: a reference, by object number. Keys keep their slash."""
 
+DAMAGED = b"\n%damaged"
+"""Stands behind bytes that the engine could not read to their end. Else a page that is cut short would have the id, and the
+images, of a sound page that draws as much. In a content it is a comment."""
 DECODED_BYTES = 32 << 20
 """Longest stream that is digested in decoded form, in bytes. A longer one is digested in encoded form."""
 RAW_BYTES = 128 << 20
@@ -130,14 +136,18 @@ class Objects:
             mupdf.ll_pdf_drop_obj(reference)
 
     def decoded(self, number: int) -> bytes | None:
-        """The decoded bytes of a stream as the engine reads them, damage included. `None` if it cannot decode them, or if they
-        are more than `DECODED_BYTES`.
+        """The decoded bytes of a stream as the engine reads them, damage included, see `DAMAGED`. `None` if it cannot decode
+        them, or if they are more than `DECODED_BYTES`.
         """
+        start = count_messages()
         try:
             data = self._read(mupdf.ll_pdf_open_stream_number(self.pdf, number), DECODED_BYTES)
         except mupdf.FzErrorBase:
             return None
-        return data if len(data) <= DECODED_BYTES else None
+        if len(data) > DECODED_BYTES:
+            return None
+        is_damaged = _is_cut(start) and bool(data or self.raw(number))
+        return data + DAMAGED if is_damaged else data
 
     def raw(self, number: int) -> bytes:
         """The bytes of a stream, decrypted but not decoded."""
@@ -147,12 +157,18 @@ class Objects:
         return data
 
     def contents(self, page_object: RawObj) -> bytes | None:
-        """The content of a page, its parts joined as the engine joins them; `None` if it is longer than `DECODED_BYTES`."""
+        """The content of a page, its parts joined as the engine joins them, damage included, see `DAMAGED`; `None` if it is
+        longer than `DECODED_BYTES`.
+        """
         contents = mupdf.ll_pdf_dict_gets(page_object, "Contents")
         if not contents:
             return b""
+        empty_streams.unfilter(self._document, empty_streams.contents(page_object))
+        start = count_messages()
         data = self._read(mupdf.ll_pdf_open_contents_stream(self.pdf, contents), DECODED_BYTES)
-        return data if len(data) <= DECODED_BYTES else None
+        if len(data) > DECODED_BYTES:
+            return None
+        return data + DAMAGED if _is_cut(start) else data
 
     def is_hidden(self, number: int) -> bool:
         """Whether an optional content group or membership is hidden at present."""
@@ -180,6 +196,11 @@ class Objects:
         if self._bytes_left < 0:
             raise IdentityLimit("the page draws from too many bytes")
         return data
+
+
+def _is_cut(start: int) -> bool:
+    """Whether the engine could not decode something since it had so many messages. Others may come once for a document only."""
+    return any(of_warning(line) == CONTENT_CUT for line in messages_since(start))
 
 
 def _taken(buffer: mupdf.fz_buffer) -> bytes:

@@ -9,15 +9,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
+from itertools import islice
 from typing import TypeVar
 
 from sidebooks_core.documents.source import Source
 from sidebooks_core.documents.syntax import lenient_content
 from sidebooks_core.engine.messages import count_messages, forget_messages, messages_since
 from sidebooks_core.engine.mupdf import ENGINE_ERRORS, Opened, RawObj, as_pdf, mupdf, owned, pymupdf, raw_pdf
+from sidebooks_core.engine.pdf import empty_streams, glyph_boxes, layers, resources
 from sidebooks_core.engine.pdf import faults as page_faults
-from sidebooks_core.engine.pdf import glyph_boxes, layers, resources
-from sidebooks_core.engine.pdf.objects import get, name
+from sidebooks_core.engine.pdf.objects import get, items, name
 from sidebooks_core.engine.pdf.pages import told_count
 from sidebooks_core.engine.pdf.replacing import replacements
 from sidebooks_core.engine.pdf.rereading import reread_lost
@@ -30,6 +31,7 @@ _ROUNDS = 4
 """Objects to which a repaired object leads may be damaged, too."""
 LAYERS_UNJUDGED = "layers cannot be judged; what they hide may be shown, and the reverse"
 _BAD_ARRAY = "syntax error in array"
+_CUT_SHORT = "premature end of data"
 
 
 def mend(document: Opened) -> bool:
@@ -69,6 +71,8 @@ def listed(document: Opened, index: int, listing: Callable[[], T]) -> T:
         if reread_lost(document, said):
             forget_messages(start)
             page_faults.forget(document)
+        elif any(_CUT_SHORT in line for line in said) and _unfilter_empty(document, index):
+            forget_messages(start)
         elif any(_BAD_ARRAY in line for line in said):
             forget_messages(start)
             with _rewritten_contents(document, index):
@@ -125,6 +129,15 @@ def _rewritten_contents(document: pymupdf.Document, index: int) -> Iterator[None
                 described = resources.copied(pdf, form, without=resources.OF_STREAM)
                 replaced.put(names, key, replaced.add_stream(better, described))
         yield
+
+
+def _unfilter_empty(document: pymupdf.Document, index: int) -> bool:
+    """Mend streams of a page that have a filter and no byte. Returns whether there were any."""
+    page_object = mupdf.ll_pdf_lookup_page_obj(raw_pdf(document), index)
+    shown = (one for annotation in items(get(page_object, "Annots")) for one in resources.appearances(annotation))
+    forms = (form.m_internal for _, _, form in _forms(page_object))
+    parts = [*empty_streams.contents(page_object), *islice(shown, _MOST_ENTRIES), *forms]
+    return empty_streams.unfilter(document, parts)
 
 
 def _better(data: bytes) -> bytes | None:
