@@ -15,8 +15,7 @@ from town_hall import TownHall, hall
 from sidebooks_core.access.principals import HOUSE
 from sidebooks_core.marks.answers import MarkNews
 from sidebooks_core.marks.model import Note
-from sidebooks_core.server.events import ANY_PAPER
-from sidebooks_core.server.listener import MARKS, MOST_ABOUT, Listener, Listening
+from sidebooks_core.server.listener import ANY_PAPER, MARKS, MOST_ABOUT, Listener, Listening
 from sidebooks_core.server.mark_events import MarkEvents, Touched
 from sidebooks_core.shelf import Shelf
 

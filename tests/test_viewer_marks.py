@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import pymupdf
 from reading_room import NEEDS_CHROMIUM, Open, Room, browser, open_at, room, shown
 
 __all__ = ["browser", "open_at", "room"]
@@ -273,3 +274,92 @@ def test_old_device_bookmarks_of_a_document_work_as_before(open_at: Open, room: 
     tab.wait_for_selector("#bookmarks-button.marked")
     key = room.documents()["予算書"]
     assert tab.evaluate("(key) => JSON.parse(localStorage.getItem(`sidebooks bookmarks ${key}`)).pages", key) == [4]
+
+
+COLUMNS = ("縦書きの一列目です。", "縦書きの二列目です。")
+
+
+def columns(room: Room) -> None:
+    """A page with two columns of words that run downwards."""
+    if (room.folder / "縦書き.pdf").exists():
+        return
+    with pymupdf.open() as made:
+        page = made.new_page(width=595, height=842)
+        for x, text in zip((520, 500), COLUMNS, strict=True):
+            for place, char in enumerate(text):
+                page.insert_text((x, 400 + 13 * place), char, fontname="japan", fontsize=12)
+        made.save(room.folder / ".coming.pdf")
+    (room.folder / ".coming.pdf").rename(room.folder / "縦書き.pdf")
+    room.await_document("縦書き")
+
+
+def test_words_that_run_downwards_are_marked_and_tapped_on_a_turned_page_too(open_at: Open, room: Room) -> None:
+    columns(room)
+    tab = open_at("縦書き", 1)
+    await_text(tab)
+    tools(tab).locator("[data-tool=underline]").click()
+    tab.wait_for_selector("#toolbar-marks")
+    start, end = place_of(tab, 526, 470), place_of(tab, 506, 440)
+    touch(tab, [start], [((start[0] + end[0]) / 2, start[1])], [end])
+    [mark] = kept(tab, 1)
+    assert "です。縦書き" in mark["anchor"]["quote"]
+    quads = mark["body"]["quads"]
+    assert len(quads) == 2
+    for x_ul, y_ul, x_ur, y_ur, x_ll, *_ in quads:
+        assert x_ul == x_ur > x_ll, "its upper edge is at its right"
+        assert y_ur > y_ul
+    assert quads[0][0] > quads[1][0], "the right column is read first"
+    tab.keyboard.press("Escape")
+    tab.keyboard.press("r")
+    tab.wait_for_function("() => sidebooks.quarters === 1")
+    shown(tab, 1)
+    # The page lies on its side: what was at (x, y) of 595 x 842 points is at (842 - y, x).
+    where = tab.evaluate(
+        """([x_pt, y_pt]) => {
+            const stage = document.getElementById('stage').getBoundingClientRect();
+            const scale = Math.min((stage.width - 16) / 842, (stage.height - 16) / 595);
+            return [stage.left + stage.width / 2 + (x_pt - 421) * scale, stage.top + stage.height / 2 + (y_pt - 297.5) * scale];
+        }""",
+        [842 - (quads[0][1] + quads[0][3]) / 2, (quads[0][0] + quads[0][4]) / 2],
+    )
+    tab.touchscreen.tap(*where)
+    tab.locator("#side[data-panel=mark]").get_by_text("Underline").wait_for(timeout=LATE_MS)
+
+
+def test_selected_words_of_two_papers_side_by_side_go_to_their_own(open_at: Open, room: Room) -> None:
+    columns(room)
+    other = room.documents()["縦書き"]
+    tab = open_at("予算書", 3, device="desktop")
+    await_text(tab)
+    tab.click("#more-button")
+    tab.locator("#side").get_by_role("button", name="Two papers side by side").click()
+    tab.locator("#side").get_by_role("button", name="縦書き").click()
+    beside = tab.locator(".stage:not(#stage)")
+    beside.locator(".text-layer .line").first.wait_for(timeout=LATE_MS)
+    tab.wait_for_selector(".stage:not(#stage)[data-marks]", timeout=LATE_MS)
+    tab.evaluate(
+        """() => {
+            const line = document.querySelector('.stage:not(#stage) .text-layer .line');
+            const range = document.createRange();
+            range.selectNodeContents(line);
+            getSelection().removeAllRanges();
+            getSelection().addRange(range);
+        }"""
+    )
+    tab.locator("#wordbar").get_by_role("button", name="Highlight").click()
+    [mark] = kept(tab, 1)
+    assert mark["anchor"]["quote"] == COLUMNS[0]
+    assert tab.evaluate(PAPERS) == [other]
+
+
+PAPERS = """async () => {
+    const [{ name }] = await indexedDB.databases();
+    const database = await new Promise((done) => {
+        const asked = indexedDB.open(name);
+        asked.onsuccess = () => done(asked.result);
+    });
+    const asked = database.transaction('marks').objectStore('marks').getAll();
+    await new Promise((done) => { asked.onsuccess = done; });
+    database.close();
+    return asked.result.map((one) => one.paper);
+}"""

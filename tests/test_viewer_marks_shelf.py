@@ -280,3 +280,40 @@ def test_a_mark_of_a_page_that_is_replaced_while_it_is_read_is_flagged_at_once(v
     tab.wait_for_selector("#stage[data-marks]", timeout=LATE_MS)
     side = panel(tab, "marks")
     side.locator("[data-fate=changed]").get_by_text("確かめる").wait_for(timeout=LATE_MS)
+
+
+def test_a_note_that_is_written_without_a_connection_is_kept_and_sent_later(visit: Visits, house: House) -> None:
+    paper = house.paper(house.folder("圏外のメモ"), "議案.pdf", pdf(*PAGES))
+    tab = open_paper(visit, "議員", paper)
+    await_marks(tab, paper, 0)
+    tab.route("**/marks", lambda route: route.abort() if route.request.method == "POST" else route.continue_())
+    side = note_at(tab, "議案第1号", "圏外で書いた")
+    side.get_by_text("It is sent as soon as there is a connection.").wait_for(timeout=LATE_MS)
+    tab.reload()
+    shown(tab, 1)
+    await_text(tab)
+    panel(tab, "marks").get_by_text("圏外で書いた").wait_for(timeout=LATE_MS)
+    tab.unroute("**/marks")
+    tab.evaluate("dispatchEvent(new Event('online'))")
+    assert tab.evaluate(AWAITED, [paper, LATE_MS, "a text"])[0]["body"]["text"] == "圏外で書いた"
+
+
+def test_marks_are_reached_by_the_keyboard_alone(visit: Visits, house: House) -> None:
+    paper = house.paper(house.folder("キー"), "議案.pdf", pdf(*PAGES))
+    tab = open_paper(visit, "議員", paper)
+    select(tab, "議案第1号")
+    tab.locator("#wordbar button").nth(1).focus()
+    tab.keyboard.press("Enter")
+    await_marks(tab, paper, 1)
+    assert tab.evaluate("document.activeElement.id") == "stage"
+    tab.locator("#bookmarks-button").focus()
+    tab.keyboard.press("Enter")
+    tab.locator("#side").get_by_role("button", name="All marks in this paper").focus()
+    tab.keyboard.press("Enter")
+    tab.locator("#side[data-panel=marks] [data-kind=underline] button.line").focus()
+    tab.keyboard.press("Enter")
+    tab.locator("#side[data-panel=mark]").get_by_role("button", name="Blue").focus()
+    tab.keyboard.press(" ")
+    tab.wait_for_selector("#side [data-colour='#0b57c2'][aria-pressed=true]")
+    tab.keyboard.press("Escape")
+    tab.wait_for_selector("#side", state="hidden")

@@ -45,7 +45,8 @@ const frame = does => requestAnimationFrame(() => {
 });
 const sees = () => {
   const canvas = document.querySelector('.live');
-  if (!canvas || canvas.hidden || !probe.isSeen) return Boolean(canvas && !canvas.hidden);
+  const isShown = Boolean(canvas && canvas.classList.contains('shown'));
+  if (!isShown || !probe.isSeen) return isShown;
   const { data } = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height);
   for (let at = 3; at < data.length; at += 4) if (data[at]) return true;
   return false;

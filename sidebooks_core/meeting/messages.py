@@ -23,6 +23,7 @@ MOST_MESSAGE_BYTES = 256 * 1024
 """Of what a client sends."""
 MOST_WHISPER_BYTES = 4096
 STROKE_S = 30.0
+"""What is drawn of a stroke of which nothing more comes vanishes after this time, in seconds."""
 
 Why = Literal[
     VoteFault,

@@ -24,7 +24,19 @@ from sidebooks_core.server import headers
 from sidebooks_core.server.http import HttpResponse, disconnected
 from sidebooks_core.server.json_text import json_bytes
 from sidebooks_core.server.limits import Quota
-from sidebooks_core.server.listener import DOCUMENTS, MARKS, MEETING, MEETINGS, PROGRESS, End, Listener, Listening, Told, wake
+from sidebooks_core.server.listener import (
+    ANY_PAPER,
+    DOCUMENTS,
+    MARKS,
+    MEETING,
+    MEETINGS,
+    PROGRESS,
+    End,
+    Listener,
+    Listening,
+    Told,
+    wake,
+)
 from sidebooks_core.server.live.farewells import farewell_of
 from sidebooks_core.server.mark_events import Touched
 from sidebooks_core.server.places import Standings, resource_of
@@ -36,8 +48,6 @@ from sidebooks_core.service import Document
 RETRY_MS = 2000
 LOOK_AGAIN = b"{}"
 """Of the list of meetings: which one it is is not told, since only the last event of a kind waits."""
-ANY_PAPER = b'{"paper":""}'
-"""Marks of many papers have changed: of any that the client has."""
 RETRY_AT_END_MS = 100
 """After the time of a stream is over, and nothing is wrong."""
 

@@ -40,6 +40,8 @@ SHELF = "shelf"
 MEETING = "meeting"
 MEETINGS = "meetings"
 MARKS = "marks"
+ANY_PAPER = b'{"paper":""}'
+"""Marks of many papers have changed: of any that the client has."""
 MOST_ABOUT = 64
 """Events of one kind about different things that wait for a listener, at most."""
 

@@ -28,7 +28,7 @@ from sidebooks_core.meeting.messages import (
 )
 from sidebooks_core.meeting.model import Participant
 from sidebooks_core.server.http import HttpRequest
-from sidebooks_core.server.listener import Listener
+from sidebooks_core.server.listener import ANY_PAPER, MARKS, Listener
 from sidebooks_core.server.live.clients import Client, Speaker
 from sidebooks_core.server.live.desk import Desk
 from sidebooks_core.server.live.farewells import AFTER_FAILURE_S
@@ -178,6 +178,9 @@ class Connection:
             self._live.here.leave(client)
         else:
             self._client = client
+            if request.principal.id:  # what was shared with the meeting before is theirs to see now
+                self._listener.put(MARKS, ANY_PAPER)
+                self._listener.wake()
 
     def _answer(self, *messages: ServerMessage) -> None:
         if messages:

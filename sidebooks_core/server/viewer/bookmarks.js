@@ -102,7 +102,7 @@ export async function becomeMarks(library, { book, marks, reader }) {
     if (!known.has(page) && page >= 1 && page <= book.pages.length) marks.add(page, { kind: "bookmark", text: "" });
   }
   await marks.flush();
-  const isSafe = marks.isKept || !marks.unsent.count;
+  const isSafe = marks.isKept || (marks.unsent.state !== "local" && !marks.unsent.count);
   if (isSafe && read(book.key).join() === pages.join()) remove(`sidebooks bookmarks ${book.key}`);
 }
 

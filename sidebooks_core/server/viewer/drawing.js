@@ -60,6 +60,8 @@ export class Drawing {
   #hands = noHands(attempt(() => sessionStorage.getItem(PEN_SEEN), null) !== null);
   /** As they were before the one that is lifted at this moment: what it means is judged by them. @type {Hands | null} */
   #before = null;
+  /** Of the stage, while somebody draws: to ask for it makes the browser lay out the page. */
+  #frame = { left: 0, top: 0 };
   /** @type {Set<string> | null} */
   #erased = null;
   /** @type {AbortController | null} */
@@ -145,7 +147,8 @@ export class Drawing {
     if (this.#hands.isPenSeen && !wasPenSeen) attempt(() => sessionStorage.setItem(PEN_SEEN, "seen"), undefined);
     if (handled.isAlone) {
       event.preventDefault(); // no mouse events after it
-      this.reader.stage.focus({ preventScroll: true });
+      const { stage } = this.reader;
+      if (document.activeElement !== stage) stage.focus({ preventScroll: true });
     }
   }
 
@@ -186,8 +189,8 @@ export class Drawing {
 
   /** @param {PointerEvent} event */
   #placeOf(event) {
-    const frame = this.reader.stage.getBoundingClientRect();
-    return { x: event.clientX - frame.left, y: event.clientY - frame.top };
+    this.#frame = this.reader.stage.getBoundingClientRect();
+    return { x: event.clientX - this.#frame.left, y: event.clientY - this.#frame.top };
   }
 
   /** @param {PointerEvent} event */
@@ -234,7 +237,7 @@ export class Drawing {
 
   /** @param {PointerEvent[]} events */
   #extend(events) {
-    const frame = this.reader.stage.getBoundingClientRect();
+    const frame = this.#frame;
     const live = this.#live;
     /** @type {Sample[]} */
     const samples = [];

@@ -12,7 +12,7 @@ const ROOM_PX = 160; // of CSS, around a pen that goes down; as much again, and 
 /** How a stroke looks. @typedef {{colour: string, width_pt: number, opacity: number}} Pen */
 
 export class LiveStroke {
-  canvas = h("canvas", { class: "live", "aria-hidden": "true", width: 1, height: 1, hidden: true });
+  canvas = h("canvas", { class: "live", "aria-hidden": "true", width: 1, height: 1 });
   #context = /** @type {CanvasRenderingContext2D} */ (this.canvas.getContext("2d", { desynchronized: true }));
   /** Of the view, in its pixels. */
   #area = { x: 0, y: 0, width: 0, height: 0 };
@@ -34,8 +34,6 @@ export class LiveStroke {
     Object.assign(this, { page, pen, view, quarters, size: [size.width_pt, size.height_pt] });
     this.samples = [];
     this.#area = { x: 0, y: 0, width: 0, height: 0 };
-    this.canvas.style.opacity = String(pen.opacity);
-    this.canvas.classList.toggle("shining", pen.opacity < 1);
   }
 
   frame = /** @type {Frame} */ ({ box: { page: 0, x: 0, y: 0, width: 0, height: 0, scale: 1 }, view: { width: 0, height: 0 }, matrix: [1, 0, 0, 1, 0, 0] });
@@ -64,14 +62,32 @@ export class LiveStroke {
   /** It is not on this canvas any more. */
   clear() {
     this.samples = [];
-    this.canvas.hidden = true;
-    this.canvas.width = this.canvas.height = 1;
+    this.canvas.classList.remove("shown");
+    this.#size(this.#side, this.#side); // so that the next stroke finds it so
+  }
+
+  /* With the room around a pen that goes down. */
+  get #side() { return 2 * (Math.ceil(ROOM_PX * this.view.ratio) + this.#reach); }
+
+  get #reach() { return Math.ceil((widthAt(this.pen.width_pt, 1) * this.frame.box.scale) / 2) + 2; }
+
+  /* Make it empty. One that has the size already need not be laid out. */
+  /** @param {number} width @param {number} height */
+  #size(width, height) {
+    const { canvas, view: { ratio } } = this;
+    if (canvas.width === width && canvas.height === height) {
+      this.#context.setTransform(1, 0, 0, 1, 0, 0);
+      this.#context.clearRect(0, 0, width, height);
+      return;
+    }
+    Object.assign(canvas, { width, height });
+    Object.assign(canvas.style, { width: `${width / ratio}px`, height: `${height / ratio}px` });
   }
 
   /** Whether the canvas had all of it already. @param {Sample[]} samples */
   #makeRoom(samples) {
     const { matrix: [a, b, c, d, e, f], box } = this.frame;
-    const reach = Math.ceil((widthAt(this.pen.width_pt, 1) * box.scale) / 2) + 2;
+    const reach = this.#reach;
     const points = samples.map(([x, y]) => {
       const [u, v] = [box.x + x * box.scale, box.y + y * box.scale];
       return [a * u + c * v + e, b * u + d * v + f];
@@ -79,12 +95,18 @@ export class LiveStroke {
     const [xs, ys] = [points.map((one) => one[0]), points.map((one) => one[1])];
     const [x0, y0, x1, y1] = [Math.min(...xs) - reach, Math.min(...ys) - reach, Math.max(...xs) + reach, Math.max(...ys) + reach];
     const { x, y, width, height } = this.#area;
-    if (width && x0 >= x && y0 >= y && x1 <= x + width && y1 <= y + height) return true;
+    if (!width) {
+      const side = this.#side;
+      this.#area = { x: Math.floor(xs[0] - side / 2), y: Math.floor(ys[0] - side / 2), width: side, height: side };
+      this.#place();
+      return false;
+    }
+    if (x0 >= x && y0 >= y && x1 <= x + width && y1 <= y + height) return true;
     const room = Math.max(ROOM_PX * this.view.ratio, Math.max(width, height) / 2);
-    const left = Math.floor(Math.min(width ? x : Infinity, x0 < x || !width ? x0 - room : x));
-    const top = Math.floor(Math.min(width ? y : Infinity, y0 < y || !width ? y0 - room : y));
-    const right = Math.ceil(Math.max(width ? x + width : -Infinity, x1 > x + width || !width ? x1 + room : x + width));
-    const bottom = Math.ceil(Math.max(width ? y + height : -Infinity, y1 > y + height || !width ? y1 + room : y + height));
+    const left = Math.floor(x0 < x ? x0 - room : x);
+    const top = Math.floor(y0 < y ? y0 - room : y);
+    const right = Math.ceil(x1 > x + width ? x1 + room : x + width);
+    const bottom = Math.ceil(y1 > y + height ? y1 + room : y + height);
     this.#area = { x: Math.max(-reach, left), y: Math.max(-reach, top), width: 0, height: 0 };
     this.#area.width = Math.min(this.view.width + reach, right) - this.#area.x;
     this.#area.height = Math.min(this.view.height + reach, bottom) - this.#area.y;
@@ -93,12 +115,12 @@ export class LiveStroke {
   }
 
   #place() {
-    const { canvas, view: { ratio } } = this;
+    const { canvas, view: { ratio }, pen } = this;
     const { x, y, width, height } = this.#area;
-    canvas.width = Math.max(1, width);
-    canvas.height = Math.max(1, height);
-    canvas.style.cssText = `opacity:${this.pen.opacity};left:${x / ratio}px;top:${y / ratio}px;width:${width / ratio}px;height:${height / ratio}px`;
-    canvas.hidden = false;
+    this.#size(width, height);
+    canvas.style.opacity = String(pen.opacity);
+    canvas.style.transform = `translate(${x / ratio}px, ${y / ratio}px)`;
+    canvas.classList.add("shown");
     const { matrix: [a, b, c, d, e, f], box } = this.frame;
     const { scale } = box;
     const [left, top] = [a * box.x + c * box.y + e - x, b * box.x + d * box.y + f - y];

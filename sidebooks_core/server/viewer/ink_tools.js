@@ -16,7 +16,7 @@ export const WIDTHS = { thin: 1, medium: 2, thick: 4 };
 export const ERASER_PX = 10;
 
 const MARKER_PT = 14;
-const MARKER_OPACITY = 0.55;
+const MARKER_OPACITY = 0.4; // black under it stays dark: to blend colours costs a weak tablet a frame
 const KEY = "sidebooks ink";
 /** @type {Chosen} */
 const DEFAULTS = { tool: "pen", pen: "black", width: "medium", marker: "yellow" };

@@ -45,6 +45,7 @@ export async function openMarks(app, marking) {
     unsubscribe();
     desk.close();
   });
+  for (const one of ["marks_sheet", "marks_panel"]) import(`./${one}.js`).catch(() => {}); // an outage may come: they are asked for again
   look(); // somebody may have selected words before their desk was there
   await becomeMarks(app.library, desk);
 }

@@ -55,7 +55,7 @@ export function hasWords(placed, query) {
 }
 
 /**
- * A row of the list: a mark, or all handwriting of one page by one hand.
+ * A row of the list: a mark; or all handwriting of one page by one hand, or all bookmarks there: two devices may have set one.
  * @typedef {{placed: PlacedMark, ids: string[]}} Row ids: of all its marks
  */
 
@@ -73,17 +73,17 @@ function topOf({ mark: { body } }) {
  */
 export function rowsOf(all) {
   /** @type {Map<string, Row>} */
-  const inks = new Map();
+  const together = new Map();
   /** @type {Row[]} */
   const rows = [];
   for (const placed of all) {
-    if (placed.mark.body?.kind !== "ink") { rows.push({ placed, ids: [placed.mark.id] }); continue; }
-    const { anchor, owner, visibility, meeting } = placed.mark;
-    const key = [placed.page ?? `gone ${anchor.page}`, placed.kind, placed.isMine, owner, visibility, meeting].join(" ");
-    const there = inks.get(key);
+    const { anchor, body, owner, visibility, meeting } = placed.mark;
+    if (body?.kind !== "ink" && body?.kind !== "bookmark") { rows.push({ placed, ids: [placed.mark.id] }); continue; }
+    const key = [body.kind, placed.page ?? `gone ${anchor.page}`, placed.kind, placed.isMine, owner, visibility, meeting].join(" ");
+    const there = together.get(key);
     if (there) { there.ids.push(placed.mark.id); continue; }
     const row = { placed, ids: [placed.mark.id] };
-    inks.set(key, row);
+    together.set(key, row);
     rows.push(row);
   }
   const pageOf = (/** @type {Row} */ { placed }) => placed.page ?? 1e6 + placed.mark.anchor.page;

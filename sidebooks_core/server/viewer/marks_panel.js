@@ -141,7 +141,7 @@ function rowOf(app, desk, { placed, ids }) {
   const short = (/** @type {string} */ text) => ([...text].length > MOST_WORDS ? `${[...text].slice(0, MOST_WORDS).join("")}…` : text);
   const found = wanted.query ? snippet(short(words), wanted.query) : short(words);
   const audience = mark.visibility === "shared" ? t("is_shared") : mark.visibility === "collected" ? t("is_collected") : "";
-  const about = [ids.length > 1 ? t("ink_count", { n: ids.length }) : kindName(body),
+  const about = [body.kind === "ink" && ids.length > 1 ? t("ink_count", { n: ids.length }) : kindName(body),
     placed.isMine ? audience : t("mark_from", { name: mark.owner || "" })].filter(Boolean).join(" · ");
   const open = () => {
     if (page !== null && !desk.reader.spread.includes(page)) desk.reader.jump(page);

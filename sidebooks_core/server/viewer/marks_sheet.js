@@ -51,7 +51,7 @@ export function fill(app, body) {
   const { mark } = placed;
   const writing = placed.isMine && hasText(placed.mark.body) ? writer(desk, placed, why !== "look") : null;
   const { kind } = placed.mark.body;
-  const name = ids.length > 1 ? t("ink_count", { n: ids.length }) : kindName(placed.mark.body);
+  const name = placed.mark.body.kind === "ink" && ids.length > 1 ? t("ink_count", { n: ids.length }) : kindName(placed.mark.body);
   const page = placed.page ? `${t("page_word")} ${desk.reader.labelOf(placed.page)}` : "";
   body.append(
     h("p", { class: "name" }, [name, page].filter(Boolean).join(" · ")),

@@ -293,6 +293,8 @@ export class PageMarks {
   #apply(records, gone) {
     /** @type {MarksChange} */
     const change = { added: [], removed: [], isPlaced: false };
+    /** @type {PlacedMark[]} */
+    const same = []; // as before, but for what the server says of them
     for (const id of gone) {
       const before = this.get(id);
       if (before) change.removed.push(before);
@@ -303,13 +305,29 @@ export class PageMarks {
       const isSame = before && compared(before.mark.stamp, one.mark.stamp) === 0 && (before.mark.body === null) === (one.mark.body === null);
       const was = isSame ? null : this.get(one.id);
       this.#records.set(one.id, isSame ? { ...one, mark: { ...one.mark, body: before.mark.body } } : one); // a body is known by itself
-      const is = isSame ? null : this.get(one.id);
+      const is = this.get(one.id);
       if (was) change.removed.push(was);
-      if (is) change.added.push(is);
+      if (is) (isSame ? same : change.added).push(is);
     }
-    this.#byPage = null;
+    this.#keepPlaces(change.removed, [...same, ...change.added]);
     this.#askFates();
     this.#tell(change);
+  }
+
+  /* A page with thousands of strokes is not gone through for a new one. */
+  /** @param {PlacedMark[]} removed @param {PlacedMark[]} added */
+  #keepPlaces(removed, added) {
+    if (added.length + removed.length > 20) this.#byPage = null;
+    if (!this.#byPage) return;
+    for (const [all, isAdded] of /** @type {[PlacedMark[], boolean][]} */ ([[removed, false], [added, true]])) {
+      for (const one of all) {
+        if (one.page === null) continue;
+        const others = (this.#byPage.get(one.page) || []).filter(({ mark }) => mark.id !== one.mark.id);
+        const later = others.findIndex(({ mark }) => mark.id > one.mark.id);
+        if (isAdded) others.splice(later < 0 ? others.length : later, 0, one);
+        this.#byPage.set(one.page, others);
+      }
+    }
   }
 
   /** @param {MarksChange} change */
