@@ -331,7 +331,7 @@ def test_a_job_is_as_old_as_the_time_that_it_had_a_processor() -> None:
                 told.append(worker.is_old_in_s())
                 time.sleep(0.005)
             now = psutil.Process(process.pid).cpu_times()
-            assert now.user + now.system - times.user - times.system >= OLD_CPU_S - 0.001
+            assert now.user + now.system - times.user - times.system >= OLD_CPU_S - 0.02  # it counts in ticks of 10 ms
             assert told == sorted(told, reverse=True)
             assert any(0 < one < OLD_CPU_S for one in told), "it told how long to wait"
         finally:
