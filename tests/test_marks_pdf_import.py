@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
 from itertools import pairwise
 from typing import Any
 
 import pymupdf
 import pytest
-from marked_pages import marks, page, with_annotations
+from marked_pages import SCALE, by_poppler, extent, marks, page, with_annotations
 
 import sidebooks_core as sb
 from sidebooks_core.documents.annotations import MOST_READ
@@ -42,6 +43,10 @@ def found_in(service: sb.TileService, data: bytes) -> list[Mark]:
 
 def bodies(service: sb.TileService, *annotations: str) -> list[object]:
     return [one.body for one in read(service, *annotations)]
+
+
+def bodies_in(service: sb.TileService, data: bytes) -> list[object]:
+    return [one.body for one in found_in(service, data)]
 
 
 def utf16(text: str) -> str:
@@ -236,6 +241,26 @@ def test_a_second_import_adds_nothing_and_brings_nothing_back(service: sb.TileSe
         own.remove(second.id)
         assert own.import_pdf().found == 2
         assert own.all() == [first]
+
+
+@pytest.mark.skipif(shutil.which("pdftoppm") is None, reason="needs poppler")
+@pytest.mark.parametrize(
+    ("annotation", "at"),
+    [("/Subtype/Text", (230, 110)), ("/Subtype/FreeText/F 16", (230, 110)), ("/Subtype/FreeText", (210, 110))],
+    ids=["sticky note", "kept upright", "typed"],
+)
+def test_a_note_that_stays_upright_is_read_where_a_rotated_page_shows_it(
+    service: sb.TileService, annotation: str, at: tuple[int, int]
+) -> None:
+    with pymupdf.open(stream=with_annotations(f"{annotation}/Contents(x)/C[1 0 0]/Rect[100 200 120 220]")) as document:
+        form = document.get_new_xref()
+        document.update_object(form, "<</Type/XObject/Subtype/Form/BBox[0 0 20 20]>>")
+        document.update_stream(form, b"1 0 0 rg 0 0 20 20 re f")
+        document.xref_set_key(document[0].annot_xrefs()[0][0], "AP", f"<</N {form} 0 R>>")
+        document[0].set_rotation(90)
+        data = document.tobytes()
+    assert bodies_in(service, data) == [Note(*at, "x", "#ff0000")]
+    assert extent(by_poppler(data), "#ff0000") == tuple(SCALE * one for one in (at[0] - 10, at[1] - 10, at[0] + 10, at[1] + 10))
 
 
 def test_an_image_has_no_annotations(service: sb.TileService, sample: Any) -> None:

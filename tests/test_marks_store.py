@@ -352,7 +352,9 @@ def test_what_is_deleted_is_forgotten_when_all_devices_know_it(shelf: Shelf, clo
     assert store.sweep() == 1
     assert not store.read(paper, ANNA, old.seq, device="old pad").is_whole
     assert store.read(paper, ANNA, old.seq - 1).is_whole, "who does not know of it begins anew"
-    assert [one.reason for one in store.push(paper, [mark], "anna").refused] == ["ended"]
+    [held] = store.push(paper, [mark], "anna").marks
+    assert (held.id, held.body) == (mark.id, None)
+    assert store.read(paper, ANNA).marks == []
     again = note("y", clock.now_ms)
     store.push(paper, [again], "anna")
     store.push(paper, [replace(again, body=None)], "anna")

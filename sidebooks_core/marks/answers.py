@@ -8,10 +8,9 @@ from msgspec import Struct
 
 from sidebooks_core.marks.model import Mark, Stamp
 
-RefusalReason = Literal["invalid", "owner", "paper", "page", "ended", "limit"]
+RefusalReason = Literal["invalid", "owner", "paper", "page", "limit"]
 """invalid: it is no mark. owner: the id is of somebody else's mark. paper: the id is of a mark on another paper. page: the
-paper has no such revision, or the revision no such page. ended: the mark was deleted or destroyed long ago, and stays so.
-limit: its owner has too many marks on the paper."""
+paper has no such revision, or the revision no such page. limit: its owner has too many marks on the paper."""
 
 
 class MarkLimits(Struct, frozen=True):
@@ -48,7 +47,10 @@ class Pushed(Struct, frozen=True):
     server_ms: int
     """The server's clock, since 1970 (UTC)."""
     marks: list[Mark]
-    """The version of each that holds now. It replaces what the device has, also if its stamp is lower: see `clock.believed`."""
+    """The version of each that holds now. It replaces what the device has, also if its stamp is lower: see `clock.believed`.
+
+    A mark that was deleted or destroyed long ago is deleted, whatever is pushed of it.
+    """
     refused: list[Refused]
 
 

@@ -47,6 +47,8 @@ class Taking:
     def take(self, mark: Mark) -> Mark | Refused:
         """The version of a mark that holds now; or why this one was refused. mark: see `checked_mark`."""
         before = rows.find(self._writing, mark.id)
+        if before is None and self._has_ended(mark.id):
+            return replace(mark, owner=self._owner, anchor=replace(mark.anchor, quote=""), body=None)
         found = self._as_kept(mark, before)
         if isinstance(found, Refused):
             return found
@@ -68,14 +70,9 @@ class Taking:
 
     def _as_kept(self, mark: Mark, before: rows.MarkRow | None) -> Mark | Refused:
         """A version with what the server knows better: owner, content id and stamp."""
-        if before is None:
-            name = ended_name(mark.id)
-            query = "SELECT 1 FROM mark_ended WHERE paper = ? AND name = ?"
-            if self._writing.one(int, query, self._paper_id, name) is not None:
-                return _refused(mark, "ended", "the mark was deleted, and stays so")
-        elif before.owner != self._owner:
+        if before is not None and before.owner != self._owner:
             return _refused(mark, "owner", "a mark is changed by its owner only: give a new mark an id of its own")
-        elif before.paper != self._paper_id:
+        if before is not None and before.paper != self._paper_id:
             return _refused(mark, "paper", "a mark stays on its paper")
         content_id = self._content_id(mark.anchor.revision, mark.anchor.page)
         if content_id is None:
@@ -85,6 +82,10 @@ class Taking:
         if mark.body is None:
             anchor = replace(anchor, quote="")
         return replace(mark, owner=self._owner, anchor=anchor, stamp=self._believed(mark, before))
+
+    def _has_ended(self, mark_id: str) -> bool:
+        query = "SELECT 1 FROM mark_ended WHERE paper = ? AND name = ?"
+        return self._writing.one(int, query, self._paper_id, ended_name(mark_id)) is not None
 
     def _content_id(self, revision: int, page: int) -> str | None:
         key = revision, page

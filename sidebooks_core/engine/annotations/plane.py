@@ -30,6 +30,11 @@ class Plane(Struct, frozen=True):
         a, b, _, d, *_ = self.to_pdf
         return not b and round(a, 4) == 1 and round(d, 4) == -1
 
+    @property
+    def unit_pt(self) -> float:
+        """Points for a unit of the PDF."""
+        return math.hypot(self.from_pdf[0], self.from_pdf[1])
+
     def in_pdf(self, x_pt: float, y_pt: float) -> tuple[float, float]:
         """A point as shown, in the space of the PDF."""
         return applied(self.to_pdf, x_pt, y_pt)

@@ -28,8 +28,8 @@ from sidebooks_core.engine.annotations.writing import BOOKMARK, NOTE, PRESSURES
 from sidebooks_core.engine.mupdf import RawObj, mupdf, pymupdf, raw_pdf
 from sidebooks_core.engine.pdf.objects import get, items, name, text
 
-_HIDDEN, _NO_VIEW = 2, 32
-"""Flags of annotations that are not shown."""
+_HIDDEN, _NO_ROTATE, _NO_VIEW = 2, 16, 32
+"""Flags of annotations. What has the first or the last is not shown."""
 _NOWHERE = 32767
 """Some programs write a box of the least and the greatest numbers of 16 bits for what has no place."""
 _FALLBACKS = {"highlight": "#ffff00", "note": "#ffd400", "bookmark": "#cc0000", "underline": "#cc0000"}
@@ -90,7 +90,7 @@ def _replies(listed: list[RawObj]) -> dict[int, list[RawObj]]:
 
 def _read(annotation: RawObj, plane: Plane, page: int, replies: list[RawObj]) -> Annotation | None:
     """None for what can become no mark, or has no place."""
-    box = _box(get(annotation, "Rect"), plane)
+    box = _box(annotation, plane)
     shape = _SHAPES.get(name(get(annotation, "Subtype")))
     if box is None or shape is None:
         return None
@@ -173,16 +173,23 @@ _SHAPES: dict[str, Callable[[RawObj, Plane, Box, int], Annotation | None]] = {
 }
 
 
-def _box(rect: RawObj, plane: Plane) -> Box | None:
+def _box(annotation: RawObj, plane: Plane) -> Box | None:
     """The box of an annotation as shown; None if it has no place."""
-    numbers = _numbers(rect, 4)
+    numbers = _numbers(get(annotation, "Rect"), 4)
     if len(numbers) != 4 or all(abs(number) >= _NOWHERE for number in numbers):
         return None
     x0, y0, x1, y1 = numbers
     left, top, right, bottom = around((plane.as_shown(x0, y0), plane.as_shown(x1, y1)))
+    if _stays_upright(annotation):  # on a page that is rotated, it hangs from its upper left corner
+        left, top = plane.as_shown(min(x0, x1), max(y0, y1))
+        right, bottom = left + abs(x1 - x0) * plane.unit_pt, top + abs(y1 - y0) * plane.unit_pt
     if not _is_near(left, top, right, bottom):
         return None
     return round(left, _DIGITS), round(top, _DIGITS), round(right, _DIGITS), round(bottom, _DIGITS)
+
+
+def _stays_upright(annotation: RawObj) -> bool:
+    return name(get(annotation, "Subtype")) == "Text" or bool(mupdf.ll_pdf_to_int(get(annotation, "F")) & _NO_ROTATE)
 
 
 def _quads(annotation: RawObj, plane: Plane) -> bytes:

@@ -38,7 +38,7 @@ _SUBTYPES = {
 _ICONS = {"note": NOTE, "bookmark": BOOKMARK, "stamp": "Draft"}
 _TURNED = "Stamp"
 """What a note or a bookmark is on a page that is rotated, or has a unit of its own. Viewers do not agree where they show a text
-annotation there: some turn it about a corner, and the engine puts it off the page."""
+annotation there: some turn it with the page, some about its upper left corner, and the engine takes the unit twice."""
 
 
 class _Placed(Struct, frozen=True):
