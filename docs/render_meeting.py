@@ -65,8 +65,9 @@ those that know an epoch from before are refused as `restored`, since nobody kno
 COMMANDS_NOTES = """\
 `take` is allowed to the role that `taking` of the details names, and to higher ones. `set_mode` needs the chair if the old or
 the new mode is `locked`. `leave_room` for somebody else, or to bring somebody back, needs the chair. `decide_tie` needs the
-chair of the vote. After the end every command is refused as `ended`. A `whisper` is for chair, presenter and speaker, at most
-{pace:g} in a second; an `intent` is for the presenter. The last {clients} clients that gave a command are remembered."""
+chair of the vote. After the end every command is refused as `ended`. A `whisper` and a `stroke` are for chair, presenter and
+speaker, at most {pace:g} of both in a second; an `intent` is for the presenter. A stroke is for those who may read its paper,
+whoever draws it included. The last {clients} clients that gave a command are remembered."""
 
 VOTES_TOLD = """\
 Articles are those of the Local Autonomy Act (地方自治法). "share": what must vote yes, of whom. "present" are those in the room

@@ -19,11 +19,13 @@ from typing import Any
 from wrapping import WIDTH, paragraphs, wrapped
 
 import sidebooks_core as sb
-from sidebooks_core import aio
+from sidebooks_core import aio, marks
 from sidebooks_core.documents import model
 from sidebooks_core.encoding import formats
 from sidebooks_core.images import prerendering
 from sidebooks_core.library import remembered
+from sidebooks_core.marks import answers, placing
+from sidebooks_core.marks import model as marks_model
 from sidebooks_core.tiling import viewport
 
 Function = ast.FunctionDef | ast.AsyncFunctionDef
@@ -47,12 +49,6 @@ import json
 
 import msgspec
 import sidebooks_core as sb
-from sidebooks_core import aio
-from sidebooks_core.documents import model
-from sidebooks_core.encoding import formats
-from sidebooks_core.images import prerendering
-from sidebooks_core.library import remembered
-from sidebooks_core.tiling import viewport
 
 settings = dataclasses.replace(sb.Settings(cache_dir=None), workers=1)
 with sb.TileService(settings) as service:
@@ -88,6 +84,20 @@ ALIASES = {
     "ProgressCallback": prerendering,
 }
 """Names of types, and the modules that say what they are."""
+MARKS = "[Keep marks on papers](../how-to/marks.md) shows how they are used. `Shelf.marks` gives `PaperMarks`."
+ALIASES_OF_MARKS = {
+    "Body": marks_model,
+    "Colour": marks_model,
+    "Coordinate": marks_model,
+    "DeviceId": marks_model,
+    "MarkId": marks_model,
+    "PlaceKind": placing,
+    "Quad": marks_model,
+    "RefusalReason": answers,
+    "Share": marks_model,
+    "Visibility": marks_model,
+    "WidthPt": marks_model,
+}
 ASYNCIO = """
 ```python
 import asyncio
@@ -118,6 +128,13 @@ def rendered() -> str:
         lines += _alias_lines(name, module)
     lines += ["", "## With asyncio: `sidebooks_core.aio`", *_prose(aio.__doc__ or ""), *ASYNCIO]
     lines += _class_lines("AsyncTileService", aio)
+    lines += ["", "## Marks: `sidebooks_core.marks`", *wrapped(MARKS)]
+    classes = [one for one in marks.__all__ if inspect.isclass(getattr(marks, one))]
+    for name in sorted(classes, key=lambda one: (one not in ("PaperMarks", "MarkStore"), one)):
+        lines += _class_lines(name, marks)
+    lines.append("")
+    for name, module in ALIASES_OF_MARKS.items():
+        lines += _alias_lines(name, module)
     lines += [
         "",
         "## Errors",

@@ -16,13 +16,16 @@ READING = frozenset(
         "search",
         "send_hint",
         "keep_position",
+        "keep_marks",
+        "export_marks",
         "meet",
     }
 )
+WITH_FILE = frozenset({"read_original", "export_marks"})
 SIGNED = frozenset({"read_document", "read_original", "read_image", "read_text"})
 TENDING = frozenset(
     {"register", "replace", "change_paper", "withdraw", "change_folder", "read_readers", "share", "open_meeting"}
 )
-CLERKS = TENDING | {"purge", "change_access"}
+CLERKS = TENDING | {"purge", "change_access", "destroy_marks"}
 OF_ADMINS = frozenset({"manage_people", "read_audit", "read_metrics"})
 """What admins alone do."""

@@ -22,7 +22,9 @@ CHAIR, MEMBER, CLERK = "係長", "議員", "事務局員"
 def words(language: str) -> dict[str, str]:
     """All texts of the viewer by key."""
     viewer = ROOT / "sidebooks_core" / "server" / "viewer"
-    texts = [(viewer / f"{name}-{language}.js").read_text(encoding="utf-8") for name in ("words", "words-meeting")]
+    texts = [
+        (viewer / f"{name}-{language}.js").read_text(encoding="utf-8") for name in ("words", "words-meeting", "words-notes")
+    ]
     return dict(re.findall(r'^  "?([\w ]+)"?: "(.*)",$', "\n".join(texts), re.M))
 
 

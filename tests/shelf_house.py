@@ -1,4 +1,4 @@
-"""A server with a shelf and accounts, as a process: `python tests/shelf_house.py DATA CACHE`.
+"""A server with a shelf and accounts, as a process: `python tests/shelf_house.py DATA CACHE [PORT]`.
 
 It prints its address, and the token of the first administrator's link.
 """
@@ -20,14 +20,14 @@ from sidebooks_core.server import Shelf as Served
 from sidebooks_core.shelf import Shelf
 
 
-def run(data: Path, cache: Path) -> None:
-    """Serve until the process is ended."""
+def run(data: Path, cache: Path, port: int = 0) -> None:
+    """Serve until the process is ended. port: 0: a free one."""
     with (
         sb.TileService(sb.Settings(cache_dir=cache, workers=2)) as service,
         Shelf(data, service) as shelf,
         Access(data) as access,
         Meetings(data) as meetings,
-        socket.create_server(("127.0.0.1", 0)) as listener,
+        socket.create_server(("127.0.0.1", port)) as listener,
     ):
         served = Served(service)
         application = Application(
@@ -40,4 +40,4 @@ def run(data: Path, cache: Path) -> None:
 
 
 if __name__ == "__main__":
-    run(Path(sys.argv[1]), Path(sys.argv[2]))
+    run(Path(sys.argv[1]), Path(sys.argv[2]), *map(int, sys.argv[3:]))

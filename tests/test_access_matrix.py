@@ -59,6 +59,7 @@ ANSWERS = {
     "GET /oidc/login": dict.fromkeys(EVERYBODY, 404),  # there is no identity provider
     "GET /oidc/return": dict.fromkeys(EVERYBODY, 404),
     "GET /reading": dict.fromkeys(NOBODY, 401),  # nobody's places are kept
+    "GET /marks": dict.fromkeys(NOBODY, 401),  # nor nobody's marks
     "GET /me/sessions": dict.fromkeys((*NOBODY, *GUESTS), 401),  # they have no account
     "DELETE /me/sessions/{login}": dict.fromkeys((*NOBODY, *GUESTS), 401),
     "POST /me/password": dict.fromkeys((*NOBODY, *GUESTS), 401)
@@ -71,12 +72,19 @@ ANSWERS = {
     "GET /live": dict.fromkeys(EVERYBODY, 426),  # it is no request for a WebSocket
     "GET /meetings/{meeting}/attendance": dict.fromkeys(("guest", "member"), 403),  # it is for those who tend the folder
 }
+ANSWERS |= {
+    # A fake engine knows no annotations, and says so to whoever was let in.
+    "GET /papers/{paper}/marks.pdf": dict.fromkeys(EVERYBODY, 400),
+    "POST /papers/{paper}/marks/import": dict.fromkeys(EVERYBODY, 400),
+}
 HARMLESS = {
     # These change something, but nothing of which another cell asks.
     "POST /documents/{document}/address",
     "POST /folders/{folder}",
     "POST /folders/{folder}/links",
     "PUT /papers/{paper}/position",
+    "POST /papers/{paper}/marks",
+    "DELETE /folders/{folder}/marks",
     "PATCH /folders/{folder}",
     "PATCH /papers/{paper}",
     "POST /people",

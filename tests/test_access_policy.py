@@ -6,7 +6,7 @@ import itertools
 from collections.abc import Callable
 
 import pytest
-from access_rules import ASKING, CLERKS, FOR_ANYBODY, GENERAL, OF_ADMINS, OWN_FILES, READING, SIGNED, TENDING
+from access_rules import ASKING, CLERKS, FOR_ANYBODY, GENERAL, OF_ADMINS, OWN_FILES, READING, SIGNED, TENDING, WITH_FILE
 from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
@@ -61,7 +61,7 @@ def expected(operation: Operation, person: str, right: str | None, published: bo
         return operation in CLERKS | READING
     if right == "tend":
         return operation in TENDING | READING
-    return right == "read" and operation in READING and published and (leaves or operation != Operation.READ_ORIGINAL)
+    return right == "read" and operation in READING and published and (leaves or operation not in WITH_FILE)
 
 
 @pytest.mark.parametrize(("person", "grants", "stands", "published", "leaves"), CASES)

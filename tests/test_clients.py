@@ -21,8 +21,12 @@ from typing import Any
 import numpy as np
 import pytest
 from conftest import ROOT
+from marked_pages import marks
 from PIL import Image
 from served import until_listed
+
+from sidebooks_core.marks import PlacedMark
+from sidebooks_core.marks.w3c import Canvas, annotation_page, page_reference
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 NPM = shutil.which("npm")
@@ -40,6 +44,12 @@ OSD_PAGE = """<!doctype html><body style="margin:0"><div id="v" style="width:800
 <script src="openseadragon.js"></script>"""
 MIRADOR_PAGE = """<!doctype html><body style="margin:0"><div id="m" style="position:absolute;inset:0"></div>
 <script src="mirador.js"></script>"""
+DRAWN = """() => [...document.querySelectorAll(".openseadragon-container canvas")].some(one => {
+  try {
+    const { data } = one.getContext("2d").getImageData(0, 0, one.width, one.height);
+    return data.some((value, at) => at % 4 === 3 && value > 0);
+  } catch { return false; } })"""
+"""Whether something is on a canvas that may be read: that of the annotations. The pages come from another origin."""
 
 
 @pytest.fixture(scope="module")
@@ -78,17 +88,22 @@ def address(sample: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
 
 
 @pytest.fixture(scope="module")
-def origin(scripts: dict[str, bytes], address: str) -> Iterator[str]:
-    """Another server, of pages that use the clients: another origin for a browser."""
+def files(scripts: dict[str, bytes], address: str) -> dict[str, bytes]:
+    """What another server has: pages that use the clients."""
     text = (ROOT / "docs" / "tutorial" / "first-front-end.md").read_text(encoding="utf-8")
     found = re.search(r"^```html\n(.*?)^```", text, re.S | re.M)
     assert found is not None
-    files = {
+    return {
         "/tutorial": found[1].replace("http://127.0.0.1:8000", address.rstrip("/")).encode(),
         "/osd": OSD_PAGE.encode(),
         "/mirador": MIRADOR_PAGE.encode(),
         **{f"/{name}": body for name, body in scripts.items()},
     }
+
+
+@pytest.fixture(scope="module")
+def origin(files: dict[str, bytes]) -> Iterator[str]:
+    """That server: another origin for a browser."""
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
@@ -219,3 +234,31 @@ def test_mirador_opens_the_manifest(tab: Any, origin: str, address: str) -> None
     seen = os.environ.get("SIDEBOOKS_SCREENSHOTS")
     if seen:
         tab.screenshot(path=str(Path(seen) / "mirador.png"))
+
+
+def test_mirador_shows_the_marks_of_a_page(tab: Any, origin: str, address: str, files: dict[str, bytes]) -> None:
+    """It reads our annotation pages: it lists what marks say, and draws where they are."""
+    [document] = json.loads(get(f"{address}documents"))["documents"]
+    manifest = json.loads(get(document["manifest"]))
+    canvas = manifest["items"][0]
+    scale = canvas["width"] / 600
+    at = f"{origin}/annotations/1.json"
+    canvas["annotations"] = [page_reference(at)]
+    placed = [PlacedMark(one, "exact", 0) for one in marks("anna")]
+    canvases = {0: Canvas(canvas["id"], canvas["width"], canvas["height"], scale)}
+    files["/annotations/1.json"] = json.dumps(annotation_page(at, placed, canvases, {"anna": "山田"}, for_iiif=True)).encode()
+    files["/marked.json"] = json.dumps(manifest).encode()
+    tab.goto(f"{origin}/mirador")
+    options = {
+        "sideBarOpen": True,
+        "defaultSideBarPanel": "annotations",
+        "highlightAllAnnotations": True,
+        "sideBarPanel": "annotations",
+    }
+    tab.evaluate(
+        "([manifestId, options]) => { Mirador.viewer({id: 'm', windows: [{manifestId, ...options}]}); }",
+        [f"{origin}/marked.json", options],
+    )
+    for text in ("付箋の文", "予算", "済", "ここ"):
+        tab.wait_for_selector(f"text={text}", timeout=60_000)
+    tab.wait_for_function(DRAWN, timeout=60_000)

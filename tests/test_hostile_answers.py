@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import logging
+import struct
 import tracemalloc
 from collections.abc import Iterator
 from pathlib import Path
@@ -20,6 +21,7 @@ from quiet import wait_idle, wait_until
 from test_hostile_bytes import values
 
 import sidebooks_core as sb
+from sidebooks_core.documents.annotations import Annotation
 from sidebooks_core.documents.limits import Limits
 from sidebooks_core.documents.model import (
     DocumentInfo,
@@ -35,14 +37,16 @@ from sidebooks_core.documents.model import (
 from sidebooks_core.documents.reference import DocumentRef
 from sidebooks_core.tiling.raster import RasterSpec
 from sidebooks_core.workers import replies, wire
-from sidebooks_core.workers.answers import Drawn, ErrorTold, Inspected, Searched
+from sidebooks_core.workers.answers import AnnotatedFile, AnnotationsRead, Drawn, ErrorTold, Inspected, Searched
 from sidebooks_core.workers.jobs import (
+    Annotate,
     AnyJob,
     Draw,
     DrawLetters,
     Identify,
     Inspect,
     Open,
+    ReadAnnotations,
     ReadLinks,
     ReadText,
     ReadWords,
@@ -64,7 +68,12 @@ GOOD: dict[str, Any] = {
     "search": Searched((SearchHit(0, ((0.0, 1.0, 2.0, 3.0),), "text"),), 1),
     "inspect": Inspected(PageInspection(0), 0.5),
     "letters": Lettering(2, 1, b"\0\xff"),
+    "annotate": AnnotatedFile(b"%PDF", True),
+    "annotations": AnnotationsRead(
+        (Annotation(page=0, kind="ink", packed_strokes=(bytes(12),), packed_quads=bytes(32)),), 1, 0
+    ),
 }
+NAN = float("nan")
 BAD_NUMBERS = (INFINITE, -INFINITE, float("nan"), 1e300, -1.0, True, "1", None, [], 1 << 63)
 
 
@@ -81,6 +90,8 @@ def job(kind: str, **limits: int) -> AnyJob:
         "search": Search(document=ref, timeout_s=1.0, page=0, query="x", stop=4, budget_s=0.1, old_forms=False),
         "inspect": Inspect(document=ref, timeout_s=1.0, page=0, long_side_px=2048),
         "letters": DrawLetters(document=ref, timeout_s=1.0, lines=("x",), size_px=72),
+        "annotate": Annotate(document=ref, timeout_s=1.0, annotations=(), is_flattened=False, most_bytes=100),
+        "annotations": ReadAnnotations(document=ref, timeout_s=1.0, page=0, stop=4, budget_s=0.1),
     }
     return jobs[kind]
 
@@ -158,6 +169,21 @@ def test_a_time_is_a_time(field: str, number: Any) -> None:
         ("letters", Lettering(2, 2, b"\0\xff")),
         ("letters", Lettering(1 << 20, 1, bytes(1 << 20))),
         ("letters", Lettering(0, 1, b"")),
+        ("annotations", AnnotationsRead((), 0, 0)),
+        ("annotations", AnnotationsRead((), 5, 0)),
+        ("annotations", AnnotationsRead((Annotation(page=1, kind="note"),), 1, 0)),
+        ("annotations", AnnotationsRead((Annotation(page=0, kind="ink", packed_strokes=(bytes(11),)),), 1, 0)),
+        ("annotations", AnnotationsRead((Annotation(page=0, kind="underline", packed_quads=bytes(33)),), 1, 0)),
+        (
+            "annotations",
+            AnnotationsRead((Annotation(page=0, kind="underline", packed_quads=struct.pack("<8f", *[NAN] * 8)),), 1, 0),
+        ),
+        (
+            "annotations",
+            AnnotationsRead((Annotation(page=0, kind="ink", packed_strokes=(struct.pack("<3f", 1e6, 0, 0),)),), 1, 0),
+        ),
+        ("annotations", AnnotationsRead((Annotation(page=0, kind="note", x_pt=1e6),), 1, 0)),
+        ("annotations", AnnotationsRead((Annotation(page=0, kind="note", colour="red"),), 1, 0)),
     ],
 )
 def test_an_answer_to_something_else_is_refused(kind: str, answer: Any) -> None:

@@ -43,7 +43,7 @@ ROOMS: dict[str, str] = {
     "reading": "errors settings tiling scheduling keys documents encoding stores images",
     "assembly": "errors settings scheduling keys documents fonts stores workers images library reading",
     "service": "errors settings statistics tiling scheduling documents encoding stores images library reading assembly",
-    "marks": "errors databases",
+    "marks": "errors documents databases",
     "shelf": "errors settings scheduling documents text images service databases stores marks",
     "access": "errors databases spreadsheet",
     "meeting": "errors databases spreadsheet",
@@ -85,7 +85,7 @@ SOLE_IMPORTERS: dict[str, tuple[str, ...]] = {
 """Which modules may import a library: those named, and what lies under them."""
 
 OF_MEETINGS = "attendance commands compiled following messages model rights session state votes voting"
-OF_MARKS = "clock merge model placing visibility"
+OF_MARKS = "answers clock device merge model placing visibility"
 PURE = (
     "tiling",
     "scheduling",

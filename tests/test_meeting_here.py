@@ -105,7 +105,7 @@ def test_a_look_that_began_before_a_change_answers_nobody_who_asks_after_it(
 
     async def scenario() -> None:
         pools = Pools()
-        here = MeetingsHere(meetings, pools)
+        here = MeetingsHere(meetings, pools, lambda _: None)
         early = asyncio.create_task(here.read("m"))
         assert await asyncio.to_thread(slow.began.wait, PATIENCE_S)
         made = change(meetings, CallEverybody(id="1", client="c", count=1, epoch=1))
@@ -125,7 +125,7 @@ def test_who_comes_while_the_last_one_leaves_is_told_what_happens(meetings: Meet
 
     async def scenario() -> None:
         pools = Pools()
-        here = MeetingsHere(meetings, pools)
+        here = MeetingsHere(meetings, pools, lambda _: None)
         last = await come(here, "last")
         change(meetings, SetAgenda(id="1", client="c", count=1, epoch=1, items=(AgendaItem("budget"),)))  # so it is read anew
         monkeypatch.setattr(meetings.hub, "read", slow.read)
@@ -145,7 +145,7 @@ def test_who_comes_while_the_last_one_leaves_is_told_what_happens(meetings: Meet
 
 def test_who_waits_for_nothing_else_is_told_at_once_and_once(meetings: Meetings) -> None:
     async def scenario() -> None:
-        here = MeetingsHere(meetings, Pools())
+        here = MeetingsHere(meetings, Pools(), lambda _: None)
         free, busy, gone = [await come(here, name) for name in ("free", "busy", "gone")]
         sent: dict[str, list[bytes]] = {"free": [], "busy": [], "gone": []}
         tasks = []
@@ -176,7 +176,7 @@ def test_who_waits_for_nothing_else_is_told_at_once_and_once(meetings: Meetings)
 
 def test_telling_rests_and_then_tells_the_newest_only(meetings: Meetings, monkeypatch: pytest.MonkeyPatch) -> None:
     async def scenario() -> None:
-        here = MeetingsHere(meetings, Pools())
+        here = MeetingsHere(meetings, Pools(), lambda _: None)
         client = await come(here, "member")
         client.outbox.take()
         rests: list[Callable[[], None]] = []
@@ -207,7 +207,7 @@ def test_a_client_that_cannot_be_told_at_once_keeps_nothing_from_the_others(
     meetings: Meetings, caplog: pytest.LogCaptureFixture
 ) -> None:
     async def scenario() -> None:
-        here = MeetingsHere(meetings, Pools())
+        here = MeetingsHere(meetings, Pools(), lambda _: None)
         clients = [await come(here, name) for name in ("first", "second")]
         for client in clients:
             client.outbox.take()

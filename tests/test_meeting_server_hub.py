@@ -22,6 +22,7 @@ pytest.importorskip("websockets", reason="needs the extra server")
 from live_house import PATIENCE_S, LiveHouse
 
 from sidebooks_core.errors import HubMissing
+from sidebooks_core.marks.ids import new_mark_id
 from sidebooks_core.meeting.meetings import NO_HUB, Meetings
 from sidebooks_core.server import Application
 from sidebooks_core.server import Shelf as Served
@@ -121,6 +122,27 @@ def test_two_servers_have_one_meeting(two: Two) -> None:
                     pointer = {"paper": state["paper"], "page": 2, "tool": "pointer", "points_pt": [[1, 2]]}
                     await follower.say("whisper", count=count, **pointer)
                     await asyncio.sleep(0.1)
+
+    asyncio.run(scenario())
+
+
+def test_a_stroke_reaches_those_who_are_at_another_server(two: Two) -> None:
+    here, there = two.houses
+    meeting = here.begin()
+
+    async def scenario() -> None:
+        async with here.tablet("tender") as presenter, there.tablet("member") as follower:
+            await presenter.hello(meeting)
+            await follower.hello(meeting)
+            state = presenter.state
+            at = {"paper": state["paper"], "revision": state["revision"], "page": 1, "colour": "#d3202a", "width_pt": 1.5}
+            mark, first = new_mark_id(), 0
+            async with asyncio.timeout(PATIENCE_S):
+                while not follower.of("stroke"):  # it may get lost
+                    await presenter.say("stroke", mark=mark, first=first, samples_pt=[[first, 1, 0.5]], **at)
+                    first += 1
+                    await asyncio.sleep(0.1)
+            assert {one["mark"] for one in follower.of("stroke")} == {mark}
 
     asyncio.run(scenario())
 

@@ -16,7 +16,7 @@ import msgspec
 import pytest
 
 import sidebooks_core as sb
-from sidebooks_core import access, server, shelf, testing
+from sidebooks_core import access, marks, server, shelf, testing
 
 ERROR = "document_id message page"
 SURFACE: dict[str, str] = {
@@ -115,14 +115,32 @@ SHELF_METHODS = """
     change(paper_id * who changes) change_folder(folder * who changes) changes(since limit) close()
     diff(paper_id old new) document(paper_id revision) epoch() export(target folder * all_revisions passwords)
     folder(folder_id) folders(parent) keep_position(paper_id page reader * revision age_s)
-    make_folder(name parent * kind note who) paper(paper_id) papers(folder * withdrawn) pending_purges()
-    progress(paper_id)
+    make_folder(name parent * kind note who) marks(paper * owner) paper(paper_id) papers(folder * withdrawn) pending_purges()
+    placed_marks(paper_id marks revision) progress(paper_id)
     position(paper_id reader) purge(paper_id * who) rebuild_index() register(source folder * password who revision_note shown)
     remove_folder(folder * who) replace(paper_id source * password after note who) restore(paper_id * who)
     revision(paper_id number) search_in(paper_id query revision * old_forms limit pages)
     revisions(paper_id) search(query where * before limit budget_s) tell(listener) unlock(paper_id password * who) verify()
     wait_prepared(timeout_s) watch(path folder * settle_s who told) withdraw(paper_id * who)
 """
+MARKS = (
+    "Anchor Body Bookmark Destroyed Destruction DeviceClock FoundMark Highlight ImportedMarks Ink LostText Mark MarkChanges "
+    "MarkLimits MarkNews MarkReader MarkStore Note PaperMarks PlacedMark Pushed Refused Stamp StampText Underline Visibility "
+    "may_see new_device_id new_mark_id"
+)
+MARKS_METHODS = {
+    marks.PaperMarks: """
+        add(page body * visibility meeting quote revision) all() at(revision) change(mark_id body)
+        export_pdf(target * revision flattened author) get(mark_id) import_pdf(revision) lost_texts(mark_id)
+        pages(revision) push(marks) remove(mark_id) search(query limit) share(mark_id visibility meeting) since(seq)
+    """,
+    marks.MarkStore: """
+        close() destroy(paper_ids who) destructions(paper_id) end_owner(owners) find(paper_id mark_id owner)
+        last(paper_id) lost_texts(paper_id mark_id owner) meetings(paper_id) owners(beginning)
+        push(paper_id marks owner) read(paper_id reader since * device) search(owner query limit * paper_id)
+        sweep() tell(listener)
+    """,
+}
 ACCESS = (
     "ALLOW CITIZEN DENY HOUSE OPENED UNKNOWN Access AccessLimits AuditRow Clock Decision FolderPolicy Grant Limits Link "
     "Operation PaperReader Person Policy Principal ProxyRules Resource Role Session SignedAddress Unknown What "
@@ -133,6 +151,7 @@ ACCESS_METHODS = """
     back_up(folder) audit_now(operation * who what address detail)
     audit_rows(* since_s until_s paper person after limit) change_person(person_id * who changes)
     check_password(name password address device_token * new_device_token) close()
+    ended_guests(principal_ids) name_of(principal_id)
     end_link(link_id who) end_links_of_meeting(meeting_id who) end_session(session_id who) end_sessions(person_id who * keep)
     find_person(name) flush() grants(folder_id) has_people() known_principal(token * is_use)
     links() log_in(person_id * device address password_version) make_link(folders * name until_s uses who) people()
@@ -210,7 +229,9 @@ def test_a_service_is_made_of_these() -> None:
     ]
 
 
-@pytest.mark.parametrize(("module", "names"), [(access, ACCESS), (server, SERVER), (shelf, SHELF), (testing, TESTING)])
+@pytest.mark.parametrize(
+    ("module", "names"), [(access, ACCESS), (marks, MARKS), (server, SERVER), (shelf, SHELF), (testing, TESTING)]
+)
 def test_the_other_public_modules_have_these_names(module: ModuleType, names: str) -> None:
     assert " ".join(module.__all__) == names
     assert all(hasattr(module, name) for name in module.__all__)
@@ -218,6 +239,11 @@ def test_the_other_public_modules_have_these_names(module: ModuleType, names: st
 
 def test_the_methods_of_a_shelf_take_these_parameters() -> None:
     assert sorted(methods(shelf.Shelf).split(") ")) == sorted(" ".join(SHELF_METHODS.split()).split(") "))
+
+
+@pytest.mark.parametrize("kind", MARKS_METHODS)
+def test_the_methods_of_marks_take_these_parameters(kind: type) -> None:
+    assert sorted(methods(kind).split(") ")) == sorted(" ".join(MARKS_METHODS[kind].split()).split(") "))
 
 
 def test_the_methods_of_access_take_these_parameters() -> None:

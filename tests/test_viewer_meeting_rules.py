@@ -193,9 +193,8 @@ def test_pointers_fade_and_of_each_hand_the_newest_counts() -> None:
     found = run(
         """
         const { heardAfter, strengthOf } = await import("./pointers.js");
-        const place = { paper: "p", page: 1, stroke: "", points_pt: [[1, 1]] };
+        const place = { paper: "p", page: 1, points_pt: [[1, 1]] };
         const pointer = { by: "a", tool: "pointer", ...place, count: 5, at_ms: 1000 };
-        const ink = { ...pointer, tool: "ink", stroke: "s" };
         const seen = (...all) => [...all.reduce(heardAfter, new Map()).values()];
         const hear = (...all) => seen(...all).map((one) => [one.by, one.tool, one.points_pt]);
         return {
@@ -205,9 +204,7 @@ def test_pointers_fade_and_of_each_hand_the_newest_counts() -> None:
           anew: hear(pointer, { ...pointer, count: 1, at_ms: 9000, points_pt: [[3, 3]] }),
           two: hear(pointer, { ...pointer, by: "b" }).length,
           faded: hear(pointer, { ...pointer, by: "b", at_ms: 9000 }).map(([by]) => by),
-          stroke: hear(ink, { ...ink, count: 6, points_pt: [[2, 2]] }),
-          next: hear(ink, { ...ink, count: 6, stroke: "t", points_pt: [[9, 9]] }),
-          away: hear(pointer, ink, { ...pointer, tool: "away", count: 7 }),
+          away: hear(pointer, { ...pointer, tool: "away", count: 7 }),
           late_away: hear(pointer, { ...pointer, tool: "away", count: 4 }).length,
         };
         """
@@ -218,8 +215,83 @@ def test_pointers_fade_and_of_each_hand_the_newest_counts() -> None:
     assert found["anew"] == [["a", "pointer", [[3, 3]]]], "by another client, or after another start"
     assert (found["two"], found["faded"], found["away"]) == (2, ["b"], [])
     assert found["late_away"] == 1, "of each tool the server sends the newest: the finger is there again"
-    assert found["stroke"] == [["a", "ink", [[1, 1], [2, 2]]]]
-    assert found["next"] == [["a", "ink", [[9, 9]]]]
+
+
+def test_pieces_of_a_stroke_are_joined_in_whatever_order_they_come() -> None:
+    found = run(
+        """
+        const { drawnAfter } = await import("./live_strokes.js");
+        const sample = (number) => [number, number, 0.5];
+        const piece = (first, count, more = {}) => ({
+          by: "a", mark: "m", paper: "p", revision: 1, page: 1, colour: "#000000", width_pt: 1, opacity: 1, first,
+          samples_pt: [...Array(count).keys()].map((at) => sample(first + at)), end: "", ...more,
+        });
+        const hear = (...all) => all.reduce((drawn, [stroke, at_ms]) => drawnAfter(drawn, stroke, at_ms), new Map());
+        const parts = (...all) => [...hear(...all).values()].map(({ pieces }) => (
+          pieces.map(({ first, samples }) => [first, samples.map(([x]) => x)])));
+        return {
+          whole: parts([piece(0, 2), 0], [piece(2, 2), 70]),
+          overlapping: parts([piece(0, 3), 0], [piece(1, 3), 70]),
+          again: parts([piece(0, 3), 0], [piece(0, 2), 70]),
+          lost: parts([piece(0, 2), 0], [piece(5, 2), 70], [piece(7, 1), 140]),
+          late: parts([piece(0, 2), 0], [piece(5, 2), 70], [piece(2, 2), 140]),
+          kept: parts([piece(0, 2), 0], [piece(2, 0, { end: "kept" }), 70]),
+          gone: parts([piece(0, 2), 0], [piece(2, 0, { end: "gone" }), 70]),
+          old: parts([piece(0, 2), 0], [piece(0, 1, { mark: "n" }), 40_000]),
+          stolen: parts([piece(0, 2), 0], [piece(0, 1, { by: "b" }), 70]),
+          endless: parts([piece(0, 1), 0], [piece(20_000, 1), 70]),
+          many: hear(...[...Array(310).keys()].map((number) => [piece(0, 1, { mark: `m${number}` }), number])).size,
+        };
+        """
+    )
+    assert found["whole"] == [[[0, [0, 1, 2, 3]]]]
+    assert found["overlapping"] == [[[0, [0, 1, 2, 3]]]]
+    assert found["again"] == [[[0, [0, 1, 2]]]], "what is known already changes nothing"
+    assert found["lost"] == [[[0, [0, 1]], [5, [5, 6, 7]]]], "a gap stays a gap"
+    assert found["late"] == [[[0, [0, 1]], [5, [5, 6]]]]
+    assert (found["kept"], found["gone"]) == ([[[0, [0, 1]]]], [])
+    assert found["old"] == [[[0, [0]]]], "nothing had come of the first one for long"
+    assert found["stolen"] == [], "a stroke is of one hand"
+    assert found["endless"] == [[[0, [0]]]]
+    assert found["many"] == 300
+
+
+def test_a_stroke_that_is_drawn_is_told_in_pieces_that_overlap_and_none_is_too_long() -> None:
+    found = run(
+        """
+        const { drawnAfter, ShownStroke } = await import("./live_strokes.js");
+        const sent = [];
+        const part = {
+          id: "m", app: { reader: { state: { book: { paper: { id: "p", revision: 2 } } } } },
+          meeting: { stroke: (piece) => sent.push(piece) },
+        };
+        const shown = new ShownStroke(part, 3, { colour: "#c8102e", width_pt: 2, opacity: 1 });
+        const samples = [];
+        for (let at = 0; at < 150; at += 1) {
+          samples.push([at, at, 0.5]);
+          shown.extend(samples);
+        }
+        shown.finish("kept");
+        const until = async (holds) => { while (!holds()) await new Promise((done) => setTimeout(done, 5)); };
+        await until(() => sent.length && sent[sent.length - 1].end === "kept");
+        const drawn = sent.reduce((all, piece) => drawnAfter(all, { by: "a", ...piece }, 0), new Map());
+        const gone = new ShownStroke(part, 3, { colour: "#c8102e", width_pt: 2, opacity: 1 });
+        gone.extend(samples);
+        gone.finish("gone");
+        await until(() => sent[sent.length - 1].end === "gone");
+        return {
+          lengths: sent.map((one) => one.samples_pt.length),
+          places: [...new Set(sent.map((one) => [one.paper, one.revision, one.page].join()))],
+          whole: [...drawn.values()][0].pieces.map((one) => one.samples.length),
+          isOne: sent.every((one) => /^[0-9a-f-]{36}$/.test(one.mark)),
+          options: [shown.options.visibility, shown.options.meeting, shown.options.id === sent[0].mark],
+        };
+        """
+    )
+    assert max(found["lengths"]) <= 64
+    assert found["whole"] == [150]
+    assert (found["places"], found["isOne"]) == (["p,2,3"], True)
+    assert found["options"] == ["shared", "m", True]
 
 
 def test_who_is_asked_for_a_vote_and_who_is_on_its_roll() -> None:

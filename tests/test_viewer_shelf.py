@@ -185,15 +185,18 @@ BY_VALUE = {
     "stage_broken off", "result_carried", "result_rejected", "result_tie", "result_no quorum", "rule_simple", "rule_cast",
     "rule_absolute", "rule_two thirds", "rule_three quarters", "rule_majority of two thirds", "rule_four fifths",
     "why_not open", "why_not on the roll", "why_not in the room", "why_chair does not vote",
+    "ink_pen", "ink_marker", "ink_eraser", "ink_black", "ink_red", "ink_blue", "ink_green", "ink_yellow", "ink_pink", "ink_sky",
+    "ink_thin", "ink_medium", "ink_thick",
 }  # fmt: skip
 """Texts whose keys the scripts make of a value."""
+TEXTS = ("words", "words-meeting", "words-notes", "words-ink")
 
 
 def test_every_text_is_used_and_there_in_both_languages() -> None:
     viewer = ROOT / "sidebooks_core" / "server" / "viewer"
     texts: dict[str, dict[str, str]] = {}
     for language in ("en", "ja"):
-        files = [viewer / f"{name}-{language}.js" for name in ("words", "words-meeting")]
+        files = [viewer / f"{name}-{language}.js" for name in TEXTS]
         source = "\n".join(path.read_text(encoding="utf-8") for path in files)
         rows = re.findall(r'^  "?([\w ]+)"?: ("(?:[^"\\]|\\.)*"),$', source, re.M)
         assert len(rows) == len(re.findall(r"^  [^/\s]", source, re.M)), "each was read here"

@@ -48,6 +48,7 @@ VALUES = {
     "until": "9999999999", "as": "json", "revision": "1",
     "revisions": "1-1", "filename": "new.pdf", "name": "new", "from": "0", "before": "99", "few": "9", "limit": "9",
     "state": "state", "code": "code", "client": "c1", "projector": "0", "vote": "1",
+    "whose": "all", "flattened": "0", "device": "tablet", "mark": "01900000-0000-7000-8000-000000000000",
 }  # fmt: skip
 BODIES: dict[str, Any] = {
     "Hint": {"session": "s", "page": 1, "view_px": [300, 400]},
@@ -65,6 +66,7 @@ BODIES: dict[str, Any] = {
     "PaperPatch": {"name": "new"},
     "Password": {"password": "x"},
     "NewPosition": {"page": 2},
+    "NewMarks": {"device": "tablet", "marks": []},
     "NewMeeting": {"name": "new"},
     "NewCode": {"hours": 1},
     "UseCode": {"code": "2345-6789"},

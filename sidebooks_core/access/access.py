@@ -9,11 +9,12 @@ from typing import Self
 
 import msgspec
 
-from sidebooks_core.access import audit, sealing
+from sidebooks_core.access import audit, people, sealing, sessions
 from sidebooks_core.access.accounts import Accounts
 from sidebooks_core.access.audit import Entry, TakenOver
 from sidebooks_core.access.core import Core, Who
 from sidebooks_core.access.guests import Guests
+from sidebooks_core.access.known_rows import GUEST
 from sidebooks_core.access.logins import Logins
 from sidebooks_core.access.model import AccessLimits, AuditRow, Clock, PaperReader, What
 from sidebooks_core.access.operations import Operation
@@ -67,6 +68,26 @@ class Access(Accounts, Logins, Guests, Sharing):
     def policy(self) -> FolderPolicy:
         """The policy by the grants of now. Never waits."""
         return self._core.known.policy
+
+    def name_of(self, principal_id: str) -> str:
+        """What a person is called, or a guest as long as their login lasts; empty for anybody else. Raises StorageError.
+
+        It reads for a person who is disabled, and waits for nothing else.
+        """
+        name = self._core.known.name_of(principal_id)
+        if name or principal_id.startswith(GUEST):
+            return name
+        with self._core.database.reading() as reading:
+            return people.shown_name(reading, principal_id)
+
+    def ended_guests(self, principal_ids: Iterable[str]) -> list[str]:
+        """Those of some ids that are of guests whose login has ended. Raises StorageError.
+
+        It reads: another process may have let a guest in, of whom this one has not been told.
+        """
+        guests = [one for one in principal_ids if one.startswith(GUEST)]
+        with self._core.database.reading() as reading:
+            return [one for one in guests if not sessions.is_there(reading, one.removeprefix(GUEST))]
 
     def tell(self, listener: Callable[[], None]) -> None:
         """Call back, from a thread, after principals or grants changed, also by another process: within 200 ms."""

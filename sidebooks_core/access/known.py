@@ -12,7 +12,7 @@ from collections import deque
 from msgspec import Struct
 
 from sidebooks_core.access import known_rows, sessions, signing
-from sidebooks_core.access.known_rows import ADDRESS, GRANTS, KEY, PERSON, SESSION, AddressRow, SessionRow
+from sidebooks_core.access.known_rows import ADDRESS, GRANTS, GUEST, KEY, PERSON, SESSION, AddressRow, SessionRow
 from sidebooks_core.access.model import UNKNOWN, AccessLimits, Clock, Unknown
 from sidebooks_core.access.policy import FolderPolicy
 from sidebooks_core.access.principals import HOUSE, Principal
@@ -96,6 +96,14 @@ class Known:
     def has_person(self, person_id: str) -> bool:
         """Whether there is such a person, who is not disabled."""
         return person_id in self._people
+
+    def name_of(self, principal_id: str) -> str:
+        """What a person who is not disabled is called, or a guest who is logged in; empty for anybody else."""
+        found = self._people.get(principal_id)
+        if found is None and principal_id.startswith(GUEST):
+            known = self._by_session.get(principal_id.removeprefix(GUEST))
+            found = None if known is None else known.principal
+        return "" if found is None else found.name
 
     def refresh(self) -> bool:
         """Read what changed. False if nothing did. Raises StorageError."""

@@ -16,6 +16,8 @@ KEPT_VERSIONS = 5000
 """A process that is further behind reads all again."""
 PERSON, SESSION, ADDRESS, GRANTS, KEY = "person", "session", "signed_address", "folder_grants", "signing_key"
 """Kinds of what changes: the names of their tables."""
+GUEST = "guest-"
+"""The id of a guest begins with it, and goes on with that of the login."""
 
 
 class SessionRow(Struct, frozen=True, array_like=True):
@@ -40,7 +42,7 @@ class SessionRow(Struct, frozen=True, array_like=True):
         name = self.guest_name or self.link_name
         folders = _decoded(self.folders)
         return Principal(
-            f"guest-{self.id}",
+            f"{GUEST}{self.id}",
             name,
             "guest",
             folders=folders,

@@ -6,6 +6,7 @@ from collections.abc import Collection
 
 from sidebooks_core.access import addresses, links, people, sessions
 from sidebooks_core.access.core import Changing, Core, Who
+from sidebooks_core.access.known_rows import GUEST
 from sidebooks_core.access.model import Link, Session, Unknown
 from sidebooks_core.access.operations import Operation
 from sidebooks_core.access.principals import Principal
@@ -131,7 +132,7 @@ def logged_in_by(core: Core, token: str, *, guest_name: str, device: str, addres
         end_s = min(link.until_s, now_s + core.limits.login_s)
         session = Session(session_id, None, link.id, device, address, now_s, now_s, end_s)
         session = sessions.add(change.writing, session, digest_of(secret) or "", shown)
-        guest = Principal(f"guest-{session_id}", shown or link.name, "guest", link=link.name)
+        guest = Principal(f"{GUEST}{session_id}", shown or link.name, "guest", link=link.name)
         change.note(guest, Operation.LOG_IN, f"by the link {link.id}, {link.name}", address=address)
     return secret, session
 

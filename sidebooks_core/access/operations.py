@@ -39,6 +39,10 @@ class Operation(StrEnum):
     """Tell where a reader is, so that the server draws ahead."""
     KEEP_POSITION = "keep_position"
     """Keep the page at which one is, and find it again."""
+    KEEP_MARKS = "keep_marks"
+    """Keep one's own marks of a paper, and see those of others that are shared with one."""
+    EXPORT_MARKS = "export_marks"
+    """Download the file with marks in it, or the marks for other programs."""
     MEET = "meet"
     """Be in a meeting of a folder, and do there what one's role in it allows."""
 
@@ -54,6 +58,8 @@ class Operation(StrEnum):
     """Take a paper away from its readers, or put it back."""
     PURGE = "purge"
     """Remove a paper for good."""
+    DESTROY_MARKS = "destroy_marks"
+    """Remove all marks of the papers of a folder for good, whosever they are."""
     CHANGE_FOLDER = "change_folder"
     """Make, change or remove a folder."""
     READ_READERS = "read_readers"
@@ -89,10 +95,14 @@ READING = frozenset(
         Operation.SEARCH,
         Operation.SEND_HINT,
         Operation.KEEP_POSITION,
+        Operation.KEEP_MARKS,
+        Operation.EXPORT_MARKS,
         Operation.MEET,
     }
 )
 """What a reader does with papers and folders."""
+WITH_FILE = frozenset({Operation.READ_ORIGINAL, Operation.EXPORT_MARKS})
+"""Their answers hold the file, or what stands in it. So they are for those who may have the file itself."""
 SIGNED = frozenset({Operation.READ_DOCUMENT, Operation.READ_ORIGINAL, Operation.READ_IMAGE, Operation.READ_TEXT})
 """What a signed address can be used for beside OWN_FILES, as far as its principal may: with its documents only."""
 TENDING = frozenset(
@@ -108,5 +118,5 @@ TENDING = frozenset(
     }
 )
 """What whoever tends a folder does with it and its papers."""
-CLERKS = TENDING | {Operation.PURGE, Operation.CHANGE_ACCESS}
+CLERKS = TENDING | {Operation.PURGE, Operation.CHANGE_ACCESS, Operation.DESTROY_MARKS}
 """What clerks do beside reading."""

@@ -117,6 +117,11 @@ def find_subject(reading: Reading, subject: str) -> PersonRow | None:
     return reading.one(PersonRow, f"SELECT {COLUMNS} FROM person WHERE subject = ?", subject)
 
 
+def shown_name(reading: Reading, person_id: str) -> str:
+    """Empty: there is no such person."""
+    return reading.one(str, "SELECT shown_name FROM person WHERE id = ?", person_id) or ""
+
+
 def required(reading: Reading, person_id: str) -> PersonRow:
     """Raises RequestError if there is no such person."""
     row = reading.one(PersonRow, f"SELECT {COLUMNS} FROM person WHERE id = ?", person_id)

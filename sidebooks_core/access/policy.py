@@ -21,6 +21,7 @@ from sidebooks_core.access.operations import (
     READING,
     SIGNED,
     TENDING,
+    WITH_FILE,
     Operation,
 )
 from sidebooks_core.access.principals import Principal
@@ -203,7 +204,7 @@ def _as_reader(grant: Grant, operation: Operation, resource: Resource) -> Decisi
     if operation not in READING or not resource.is_published:
         return DENY
     limits = grant.limits if resource.may_leave else replace(grant.limits, may_download=False, may_print=False)
-    if operation == Operation.READ_ORIGINAL and not limits.may_have_file():
+    if operation in WITH_FILE and not limits.may_have_file():
         return DENY
     return Decision(is_allowed=True, limits=limits)
 

@@ -116,6 +116,11 @@ def set_seen(writing: Writing, seen: Iterable[tuple[str, float]]) -> None:
     writing.run_each("UPDATE session SET seen_s = max(seen_s, ?2) WHERE id = ?1", list(seen))
 
 
+def is_there(reading: Reading, session_id: str) -> bool:
+    """Whether a login has not ended."""
+    return bool(reading.number("SELECT EXISTS (SELECT 1 FROM session WHERE id = ?)", session_id))
+
+
 def seen_s(reading: Reading, session_id: str) -> float | None:
     """When it was used last, by any process. None if it ended."""
     return reading.one(float, "SELECT seen_s FROM session WHERE id = ?", session_id)

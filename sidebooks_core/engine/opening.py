@@ -64,7 +64,7 @@ def open_document(
     with document_errors(name, kind):
         handle = _handle(source, kind, name, limits)
         try:
-            needs_password = _unlock(handle, password, name)
+            needs_password = unlock(handle, password, name)
             read_from(handle)  # laying out may draw
             was_mended = False
             if has_true_counts and isinstance(handle, OpenPdf):
@@ -142,7 +142,7 @@ def _open_book(source: Source, limits: Limits) -> EngineDocument:
     return opened(epub_ruby.without_own_sizes(archive, package) or source.data, "epub")
 
 
-def _unlock(handle: EngineDocument, password: str | None, name: str) -> bool:
+def unlock(handle: EngineDocument, password: str | None, name: str) -> bool:
     """Give a password if the document needs one. Returns whether it did. Raises PasswordRequired."""
     if not isinstance(handle, pymupdf.Document) or not handle.needs_pass:
         return False

@@ -2,19 +2,36 @@
 
 from __future__ import annotations
 
+import hashlib
+from collections.abc import Sequence
 from concurrent.futures import Future
 
+import msgspec
+
+from sidebooks_core.documents.annotations import Annotation
 from sidebooks_core.documents.document import Document
 from sidebooks_core.documents.model import Lettering, Link, PackedText, SearchHit, Word
 from sidebooks_core.documents.reference import DocumentRef
 from sidebooks_core.images.dispatch import Dispatcher
 from sidebooks_core.images.work import Work, fail, resolve
 from sidebooks_core.scheduling.queue import Priority
-from sidebooks_core.workers.answers import Inspected, Searched
-from sidebooks_core.workers.jobs import DrawLetters, Inspect, ReadLinks, ReadText, ReadWords, Search
+from sidebooks_core.workers.answers import AnnotatedFile, AnnotationsRead, Inspected, Searched
+from sidebooks_core.workers.jobs import (
+    Annotate,
+    DrawLetters,
+    Inspect,
+    ReadAnnotations,
+    ReadLinks,
+    ReadText,
+    ReadWords,
+    Search,
+)
 
 SEARCH_SLICE_S = 0.05
 INSPECT_LONG_SIDE_PX = 2048
+ANNOTATE_TIMEOUT_S = 120.0
+MOST_ANNOTATED_BYTES = 512 << 20
+"""Of a document with annotations; of a PDF, only what comes behind its own bytes is counted."""
 LETTERS = DocumentRef(
     token="letters", name="the name of a reader", path=None, file_state=None, trust_domain="letters, and no document"
 )
@@ -112,3 +129,35 @@ class Questions:
         document.require_page(page)
         job = Inspect(document=document.ref, timeout_s=self._timeout_s, page=page, long_side_px=INSPECT_LONG_SIDE_PX)
         return self._dispatcher.ask(f"inspect|{document.ref.token}|{page}", Work(job, document.data), Priority.BULK)
+
+    def annotate(
+        self, document: Document, annotations: Sequence[Annotation], *, flattened: bool = False, client: str = ""
+    ) -> Future[AnnotatedFile]:
+        """The document as a PDF with annotations. flattened: they become part of what the pages draw.
+
+        Raises PageNotFound; DocumentTooLarge and what a worker's job raises come by the future.
+        """
+        for one in annotations:
+            document.require_page(one.page)
+        job = Annotate(
+            document=document.ref,
+            timeout_s=max(self._timeout_s, ANNOTATE_TIMEOUT_S),
+            annotations=tuple(annotations),
+            is_flattened=flattened,
+            most_bytes=MOST_ANNOTATED_BYTES,
+        )
+        digest = hashlib.sha256(msgspec.msgpack.encode(job.annotations)).hexdigest()
+        name = f"annotate|{document.ref.token}|{flattened}|{digest}"
+        return self._dispatcher.ask(name, Work(job, document.data), Priority.BULK, client)
+
+    def annotations(self, document: Document, page: int, client: str = "") -> Future[AnnotationsRead]:
+        """The annotations of a document from a page on, and the page, from 0, that the next step begins at."""
+        document.require_page(page)
+        job = ReadAnnotations(
+            document=document.ref,
+            timeout_s=self._timeout_s,
+            page=page,
+            stop=document.page_count,
+            budget_s=SEARCH_SLICE_S,
+        )
+        return self._dispatcher.ask(f"annotations|{document.ref.token}|{page}", Work(job, document.data), Priority.BULK, client)

@@ -19,10 +19,12 @@ MOST_QUADS = 2_000
 FARTHEST_PT = 100_000
 """A coordinate is within this, either way. The longest side of a page of a PDF is 14,400 pt."""
 
-MarkId = Annotated[str, Meta(pattern=r"^[0-9a-f]{8}-[0-9a-f]{4}-[1-8][0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$")]
+MarkId = Annotated[
+    str, Meta(pattern=r"^[0-9a-f]{8}-[0-9a-f]{4}-[1-8][0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$", max_length=36)
+]
 """A UUID in small letters, made by the device: version 7, so that ids are in the order of their making."""
-DeviceId = Annotated[str, Meta(pattern=r"^[0-9A-Za-z_-]{1,40}$")]
-Colour = Annotated[str, Meta(pattern=r"^#[0-9a-f]{6}$")]
+DeviceId = Annotated[str, Meta(pattern=r"^[0-9A-Za-z_-]{1,40}(?!\n)$")]
+Colour = Annotated[str, Meta(pattern=r"^#[0-9a-f]{6}$", max_length=7)]
 """sRGB, as in CSS."""
 Coordinate = Annotated[float, Meta(ge=-FARTHEST_PT, le=FARTHEST_PT)]
 """In points. A number that is not finite is outside."""
@@ -33,6 +35,10 @@ Quad = tuple[Coordinate, Coordinate, Coordinate, Coordinate, Coordinate, Coordin
 Visibility = Literal["private", "shared", "collected"]
 """private: its owner sees it. shared: all of a meeting do, or all readers of the paper. collected: the chair of the meeting
 does, or whoever tends the folder."""
+
+
+FILE_DEVICE = "file"
+"""The device of a version that was read from a file."""
 
 
 class Stamp(Struct, frozen=True, order=True, array_like=True):
@@ -46,11 +52,14 @@ class Stamp(Struct, frozen=True, order=True, array_like=True):
 
 
 class Anchor(Struct, frozen=True):
-    """Where a mark was made. It never changes: where the mark stands in another revision follows from it."""
+    """Where a mark was made. Where the mark stands in another revision follows from it.
 
-    revision: Annotated[int, Meta(ge=1)]
+    No device changes it. Only a version that was read from the file of another revision has an anchor in that one.
+    """
+
+    revision: Annotated[int, Meta(ge=1, lt=1 << 31)]
     """Of the paper."""
-    page: Annotated[int, Meta(ge=0)]
+    page: Annotated[int, Meta(ge=0, lt=1 << 31)]
     """In that revision, from 0."""
     content_id: Annotated[str, Meta(max_length=200)]
     """Of that page: what it showed. Empty: the device did not know it, and the server fills it in."""

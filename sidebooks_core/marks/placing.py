@@ -48,11 +48,17 @@ def fates_by_page(fates: Sequence[Fate]) -> dict[int, Fate]:
     return {fate.old_page: fate for fate in fates if fate.old_page is not None}
 
 
-def placed(mark: Mark, revision: int, fates: Mapping[int, Fate]) -> PlacedMark:
-    """Where a mark stands. fates: of the pages of its anchor's revision, in `revision`; not needed if both are the same."""
+def placed(mark: Mark, revision: int, fates: Mapping[int, Fate] | None, page_count: int) -> PlacedMark:
+    """Where a mark stands.
+
+    fates: of the pages of its anchor's revision, in `revision`; not needed if both are the same. None: nobody can say, since
+    one of the two cannot be read; then the mark is on the page of the same number, and is not exact. page_count: of `revision`.
+    """
     anchor = mark.anchor
     if anchor.revision == revision:
         return PlacedMark(mark, "exact", anchor.page)
+    if fates is None:
+        return PlacedMark(mark, "changed", anchor.page) if anchor.page < page_count else PlacedMark(mark, "removed", None)
     fate = fates.get(anchor.page)
     if fate is None or fate.new_page is None:
         return PlacedMark(mark, "removed", None)

@@ -10,10 +10,11 @@ from typing import Annotated, Literal
 
 import msgspec
 from msgspec import Meta, Struct
+from msgspec.structs import replace
 
 from sidebooks_core.errors import RequestError
 from sidebooks_core.meeting.commands import AnyCommand
-from sidebooks_core.meeting.state import Count, Details, Id, NoId, PageNumber, Points, State, Text
+from sidebooks_core.meeting.state import Count, Details, Id, NoId, PageNumber, Points, Share, State, Text
 from sidebooks_core.meeting.votes import VoteFault
 
 PROTOCOL = 1
@@ -21,6 +22,8 @@ PROTOCOL = 1
 MOST_MESSAGE_BYTES = 256 * 1024
 """Of what a client sends."""
 MOST_WHISPER_BYTES = 4096
+STROKE_S = 30.0
+"""What is drawn of a stroke of which nothing more comes vanishes after this time, in seconds."""
 
 Why = Literal[
     VoteFault,
@@ -90,7 +93,7 @@ class Intent(Struct, frozen=True, kw_only=True, tag_field="kind", tag="intent"):
 
 
 class Whisper(Struct, frozen=True, kw_only=True, tag_field="kind", tag="whisper"):
-    """A pointer, or a stroke while it is drawn. It may get lost, and is not stored; of one tool the newest counts."""
+    """A pointer. It may get lost, and is not stored; the newest counts."""
 
     by: NoId = ""
     """The participant. The server puts it in."""
@@ -98,11 +101,35 @@ class Whisper(Struct, frozen=True, kw_only=True, tag_field="kind", tag="whisper"
     """Grows with each whisper of the client."""
     paper: Id
     page: PageNumber
-    tool: Literal["pointer", "ink", "away"]
-    """away: the pointer or the stroke is gone."""
-    stroke: NoId = ""
-    """Which stroke the points go on with."""
+    tool: Literal["pointer", "away"]
+    """away: the pointer is gone."""
     points_pt: Annotated[tuple[tuple[Points, Points], ...], Meta(max_length=128)] = ()
+
+
+class Stroke(Struct, frozen=True, kw_only=True, tag_field="kind", tag="stroke"):
+    """A piece of a stroke of the pen while it is drawn, for those who may read the paper. It may get lost, and is not stored.
+
+    A client sends it of marks only that it shares with the meeting. What is drawn of it vanishes when the mark is there, when
+    the stroke is gone, or when nothing has come of it for `STROKE_S`.
+    """
+
+    by: NoId = ""
+    """The participant. The server puts it in."""
+    mark: Annotated[str, Meta(pattern=r"^[0-9a-f-]{36}\Z")]
+    """The id of the mark that the stroke becomes."""
+    paper: Id
+    revision: Count
+    page: PageNumber
+    colour: Annotated[str, Meta(pattern=r"^#[0-9a-f]{6}\Z")]
+    width_pt: Annotated[float, Meta(gt=0, le=200)]
+    """At a pressure of 0.5."""
+    opacity: Share = 1.0
+    first: Annotated[int, Meta(ge=0, le=20_000)]
+    """How many samples of the stroke came before these. Pieces may overlap, so that one that is lost leaves no gap."""
+    samples_pt: Annotated[tuple[tuple[Points, Points, Share], ...], Meta(max_length=64)] = ()
+    """(x, y, pressure)."""
+    end: Literal["", "kept", "gone"] = ""
+    """kept: the pen was lifted, and the mark will come. gone: it will not."""
 
 
 # From the server -------------------------------------------------------------------------------------------------------------
@@ -187,8 +214,8 @@ class Farewell(Struct, frozen=True, kw_only=True, tag_field="kind", tag="farewel
     """Come back after a random part of this time, in seconds. None: do not."""
 
 
-ClientMessage = Hello | Ask | Pong | Painted | Intent | Whisper | AnyCommand
-ServerMessage = Welcome | State | Details | Done | Refused | Ping | Progress | Tally | Whisper | Farewell
+ClientMessage = Hello | Ask | Pong | Painted | Intent | Whisper | Stroke | AnyCommand
+ServerMessage = Welcome | State | Details | Done | Refused | Ping | Progress | Tally | Whisper | Stroke | Farewell
 
 _encoder = msgspec.json.Encoder(order="deterministic")
 _from_client = msgspec.json.Decoder(ClientMessage)
@@ -198,6 +225,12 @@ _from_server = msgspec.json.Decoder(ServerMessage)
 def encoded(message: ClientMessage | ServerMessage) -> bytes:
     """As JSON. Sets are sorted."""
     return _encoder.encode(message)
+
+
+def rounded(stroke: Stroke) -> Stroke:
+    """With as many digits as a screen can show: so the longest piece has less than `MOST_WHISPER_BYTES`."""
+    samples = tuple((round(x, 2), round(y, 2), round(pressure, 3)) for x, y, pressure in stroke.samples_pt)
+    return replace(stroke, samples_pt=samples, width_pt=round(stroke.width_pt, 2), opacity=round(stroke.opacity, 3))
 
 
 def from_client(data: bytes | str) -> ClientMessage:

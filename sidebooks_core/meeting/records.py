@@ -23,6 +23,7 @@ from sidebooks_core.meeting.attendance import Stay
 from sidebooks_core.meeting.ids import code_digest
 from sidebooks_core.meeting.listing import Listing
 from sidebooks_core.meeting.model import Meeting, Participant, newer
+from sidebooks_core.meeting.parts import Part, part_in
 from sidebooks_core.meeting.schema import MEETINGS
 from sidebooks_core.meeting.session import restored
 from sidebooks_core.meeting.state import Details, State
@@ -236,6 +237,11 @@ class Records:
             rows = reading.all(_StayRow, query, meeting_id)
         ended_s = None if meeting is None else meeting.ended_s
         return [_stay(one, ended_s, self._clock()) for one in rows]
+
+    def part_in(self, person: str, meetings: Iterable[str]) -> Part:
+        """In which of some meetings a person is or was, and which of them they chair. person: the id of a principal."""
+        with self._database.reading() as reading:
+            return part_in(reading, person, meetings)
 
     def back_up(self, folder: Path) -> None:
         """Write a copy of the database into a folder. Raises FileExistsError."""

@@ -23,6 +23,7 @@ NoId = Annotated[str, Meta(pattern=r"^[A-Za-z0-9_-]{0,24}\Z")]
 Count = Annotated[int, Meta(ge=0, le=1 << 53)]
 PageNumber = Annotated[int, Meta(ge=1, le=1_000_000)]
 Points = Annotated[float, Meta(ge=-100_000, le=100_000)]
+Share = Annotated[float, Meta(ge=0, le=1)]
 RectPt = tuple[Points, Points, Points, Points]
 """(x0, y0, x1, y1) in points."""
 Name = Annotated[str, Meta(min_length=1, max_length=200)]

@@ -9,7 +9,7 @@ away, its queued work is dropped.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import TypedDict, Unpack
 
@@ -33,6 +33,7 @@ from sidebooks_core.server.exits import Ending
 from sidebooks_core.server.fast_path import FastPath
 from sidebooks_core.server.framing import frame_headers
 from sidebooks_core.server.gate import Gate, GateRules
+from sidebooks_core.server.guest_marks import GuestMarks
 from sidebooks_core.server.headers import ResponseHeaders
 from sidebooks_core.server.identity import House, Identity, WayIn
 from sidebooks_core.server.image_answers import ImageAnswers
@@ -45,6 +46,8 @@ from sidebooks_core.server.live.meeting_access import MeetingAccess
 from sidebooks_core.server.live.meetings_here import MeetingsHere
 from sidebooks_core.server.live.refusals import Refusals
 from sidebooks_core.server.live.sockets import Socket, as_request
+from sidebooks_core.server.mark_events import MarkEvents, Touched
+from sidebooks_core.server.mark_readers import MarkReaders
 from sidebooks_core.server.noted import Noted
 from sidebooks_core.server.openings import Openings
 from sidebooks_core.server.paper_parts import PaperParts
@@ -149,6 +152,8 @@ class Application:
         refusals, self._live = Refusals(access), None
         if meetings is not None and self.places is not None:
             self._live = _live(meetings, self.places, pools, MeetingAccess(gate, self.places, pools, access), refusals)
+        self._mark_events = MarkEvents(self._marks_changed)
+        self._guest_marks = None if papers is None or access is None else GuestMarks(papers.mark_store, access)
         parts = ServerParts(
             shelf=shelf,
             service=service,
@@ -235,6 +240,9 @@ class Application:
         if self._live is not None:
             self._live.here.close()
         self._pools.close()
+        self._mark_events.close()
+        if self._guest_marks is not None:
+            self._guest_marks.close()
         if self._shelf_audit is not None:
             self._shelf_audit.close()
 
@@ -274,6 +282,7 @@ class Application:
 
         papers.feed.forget_with(self._forget_papers)
         papers.tell(told)
+        papers.mark_store.tell(self._mark_events.add)
         return PaperParts(
             shelf=papers,
             places=places,
@@ -282,6 +291,7 @@ class Application:
             progress=ProgressEvents(self.events, feed, self.gate, self._pools),
             searches=searches,
             noted=Noted(),
+            mark_readers=MarkReaders(self.gate, self._live),
         )
 
     def _meetings_changed(self, meetings: list[str]) -> None:
@@ -292,6 +302,13 @@ class Application:
         if self.places is not None and len(self.events):
             found = [(one, self.places.meetings.find(one) or ()) for one in meetings]
             self.events.meetings_changed(found, self.gate.sees, self.gate.as_decided)
+
+    def _marks_changed(self, found: Mapping[str, Touched]) -> None:
+        """From a thread of the events."""
+        if self.places is not None and len(self.events):
+            places = self.places.papers
+            stand = [(paper, places.find(paper) or (), touched) for paper, touched in found.items()]
+            self.events.marks_changed(stand, self.gate.sees, self.gate.as_decided)
 
     def _forget_papers(self) -> None:
         """The papers have changed: what is known of them is asked anew."""
@@ -306,7 +323,8 @@ class Application:
 
 
 def _live(meetings: Meetings, places: Places, pools: Pools, access: MeetingAccess, refusals: Refusals) -> Live:
-    here, ahead = MeetingsHere(meetings, pools), Ahead(places.shelf.service.parts.images, places, access, pools)
+    here = MeetingsHere(meetings, pools, access.readers_of)
+    ahead = Ahead(places.shelf.service.parts.images, places, access, pools)
     desk = Desk(meetings, here, pools, access, refusals, ahead)
     return Live(meetings=meetings, here=here, desk=desk, access=access)
 

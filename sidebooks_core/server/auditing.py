@@ -13,14 +13,18 @@ UNRECORDED = frozenset(
     {
         Operation.SEND_HINT,
         Operation.KEEP_POSITION,
+        Operation.KEEP_MARKS,
         Operation.GO_ON_UPLOADING,
         Operation.READ_SELF,
         Operation.LOG_IN,
         Operation.MEET,
     }
 )
-"""Hints, positions and meetings say at which page somebody is, which is private. What else is done in a meeting is recorded by
-its desk, logins by `Access`."""
+"""Hints, positions, marks and meetings say at which page somebody is, which is private. What else is done in a meeting is
+recorded by its desk, logins by `Access`."""
+DOWNLOADS = frozenset({Operation.READ_ORIGINAL, Operation.EXPORT_MARKS})
+BY_HANDLER = frozenset({Operation.DESTROY_MARKS})
+"""The handler records these by itself, with what it did."""
 BY_ACCESS = frozenset({Operation.MANAGE_PEOPLE, Operation.SHARE, Operation.CHANGE_ACCESS})
 """`Access` records these by itself."""
 BY_SHELF = frozenset(
@@ -42,13 +46,13 @@ async def note(parts: ServerParts, request: HttpRequest, route: Route, status: i
     if access is None or status >= 400 or operation in UNRECORDED:
         return
     if route.changes_something:
-        if operation not in BY_ACCESS | BY_SHELF:
+        if operation not in BY_ACCESS | BY_SHELF | BY_HANDLER:
             await parts.pools.run(
                 "audit", access.audit_now, operation, who=request.principal, what=_what(request), address=request.address
             )
     elif request.scope["method"] == "HEAD":
         return  # the answer to HEAD holds nothing of a paper
-    elif operation is Operation.READ_ORIGINAL:
+    elif operation in DOWNLOADS:
         if status in (200, 206):
             access.audit(operation, who=request.principal, what=_what(request), address=request.address)
     elif request.opens:

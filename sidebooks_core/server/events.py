@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
-from collections.abc import AsyncGenerator, Callable, Iterator
+from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
 from contextlib import AbstractAsyncContextManager, contextmanager, nullcontext
 
 from starlette.types import Receive
@@ -24,10 +24,24 @@ from sidebooks_core.server import headers
 from sidebooks_core.server.http import HttpResponse, disconnected
 from sidebooks_core.server.json_text import json_bytes
 from sidebooks_core.server.limits import Quota
-from sidebooks_core.server.listener import DOCUMENTS, MEETING, MEETINGS, PROGRESS, End, Listener, Listening, Told, wake
+from sidebooks_core.server.listener import (
+    ANY_PAPER,
+    DOCUMENTS,
+    MARKS,
+    MEETING,
+    MEETINGS,
+    PROGRESS,
+    End,
+    Listener,
+    Listening,
+    Told,
+    wake,
+)
 from sidebooks_core.server.live.farewells import farewell_of
+from sidebooks_core.server.mark_events import Touched
 from sidebooks_core.server.places import Standings, resource_of
 from sidebooks_core.server.schemas import DocumentsEvent, PageEvent, ShownImage
+from sidebooks_core.server.schemas_marks import MarksEvent
 from sidebooks_core.server.schemas_shelf import PapersProgress, ProgressEntry
 from sidebooks_core.service import Document
 
@@ -173,6 +187,32 @@ class Events:
             if may:
                 listener.put(MEETINGS, LOOK_AGAIN)
                 told.append(listener)
+        wake(told)
+
+    def marks_changed(
+        self,
+        found: Sequence[tuple[str, Standings, Touched]],
+        sees: Callable[[Principal, Operation, Standings], bool],
+        as_decided: Callable[[Principal], Principal],
+    ) -> None:
+        """Let those ask for the marks of papers who see some that changed. What changed is not told. Call it from a thread.
+
+        found: (id of a paper, where it stands, whose marks changed). sees, as_decided: as in `progress`.
+        """
+        told: list[Listener] = []
+        may: dict[tuple[Principal, str], bool] = {}
+        for paper, standings, touched in found:
+            data = json_bytes(MarksEvent(paper))
+            for listener in self._all():
+                principal = as_decided(listener.asks.principal)
+                if not principal.id or not (touched.is_for_all or principal.id in touched.owners):
+                    continue
+                key = principal, paper
+                if key not in may:
+                    may[key] = sees(principal, Operation.KEEP_MARKS, standings)
+                if may[key]:
+                    listener.put(MARKS, data, paper, ANY_PAPER)
+                    told.append(listener)
         wake(told)
 
     def end_outdated(self) -> None:

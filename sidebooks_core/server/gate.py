@@ -16,7 +16,7 @@ from msgspec.structs import replace
 from starlette.types import Scope
 
 from sidebooks_core.access.model import Unknown
-from sidebooks_core.access.operations import OWN_FILES, READING, Operation
+from sidebooks_core.access.operations import OWN_FILES, READING, WITH_FILE, Operation
 from sidebooks_core.access.policy import ALLOW, DENY, TOP, UNLIMITED, Decision, FolderPolicy, Limits, Policy, Resource
 from sidebooks_core.access.principals import Principal
 from sidebooks_core.documents.page_ranges import NO_PAGES, PageRanges
@@ -353,7 +353,7 @@ class Gate:
 
 def _is_allowed(operation: Operation | None, decision: Decision) -> bool:
     """Whether a decision allows an operation with its limits: a file cannot be cut to some pages, made coarser, or marked."""
-    return decision.is_allowed and (operation != Operation.READ_ORIGINAL or decision.limits.may_have_file())
+    return decision.is_allowed and (operation not in WITH_FILE or decision.limits.may_have_file())
 
 
 def document_id_in(params: dict[str, str]) -> str | None:

@@ -39,6 +39,11 @@ PROGRESS = "progress"
 SHELF = "shelf"
 MEETING = "meeting"
 MEETINGS = "meetings"
+MARKS = "marks"
+ANY_PAPER = b'{"paper":""}'
+"""Marks of many papers have changed: of any that the client has."""
+MOST_ABOUT = 64
+"""Events of one kind about different things that wait for a listener, at most."""
 
 _log = logging.getLogger("sidebooks_core.server")
 
@@ -155,17 +160,29 @@ class Listener:
         self._is_idle = False
         """Whether all that was taken has been sent."""
         self._lock = threading.Lock()
-        self._waiting: dict[str, bytes] = {}
+        self._waiting: dict[tuple[str, str], bytes] = {}
+        """By the kind, and by what it is about."""
         self._documents_from_s = 0.0
 
     @property
     def loop(self) -> asyncio.AbstractEventLoop:
         return self._loop
 
-    def put(self, kind: str, data: bytes) -> None:
-        """`wake` it afterwards, also after the next two methods. data: JSON; listeners that are told the same share it."""
+    def put(self, kind: str, data: bytes, about: str = "", instead: bytes = b"") -> None:
+        """`wake` it afterwards, also after the next two methods. data: JSON; listeners that are told the same share it.
+
+        about: only events about the same wait in place of one another. instead: told in place of all of the kind, if more than
+        `MOST_ABOUT` wait.
+        """
         with self._lock:
-            self._waiting[kind] = data
+            if about and (kind, "") in self._waiting:
+                return
+            self._waiting[kind, about] = data
+            same = [one for one in self._waiting if one[0] == kind] if about else []
+            if len(same) > MOST_ABOUT:
+                for one in same:
+                    del self._waiting[one]
+                self._waiting[kind, ""] = instead
 
     def look_at_shelf(self) -> None:
         """The shelf has changed."""
@@ -278,13 +295,13 @@ class Listener:
         now_s = self._loop.time()
         with self._lock:
             events, self._waiting = self._waiting, {}
-            if DOCUMENTS in events:
+            if (DOCUMENTS, "") in events:
                 if now_s < self._documents_from_s:
-                    self._waiting[DOCUMENTS] = events.pop(DOCUMENTS)
+                    self._waiting[DOCUMENTS, ""] = events.pop((DOCUMENTS, ""))
                     self._loop.call_at(self._documents_from_s, self._wake.set)
                 else:
                     self._documents_from_s = now_s + DOCUMENTS_EVERY_S
-        return [*told, *(Told(kind, data) for kind, data in events.items())]
+        return [*told, *(Told(kind, data) for (kind, _), data in events.items())]
 
     def _read(self, found: ShelfChanges) -> list[Told]:
         """What changed on the shelf, in an event of a bounded length."""

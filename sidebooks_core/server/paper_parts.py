@@ -5,6 +5,7 @@ from __future__ import annotations
 from msgspec import Struct
 
 from sidebooks_core.server.limits import Quota
+from sidebooks_core.server.mark_readers import MarkReaders
 from sidebooks_core.server.noted import Noted
 from sidebooks_core.server.places import Places
 from sidebooks_core.server.progress_events import ProgressEvents
@@ -23,3 +24,4 @@ class PaperParts(Struct, frozen=True, eq=False, kw_only=True):
     progress: ProgressEvents
     searches: Quota
     noted: Noted
+    mark_readers: MarkReaders

@@ -30,18 +30,21 @@ THREADS = {
     "uploads": 8,
     "shelf searches": 2,
     "differences": 2,
+    "marks": 16,
+    "exports": 2,
     "feed": 2,
     "meetings": 4,
     "attendance": 1,
     "whispers": 1,
 }
-"""access: who asks, and where papers stand. logins: people, and what they do
-with their logins. strangers: passwords, which cost a processor for a while, and links of those whom nobody knows yet. provider:
-what is asked of an identity provider over the network. audit: what must be on the disk before an answer. shelf: read and
-change the catalogue. registering: open new papers. uploads: write pieces of files. differences: compare revisions, and keep
-positions. feed: what changed, for each stream. images: look for records on disk, and queue the missing ones. derived: turn or
-stretch images, or make them coarse. originals: read files. descriptions: write and compress JSON. other: metrics. meetings: ask
-and change the hub. attendance: who comes and goes, one after the other. whispers: pointers, to a hub over a network."""
+"""access: who asks, and where papers stand. logins: people, and what they do with their logins. strangers: passwords, which
+cost a processor for a while, and links of those whom nobody knows yet. provider: what is asked of an identity provider
+over the network. audit: what must be on the disk before an answer. shelf: read and change the catalogue. registering:
+open new papers. uploads: write pieces of files. differences: compare revisions, and keep positions. marks: read and keep
+them. exports: files with marks. feed: what changed, for each stream. images: look for records on disk, and queue the
+missing ones. derived: turn or stretch images, or make them coarse. originals: read files. descriptions: write and
+compress JSON. other: metrics. meetings: ask and change the hub. attendance: who comes and goes, one after the other.
+whispers: pointers, to a hub over a network."""
 
 
 MOST_WAITING = {"strangers": 256, "provider": 64}

@@ -34,6 +34,22 @@ def json(
     return text(request, json_bytes(value), media_type, cache_control, more)
 
 
+def private_json(request: HttpRequest, value: object, media_type: str = JSON, tag: str = "") -> HttpResponse:
+    """A value as JSON that no cache keeps, and no memory of ours either: nobody else asks for it.
+
+    tag: the ETag, if the value has the time in it. Empty: the digest of the text.
+    """
+    body = json_bytes(value)
+    tag = tag or hashlib.blake2b(body, digest_size=16).hexdigest()
+    own = headers.text(tag, headers.NO_STORE, [])
+    if request.has_etag(tag):
+        return HttpResponse(304, headers=own)
+    if len(body) > COMPRESSED_FROM_BYTES and "gzip" in request.header(b"accept-encoding"):
+        body = compression.compressed_once(body)
+        own.append((b"content-encoding", b"gzip"))
+    return HttpResponse(200, body, [(b"content-type", media_type.encode()), *own])
+
+
 def created(request: HttpRequest, value: object, address: str) -> HttpResponse:
     """Something was made, and stands at an address."""
     own = [*headers.momentary(JSON), (b"location", address.encode())]

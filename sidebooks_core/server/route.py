@@ -54,6 +54,10 @@ PARAMETERS = {
     "dziLevel": Parameter("0 is one pixel", "[0-9]{1,2}"),
     "revision": Parameter("The number of a revision, from 1", "[1-9][0-9]{0,6}"),
     "revisions": Parameter("Two revisions, the old one first, such as 1-2", "[1-9][0-9]{0,6}-[1-9][0-9]{0,6}"),
+    "mark": Parameter("A mark's id, a UUID in small letters", "[0-9a-f-]{36}"),
+    "whose": Parameter("mine, or all that one sees", "mine|all"),
+    "flattened": Parameter("1: the marks become part of what the pages draw", "0|1|false|true"),
+    "device": Parameter("A device, as stamps of its marks have it; the login stands for it unless told", "[0-9A-Za-z_-]{1,40}"),
     "upload": Parameter("An upload's id", "[A-Za-z0-9_-]{1,64}"),
     "from": Parameter("Papers whose time has not ended by then: seconds since 1970 (UTC)", "[0-9]{1,12}([.][0-9]+)?"),
     "before": Parameter("`next` of the step before", "[0-9]{1,19}"),
@@ -74,7 +78,8 @@ PARAMETERS = {
     "projector": Parameter("1: the screen shows the presenter's page and nothing else", "0|1"),
     "vote": Parameter("The number of a vote in its meeting, from 1", "[1-9][0-9]{0,6}"),
     "since": Parameter(
-        "A time of the audit, in seconds since 1970 (UTC), or the `position` of the changes that the client knows",
+        "A time of the audit, in seconds since 1970 (UTC), or what the client knows: `position` of the changes, or `seq` "
+        "of the marks",
         r"([A-Za-z0-9]+\.)?[0-9]{1,18}(\.[0-9]{1,9})?",
     ),
     "view": Parameter("The screen of the reader, in pixels: new papers are drawn for it", r"[1-9][0-9]{0,4}x[1-9][0-9]{0,4}"),

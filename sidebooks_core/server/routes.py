@@ -9,6 +9,7 @@ from sidebooks_core.access.operations import Operation
 from sidebooks_core.server import access_routes, schemas
 from sidebooks_core.server.handlers import documents, iiif, images, live, status
 from sidebooks_core.server.image_answers import BUNDLE_TYPE
+from sidebooks_core.server.mark_routes import MARK_ROUTES
 from sidebooks_core.server.meeting_routes import MEETING_ROUTES
 from sidebooks_core.server.route import Route
 from sidebooks_core.server.shelf_routes import SHELF_ROUTES
@@ -289,5 +290,5 @@ DOCUMENTS = (
 )
 """Documents, the viewer, and the state of the server."""
 
-ROUTES = (*DOCUMENTS, *SHELF_ROUTES, *MEETING_ROUTES, *access_routes.ROUTES)
+ROUTES = (*DOCUMENTS, *SHELF_ROUTES, *MARK_ROUTES, *MEETING_ROUTES, *access_routes.ROUTES)
 """In the order in which they are tried: the more particular of two that match a path comes first."""

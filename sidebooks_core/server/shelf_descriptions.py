@@ -41,6 +41,7 @@ _OF_A_FOLDER = frozenset(
         Operation.READ_READERS,
         Operation.SHARE,
         Operation.CHANGE_ACCESS,
+        Operation.DESTROY_MARKS,
         Operation.SEARCH,
     }
 )
@@ -49,6 +50,7 @@ _OF_A_PAPER = (READING | CLERKS) - {
     Operation.REGISTER,
     Operation.CHANGE_FOLDER,
     Operation.CHANGE_ACCESS,
+    Operation.DESTROY_MARKS,
     Operation.SHARE,
     Operation.MEET,
 }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from sidebooks_core.databases.database import Schema
+from sidebooks_core.marks import schema as marks_schema
 
 SHELF = Schema(
     application_id=0x53424B31,
@@ -236,5 +237,6 @@ SHELF = Schema(
         ALTER TABLE position ADD COLUMN at_s REAL NOT NULL DEFAULT 0; -- when the reader was there; 0: before this was kept
         CREATE INDEX position_by_reader ON position (reader, at_s);
         """,
+        marks_schema.TABLES,
     ),
 )

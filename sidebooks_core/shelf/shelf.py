@@ -12,6 +12,7 @@ from msgspec.structs import replace as replaced
 
 from sidebooks_core.databases.database import Database
 from sidebooks_core.errors import PasswordRequired
+from sidebooks_core.marks.store import MarkStore
 from sidebooks_core.scheduling.queue import Priority
 from sidebooks_core.service import Document, TileService
 from sidebooks_core.shelf import catalogue, changes, folders, upkeep
@@ -23,6 +24,7 @@ from sidebooks_core.shelf.finding import Finding
 from sidebooks_core.shelf.following import Following
 from sidebooks_core.shelf.intake import Convert, Desk, Given, Intake, TakenIn, committing, name_of, revision_of
 from sidebooks_core.shelf.keeping import Keeping
+from sidebooks_core.shelf.marking import Marking
 from sidebooks_core.shelf.model import (
     Change,
     Folder,
@@ -54,7 +56,7 @@ from sidebooks_core.shelf.watched import Watches
 CHANGES_AT_ONCE = 1000
 
 
-class Shelf(Following, Keeping, Finding):
+class Shelf(Following, Keeping, Finding, Marking):
     """Papers in folders. Thread-safe; several processes may have the same folder of data open. `close()` it."""
 
     def __init__(
@@ -91,10 +93,12 @@ class Shelf(Following, Keeping, Finding):
             self.feed.close()  # it has threads
             self.database.close()
             raise
+        self.mark_store = MarkStore(self.database, cut_log=lambda: not self.purger.finish().is_in_log)
         self.feed.tell(self._let_go_of_purged)
         ahead = DrawingAhead(self.database, service, self.purger.cache_id, self._opened.document, self.screens)
         self.preparer = Preparer(self.database, service, self.data_dir, self._opened.document, self.feed.wake, ahead)
         self.preparer.each_day(lambda: upkeep.sweep(self.database, self.originals))
+        self.preparer.each_day(self.mark_store.sweep)
         self.feed.tell(self.preparer.notice)
         self.desk = Desk(self.database, self.originals, self._intake, self._has_new, self.feed.wake, self.preparer.wake)
         self._turns = Turns(self.database, self.feed.wake)
@@ -307,6 +311,7 @@ class Shelf(Following, Keeping, Finding):
         self.feed.close()
         self.purger.close()
         self.positions.close()
+        self.mark_store.close()
         self.database.close()
         if self._temporary is not None:
             self._temporary.cleanup()

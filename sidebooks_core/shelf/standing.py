@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import msgspec
 from msgspec import Struct
 
 from sidebooks_core.databases.database import Database, Reading
 from sidebooks_core.shelf import catalogue
-from sidebooks_core.shelf.folders import way_to
+from sidebooks_core.shelf.folders import way_to, within
 from sidebooks_core.shelf.model import Paper
 
 
@@ -42,6 +43,14 @@ def of_document(database: Database, document_id: str) -> tuple[Standing, ...]:
             Standing(_way(reading, paper.folder), paper, catalogue.newest_revision_with(reading, paper.id, document_id))
             for paper in catalogue.papers_of_document(reading, document_id)
         )
+
+
+def papers_within(database: Database, folder_id: str) -> list[str]:
+    """The ids of all papers in a folder and in those that it holds, at any depth, also of those that were withdrawn."""
+    with database.reading() as reading:
+        held = sorted(within(reading, {folder_id}))
+        query = "SELECT id FROM paper WHERE folder IN (SELECT value FROM json_each (?)) ORDER BY id"
+        return reading.all(str, query, msgspec.json.encode(held).decode())
 
 
 def _way(reading: Reading, folder_id: str | None) -> tuple[str, ...]:

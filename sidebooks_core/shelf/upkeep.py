@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from msgspec import Struct
 from sidebooks_core.databases.database import Database
 from sidebooks_core.databases.lock import ProcessLock, try_lock
 from sidebooks_core.errors import RequestError, StorageDamaged, StorageError, StorageFailed
+from sidebooks_core.marks import schema as marks_schema
 from sidebooks_core.service import Document, TileService
 from sidebooks_core.shelf import caches, catalogue, changes
 from sidebooks_core.shelf.beside import made_beside
@@ -168,6 +170,7 @@ def _copied(database: Database, originals: Originals, folder: Path) -> int:
     try:
         with copy.writing() as writing:
             changes.begin_epoch(writing)
+            marks_schema.begin_numbers_anew(writing, int(time.time() * 1000))
             catalogue.forget_purged(writing)
             digests = catalogue.originals(writing)
         for digest in digests:

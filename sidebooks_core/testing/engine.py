@@ -25,6 +25,7 @@ from sidebooks_core.testing.threads import Task, ThreadWorkers, WorkerLost
 from sidebooks_core.workers.answers import Drawn, Inspected, Searched
 from sidebooks_core.workers.exchange import SLOW_DRAFT_S, Flight
 from sidebooks_core.workers.jobs import (
+    Annotate,
     AnyJob,
     Draw,
     DrawBands,
@@ -35,6 +36,7 @@ from sidebooks_core.workers.jobs import (
     Inspect,
     Job,
     Open,
+    ReadAnnotations,
     ReadLinks,
     ReadText,
     ReadWords,
@@ -215,6 +217,8 @@ class FakeEngine:
             return _lettering(task.job)
         if isinstance(task.job, DrawBands | EncodeBands | Hold):
             raise RequestError("a worker of a fake engine takes no part in the work of another")
+        if isinstance(task.job, Annotate | ReadAnnotations):
+            raise RequestError("a fake engine knows no annotations: use a real one")
         document = _opened(task.job.document, task.data)
         return _answered(task, task.job, document)
 

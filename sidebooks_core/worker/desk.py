@@ -40,6 +40,7 @@ from sidebooks_core.engine.store import (
 from sidebooks_core.errors import DamagedDocument, PageNotFound, RenderFailed
 from sidebooks_core.fonts.discovery import FontSet
 from sidebooks_core.text.packing import pack
+from sidebooks_core.worker.annotating import annotated_file, annotations_read
 from sidebooks_core.worker.banding import BandDrawer
 from sidebooks_core.worker.freeing import Freeing
 from sidebooks_core.worker.memory import resident_bytes
@@ -47,6 +48,7 @@ from sidebooks_core.worker.searching import searched
 from sidebooks_core.worker.sheets import MIN_LIST_BYTES, Held, Keeping, Place, Sheet, is_to_be_mended
 from sidebooks_core.workers.answers import Drawn, Inspected
 from sidebooks_core.workers.jobs import (
+    Annotate,
     Draw,
     DrawBands,
     EncodeBands,
@@ -56,6 +58,7 @@ from sidebooks_core.workers.jobs import (
     Job,
     Open,
     PageJob,
+    ReadAnnotations,
     ReadLinks,
     ReadText,
     ReadWords,
@@ -196,6 +199,10 @@ class Desk:
                 return searched(held.document, job)
             case Inspect():
                 return self._inspected(held, job)
+            case Annotate():
+                return annotated_file(held.document, held.source, job)
+            case ReadAnnotations():
+                return annotations_read(held.document, job)
         raise TypeError(f"no such job: {type(job).__name__}")
 
     def _described(self, held: Held, ref: DocumentRef) -> DocumentInfo:

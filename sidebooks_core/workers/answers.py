@@ -9,6 +9,7 @@ from typing import Annotated, Literal
 
 from msgspec import Meta, Struct
 
+from sidebooks_core.documents.annotations import Annotation
 from sidebooks_core.documents.model import PageInspection, SearchHit
 from sidebooks_core.encoding.bands import MOST_BANDS, Encoded, Seen
 
@@ -82,3 +83,24 @@ class Inspected(Struct, frozen=True, forbid_unknown_fields=True):
 
     page: PageInspection
     draw_s: Seconds
+
+
+MOST_ANNOTATIONS = 25_000
+"""Of one answer."""
+
+
+class AnnotatedFile(Struct, frozen=True, forbid_unknown_fields=True):
+    """A document as a PDF with annotations."""
+
+    data: bytes
+    is_whole: bool
+    """All of the file. Else it comes behind the bytes of the document as it was."""
+
+
+class AnnotationsRead(Struct, frozen=True, forbid_unknown_fields=True):
+    """The annotations of the pages up to `reached` (excluded, from 0)."""
+
+    annotations: Annotated[tuple[Annotation, ...], Meta(max_length=MOST_ANNOTATIONS)]
+    reached: int
+    left_out: Annotated[int, Meta(ge=0, lt=1 << 31)]
+    """Annotations of these pages that were not read, since there are too many."""

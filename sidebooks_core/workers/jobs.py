@@ -13,12 +13,13 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from sidebooks_core import errors
+from sidebooks_core.documents.annotations import Annotation
 from sidebooks_core.documents.model import DocumentInfo, Lettering, Link, PackedText, Word
 from sidebooks_core.documents.reference import DocumentRef
 from sidebooks_core.encoding.bands import Plan
 from sidebooks_core.fonts.discovery import Face, FontSet
 from sidebooks_core.tiling.raster import RasterSpec
-from sidebooks_core.workers.answers import BandsDrawn, BandsEncoded, Drawn, Inspected, Searched
+from sidebooks_core.workers.answers import AnnotatedFile, AnnotationsRead, BandsDrawn, BandsEncoded, Drawn, Inspected, Searched
 
 A_co = TypeVar("A_co", covariant=True)
 
@@ -132,8 +133,38 @@ class DrawLetters(Job[Lettering], frozen=True, kw_only=True, tag="letters"):
     size_px: int
 
 
+class Annotate(Job[AnnotatedFile], frozen=True, kw_only=True, tag="annotate"):
+    """Make a PDF of the document, with annotations. The document itself stays as it is."""
+
+    annotations: tuple[Annotation, ...]
+    is_flattened: bool
+    """They become part of what the pages draw."""
+    most_bytes: int
+    """The size of an answer that the host accepts."""
+
+
+class ReadAnnotations(PageJob[AnnotationsRead], frozen=True, kw_only=True, tag="annotations"):
+    """The annotations of the pages from `page` up to `stop` (excluded): at least one page, as many as `budget_s` allows."""
+
+    stop: int
+    budget_s: float
+
+
 AnyJob = (
-    Open | Hold | Identify | Draw | DrawBands | EncodeBands | ReadWords | ReadText | ReadLinks | Search | Inspect | DrawLetters
+    Open
+    | Hold
+    | Identify
+    | Draw
+    | DrawBands
+    | EncodeBands
+    | ReadWords
+    | ReadText
+    | ReadLinks
+    | Search
+    | Inspect
+    | DrawLetters
+    | Annotate
+    | ReadAnnotations
 )
 
 

@@ -18,8 +18,20 @@ from msgspec import Meta, Struct
 from sidebooks_core.documents.limits import Limits
 from sidebooks_core.documents.model import DocumentInfo, Lettering, Link, PackedText, Word
 from sidebooks_core.tiling.raster import RasterSpec
-from sidebooks_core.workers.answers import BandsDrawn, BandsEncoded, ContentId, Drawn, ErrorTold, Greeting, Inspected, Searched
+from sidebooks_core.workers.answers import (
+    AnnotatedFile,
+    AnnotationsRead,
+    BandsDrawn,
+    BandsEncoded,
+    ContentId,
+    Drawn,
+    ErrorTold,
+    Greeting,
+    Inspected,
+    Searched,
+)
 from sidebooks_core.workers.jobs import (
+    Annotate,
     Draw,
     DrawBands,
     DrawLetters,
@@ -29,6 +41,7 @@ from sidebooks_core.workers.jobs import (
     Inspect,
     Job,
     Open,
+    ReadAnnotations,
     ReadLinks,
     ReadText,
     ReadWords,
@@ -80,6 +93,10 @@ def most_bytes(job: Job[A]) -> int:
             return _MIB + 256 * limits.page_words
         case Draw(spec=spec) | DrawBands(spec=spec) | EncodeBands(spec=spec):
             return _MIB + 4 * (spec.x1_px - spec.x0_px) * (spec.y1_px - spec.y0_px)
+        case Annotate(most_bytes=most):
+            return _MIB + most
+        case ReadAnnotations():
+            return 32 * _MIB
         case ReadLinks() | Inspect() | DrawLetters():
             return 16 * _MIB
     return _MIB
@@ -120,6 +137,8 @@ def _decoder(kind: type[Job[A]], limits: Limits) -> msgspec.msgpack.Decoder[Any]
         Search: Searched,
         Inspect: Inspected,
         DrawLetters: Lettering,
+        Annotate: AnnotatedFile,
+        ReadAnnotations: AnnotationsRead,
     }
     generic: Any = Reply
     return msgspec.msgpack.Decoder(generic[types[kind]])
@@ -133,6 +152,8 @@ def _fits(answer: object, job: Job[A]) -> bool:
             return page_count == len(pages) <= document.limits.document_pages
         case Search(page=page, stop=stop), Searched(hits=hits, reached=reached):
             return page < reached <= stop and all(page <= hit.page < reached for hit in hits)
+        case ReadAnnotations(page=page, stop=stop), AnnotationsRead(annotations=annotations, reached=reached):
+            return page < reached <= stop and all(page <= one.page < reached and one.is_sound for one in annotations)
         case ReadText(), PackedText(written=written, read=read):
             return written.is_complete and (read is None or read.is_complete)
         case Inspect(page=page), Inspected(page=inspection):

@@ -36,10 +36,13 @@ async def manifest(parts: ServerParts, request: HttpRequest) -> HttpResponse:
     has_original = registered.path is not None and parts.gate.may_with_document(request, Operation.READ_ORIGINAL)
     media_type = responses.JSON_LD.format(presentation.PRESENTATION_CONTEXT)
 
-    def made(base: str) -> object:
-        return presentation.manifest(base, document, has_original, limits)
+    is_of_paper = request.standing is not None and bool(request.principal.id)
+    has_marks = is_of_paper and parts.gate.may_with_document(request, Operation.KEEP_MARKS)
 
-    return await described(parts, request, document, f"manifest {has_original}", made, media_type)
+    def made(base: str) -> object:
+        return presentation.manifest(base, document, has_original, limits, has_marks=has_marks)
+
+    return await described(parts, request, document, f"manifest {has_original} {has_marks}", made, media_type)
 
 
 async def content_search(parts: ServerParts, request: HttpRequest) -> HttpResponse:

@@ -123,7 +123,7 @@ async def revisions(parts: ServerParts, request: HttpRequest) -> HttpResponse:
     papers, viewer, paper_id = parts.of_papers(), viewer_of(parts, request), request.params["paper"]
 
     def made() -> RevisionList:
-        of = _still(parts, request)
+        of = still(parts, request)
         return RevisionList(paper_id, [viewer.revision(of, one) for one in papers.shelf.revisions(paper_id)])
 
     return await shown(parts, request, made)
@@ -134,7 +134,7 @@ async def revision(parts: ServerParts, request: HttpRequest) -> HttpResponse:
     papers, viewer, paper_id = parts.of_papers(), viewer_of(parts, request), request.params["paper"]
 
     def made() -> RevisionEntry:
-        return viewer.revision(_still(parts, request), _revision(papers, paper_id, _number(request.params["revision"])))
+        return viewer.revision(still(parts, request), _revision(papers, paper_id, number_of(request.params["revision"])))
 
     return await shown(parts, request, made)
 
@@ -144,8 +144,8 @@ async def original(parts: ServerParts, request: HttpRequest) -> HttpResponse:
     papers, given = parts.of_papers(), request.params.get("revision")
 
     def made() -> HttpResponse:
-        present = _still(parts, request).revision
-        found = _revision(papers, request.params["paper"], present if given is None else _number(given))
+        present = still(parts, request).revision
+        found = _revision(papers, request.params["paper"], present if given is None else number_of(given))
         kind = mimetypes.guess_type(found.file_name, strict=False)[0]
         suffix = Path(found.file_name).suffix
         own = headers.file(
@@ -168,10 +168,10 @@ async def difference(parts: ServerParts, request: HttpRequest) -> HttpResponse:
     given = request.params["revisions"].split("-")
     if len(given) != 2:
         raise not_found()
-    old, new = (_number(one) for one in given)
+    old, new = (number_of(one) for one in given)
 
     def made() -> HttpResponse:
-        _still(parts, request)
+        still(parts, request)
         for one in (old, new):
             if _revision(papers, paper_id, one).document_id is None:
                 raise Refused(409, f"revision {one} cannot be opened")
@@ -190,7 +190,7 @@ async def position(parts: ServerParts, request: HttpRequest) -> HttpResponse:
     papers, person = parts.of_papers(), person_of(request)
 
     def made() -> HttpResponse:
-        of = _still(parts, request)
+        of = still(parts, request)
         page = papers.shelf.position(of.id, person)
         found = Position(of.id, of.revision, _from_one(page), person)
         return responses.json(request, found, responses.JSON, headers.PERSONAL)
@@ -204,7 +204,7 @@ async def keep_position(parts: ServerParts, request: HttpRequest) -> HttpRespons
     body = read_json(await request.body(), NewPosition)
 
     def made() -> HttpResponse:
-        of = _still(parts, request)
+        of = still(parts, request)
         number = of.revision if body.revision is UNSET else body.revision
         found = _revision(papers, of.id, number)
         if of.document_id is None or found.document_id is None:
@@ -221,7 +221,7 @@ async def keep_position(parts: ServerParts, request: HttpRequest) -> HttpRespons
 async def search(parts: ServerParts, request: HttpRequest) -> HttpResponse:
     """Where a text occurs in the present revision of a paper."""
     papers, paper_id, query = parts.of_papers(), request.params["paper"], request.query("q")
-    of = await parts.pools.run("shelf", _still, parts, request)
+    of = await parts.pools.run("shelf", still, parts, request)
     if of.document_id is None:
         raise Refused(409, of.reason)
     hits: list[SearchHit] = []
@@ -242,7 +242,7 @@ async def search(parts: ServerParts, request: HttpRequest) -> HttpResponse:
     return await items(parts, request, len(hits), partial(descriptions.search_hits, query, hits), headers.PERSONAL)
 
 
-def _still(parts: ServerParts, request: HttpRequest) -> Paper:
+def still(parts: ServerParts, request: HttpRequest) -> Paper:
     """The paper that the path names, as it is now, if whoever asks may do that where it stands now.
 
     The limits of the request become those of that place, and the audit names the revision that is read here.
@@ -265,7 +265,7 @@ def _revision(papers: PaperParts, paper_id: str, number: int | None) -> Revision
         raise not_found() from None
 
 
-def _number(text: str) -> int:
+def number_of(text: str) -> int:
     """The number of a revision. Raises Refused."""
     if not (text.isascii() and text.isdecimal() and 1 <= len(text) <= 7 and int(text) >= 1):
         raise not_found()

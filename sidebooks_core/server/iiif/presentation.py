@@ -9,6 +9,7 @@ from msgspec import Raw, Struct, field
 from sidebooks_core.access.policy import UNLIMITED, Limits
 from sidebooks_core.documents.model import SearchHit
 from sidebooks_core.encoding.formats import FORMATS
+from sidebooks_core.marks.w3c import page_reference
 from sidebooks_core.server.allowance import first_page, levels_within
 from sidebooks_core.server.iiif.image_api import MAX_AREA_PX
 from sidebooks_core.server.json_text import json_bytes
@@ -54,16 +55,19 @@ class _Range(Struct, kw_only=True):
     items: list[Json | _Range] = field(default_factory=list)
 
 
-def manifest(base: str, document: Document, has_original: bool, limits: Limits = UNLIMITED) -> Json:
+def manifest(base: str, document: Document, has_original: bool, limits: Limits = UNLIMITED, *, has_marks: bool = False) -> Json:
     """A document as a Manifest: a Canvas for each page, the outline as Ranges. base: of all addresses, no slash at the end.
 
-    The Canvas of a page that the reader may not have is empty, so all pages keep their places.
+    The Canvas of a page that the reader may not have is empty, so all pages keep their places. has_marks: each Canvas names the
+    page of its annotations, which are the marks that the reader sees.
     """
     here = f"{base}/presentation/3/{document.id}"
     alone = _pages_alone(document)
     first = first_page(limits, document)
     thumbnails = [] if first is None else _thumbnails(base, document, first, _levels(document, first, limits))
     canvases = (_canvas(base, document, page, limits, is_alone=page in (alone or ())) for page in range(document.page_count))
+    if has_marks:
+        canvases = ({**one, "annotations": _marks(base, document, page, limits)} for page, one in enumerate(canvases))
     made: Json = {
         "@context": PRESENTATION_CONTEXT,
         "id": f"{here}/manifest.json",
@@ -129,6 +133,15 @@ def _metadata(document: Document, limits: Limits) -> list[Json]:
 def canvas_id(base: str, document: Document, page: int) -> str:
     """The address of a page's Canvas."""
     return f"{base}/presentation/3/{document.id}/canvas/{page + 1}"
+
+
+def marks_address(base: str, document: Document, page: int) -> str:
+    """Of the page of annotations of a Canvas."""
+    return f"{base}/presentation/3/{document.id}/annotations/{page + 1}.json"
+
+
+def _marks(base: str, document: Document, page: int, limits: Limits) -> list[Json]:
+    return [page_reference(marks_address(base, document, page))] if limits.has_page(page) else []
 
 
 def _pages_alone(document: Document) -> frozenset[int] | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 from msgspec import Struct
 
-from sidebooks_core.meeting.messages import Painted, Pong, Tally, Whisper
+from sidebooks_core.meeting.messages import Painted, Pong, Stroke, Tally, Whisper
 from sidebooks_core.server.live.clients import Count
 
 Passing = Pong | Painted
@@ -29,14 +29,21 @@ class Said(Struct, frozen=True, kw_only=True, tag_field="kind", tag="said"):
     what: Passing
 
 
+class Drawn(Struct, frozen=True, kw_only=True, tag_field="kind", tag="drawn"):
+    """A piece of a stroke, for all clients but the one that sent it, as far as they may read the paper."""
+
+    client: str
+    stroke: Stroke
+
+
 class Pointed(Struct, frozen=True, kw_only=True, tag_field="kind", tag="pointed"):
-    """A pointer or a stroke, for all clients but the one that sent it."""
+    """A pointer, for all clients but the one that sent it."""
 
     client: str
     whisper: Whisper
 
 
-Passed = Pointed | Tally | Counted | Said
+Passed = Pointed | Drawn | Tally | Counted | Said
 _encoder = msgspec.json.Encoder(order="deterministic")
 _decoder: msgspec.json.Decoder[Passed] = msgspec.json.Decoder(Passed)
 

@@ -15,10 +15,20 @@ from sidebooks_core.errors import HubMissing, NoSuchMeeting, RequestError, Sideb
 from sidebooks_core.meeting.commands import Command
 from sidebooks_core.meeting.ids import participant_id
 from sidebooks_core.meeting.meetings import Meetings
-from sidebooks_core.meeting.messages import ClientMessage, Farewell, Hello, Intent, Refused, ServerMessage, Whisper, from_client
+from sidebooks_core.meeting.messages import (
+    ClientMessage,
+    Farewell,
+    Hello,
+    Intent,
+    Refused,
+    ServerMessage,
+    Stroke,
+    Whisper,
+    from_client,
+)
 from sidebooks_core.meeting.model import Participant
 from sidebooks_core.server.http import HttpRequest
-from sidebooks_core.server.listener import Listener
+from sidebooks_core.server.listener import ANY_PAPER, MARKS, Listener
 from sidebooks_core.server.live.clients import Client, Speaker
 from sidebooks_core.server.live.desk import Desk
 from sidebooks_core.server.live.farewells import AFTER_FAILURE_S
@@ -131,7 +141,7 @@ class Connection:
                 await self._enter(message)
             elif self._client is None:
                 raise RequestError("the first message is a hello")
-            elif not self._may_change and isinstance(message, Command | Intent | Whisper):
+            elif not self._may_change and isinstance(message, Command | Intent | Whisper | Stroke):
                 self._refuse("something of a page of another origin")
                 if isinstance(message, Command):
                     here = self._live.here.find(self._client.speaker.meeting)
@@ -168,6 +178,9 @@ class Connection:
             self._live.here.leave(client)
         else:
             self._client = client
+            if request.principal.id:  # what was shared with the meeting before is theirs to see now
+                self._listener.put(MARKS, ANY_PAPER)
+                self._listener.wake()
 
     def _answer(self, *messages: ServerMessage) -> None:
         if messages:

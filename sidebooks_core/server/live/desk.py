@@ -22,15 +22,17 @@ from sidebooks_core.meeting.messages import (
     Pong,
     Refused,
     ServerMessage,
+    Stroke,
     Whisper,
     Why,
+    rounded,
 )
 from sidebooks_core.meeting.model import Meeting, Participant
 from sidebooks_core.meeting.session import decide, kind_of
 from sidebooks_core.meeting.state import Details, State
 from sidebooks_core.meeting.voting import VoteCommand
 from sidebooks_core.server.live.ahead import Ahead, Spot
-from sidebooks_core.server.live.between import Pointed
+from sidebooks_core.server.live.between import Drawn, Pointed
 from sidebooks_core.server.live.clients import Speaker
 from sidebooks_core.server.live.meeting_access import MeetingAccess
 from sidebooks_core.server.live.meetings_here import MeetingsHere
@@ -82,6 +84,10 @@ class Desk:
                 self._here.heard(speaker, None)
                 self._whisper(speaker, message)
                 return []
+            case Stroke():
+                self._here.heard(speaker, None)
+                await self._draw(speaker, message)
+                return []
             case _:
                 self._here.heard(speaker, None)
                 return [await self._command(speaker, message)]
@@ -132,6 +138,20 @@ class Desk:
         else:
             pointed = Pointed(client=speaker.client, whisper=replace(whisper, by=speaker.participant.id))
             self._here.whisper(speaker.meeting, speaker.participant.id, pointed)
+
+    async def _draw(self, speaker: Speaker, stroke: Stroke) -> None:
+        here = self._here.find(speaker.meeting)
+        if here is None:
+            return
+        if stroke.by not in ("", speaker.participant.id):
+            self._refuse(speaker, "a stroke in the name of somebody else")
+        elif not rights.WHISPER & here.standings(speaker.participant.id):
+            self._refuse(speaker, "a stroke of somebody who may show nothing")
+        elif not await self._access.may_read_all(speaker.principal, {stroke.paper}):
+            self._refuse(speaker, "a stroke on a paper that they may not read")
+        else:
+            drawn = Drawn(client=speaker.client, stroke=rounded(replace(stroke, by=speaker.participant.id)))
+            self._here.whisper(speaker.meeting, speaker.participant.id, drawn)
 
     async def _command(self, speaker: Speaker, command: AnyCommand) -> Done | Refused:
         name = kind_of(command)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 
 from msgspec.structs import replace
 
@@ -56,6 +57,15 @@ class MeetingAccess:
         """Whether somebody may read a paper that stands there. From any thread."""
         return self._gate.sees(principal, Operation.READ_IMAGE, standings)
 
+    def readers_of(self, paper_id: str) -> Callable[[Principal], bool] | None:
+        """Tells who may read a paper now. None: where it stands is not known; it is read for the next one who asks."""
+        standings = self._places.papers.known(paper_id)
+        if standings is None:
+            looking = asyncio.ensure_future(self._pools.run("access", self._places.papers.find, paper_id))
+            looking.add_done_callback(_log_failure)
+            return None
+        return lambda principal: self.may_read(principal, standings)
+
     async def seen_by(self, principal: Principal, details: Details) -> Details:
         """The details of a meeting with the names of those papers that somebody may read; of others there is `CLOSED`."""
         papers, places = {one.paper for one in details.agenda if one.paper}, self._places.papers
@@ -90,3 +100,8 @@ class MeetingAccess:
         # Before a refusal it is read anew: another process may have put it there.
         found = await self._pools.run("access", memory.find_anew if known is not None else memory.find, name)
         return found is not None and self._gate.sees(principal, operation, found)
+
+
+def _log_failure(looking: asyncio.Future[Standings | None]) -> None:
+    if not looking.cancelled() and looking.exception() is not None:
+        _log.error("where a paper stands cannot be read, and a stroke on it is not shown: %s", looking.exception())

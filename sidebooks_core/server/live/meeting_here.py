@@ -9,6 +9,7 @@ import threading
 from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
 
+from sidebooks_core.access.principals import Principal
 from sidebooks_core.meeting.messages import Painted, Ping, Pong, Tally
 from sidebooks_core.meeting.messages import encoded as message_json
 from sidebooks_core.meeting.model import Meeting, Participant
@@ -16,7 +17,7 @@ from sidebooks_core.meeting.rights import Standing
 from sidebooks_core.meeting.state import Position, State
 from sidebooks_core.server.listener import wake
 from sidebooks_core.server.live import between
-from sidebooks_core.server.live.between import Counted, Passing, Pointed, Said
+from sidebooks_core.server.live.between import Counted, Drawn, Passing, Pointed, Said
 from sidebooks_core.server.live.clients import Client, Count, Speaker, counted, progress_of
 from sidebooks_core.server.live.outbox import Slot
 
@@ -29,15 +30,17 @@ LONGEST_REST_S = 0.1
 """Between two states that are told, if telling takes long."""
 OTHERS_LAST_S = 15.0
 """What another process said of its clients counts so long."""
+Reads = Callable[[str], Callable[[Principal], bool] | None]
+"""Tells who may read a paper, by its id. None: that is not known without waiting. In the event loop."""
 _log = logging.getLogger("sidebooks_core.server")
 
 
 class MeetingHere:
     """A listener of the hub: `told` and `whispered` are called from its threads. All else belongs to the event loop."""
 
-    def __init__(self, meeting: Meeting, process: str, share: Callable[[Counted], None] | None) -> None:
+    def __init__(self, meeting: Meeting, process: str, share: Callable[[Counted], None] | None, reads: Reads) -> None:
         """process: the name of this server process among those of the hub. share: tells the others how many clients are here.
-        None: there are no others.
+        None: there are no others. reads: who may read a paper.
         """
         self.id = meeting.state.meeting
         self.state = meeting.state
@@ -46,6 +49,7 @@ class MeetingHere:
         """Perhaps older ones: see `has_details`."""
         self._process = process
         self._share = share
+        self._reads = reads
         self._shared: Counted | None = None
         self._loop = asyncio.get_running_loop()
         self._lock = threading.Lock()
@@ -104,6 +108,8 @@ class MeetingHere:
                 for client in woken:
                     client.outbox.whisper(said, shown)
                 wake([one.listener for one in woken])
+            case Drawn() as drawn:
+                self._in_loop(self._draw, drawn)
             case Tally():
                 self._put_for_chairs("tally", data)
             case Counted() as count if count.process != self._process:
@@ -237,6 +243,17 @@ class MeetingHere:
         for client in woken:
             client.outbox.put(slot, data)
         wake([one.listener for one in woken])
+
+    def _draw(self, drawn: Drawn) -> None:
+        """Tell a piece of a stroke to those who may read the paper: what is written on it is as secret as what stands there."""
+        may_read = self._reads(drawn.stroke.paper)
+        if may_read is None:
+            return
+        data, sender = message_json(drawn.stroke), (drawn.stroke.by, drawn.client)
+        for client in self.clients():
+            if client.speaker.key != sender and may_read(client.speaker.principal):
+                client.outbox.stroke(data)
+                client.wake()
 
     def _count_others(self, count: Counted) -> None:
         self._others[count.process] = self._loop.time(), count

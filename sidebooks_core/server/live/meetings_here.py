@@ -21,7 +21,7 @@ from sidebooks_core.server.live.attendance import Attendance
 from sidebooks_core.server.live.between import Passed, Passing, Said
 from sidebooks_core.server.live.clients import Client, Speaker, silent
 from sidebooks_core.server.live.joins import Joins
-from sidebooks_core.server.live.meeting_here import MeetingHere
+from sidebooks_core.server.live.meeting_here import MeetingHere, Reads
 from sidebooks_core.server.live.outbox import Outbox
 from sidebooks_core.server.pools import Pools
 
@@ -63,9 +63,11 @@ class Entering(Struct, frozen=True, eq=False, kw_only=True):
 class MeetingsHere:
     """Belongs to the event loop."""
 
-    def __init__(self, meetings: Meetings, pools: Pools) -> None:
+    def __init__(self, meetings: Meetings, pools: Pools, reads: Reads) -> None:
+        """reads: who may read a paper."""
         self._meetings = meetings
         self._pools = pools
+        self._reads = reads
         self._process = secrets.token_hex(4)
         self._entered: dict[str, tuple[MeetingHere, Callable[[], None]]] = {}
         """Each with what ends its subscription."""
@@ -223,7 +225,7 @@ class MeetingsHere:
             if meeting.state.mode == "ended":
                 raise Turned(Farewell(why="ended", return_s=None))
             share = partial(self.whisper, meeting_id, self._process) if self._meetings.is_shared else None
-            here = MeetingHere(meeting, self._process, share)
+            here = MeetingHere(meeting, self._process, share, self._reads)
             self._entered[meeting_id] = here, self._meetings.hub.subscribe(meeting_id, here)
             await self.refresh(here)  # what was told between the look and the subscription
             if self._beat is None or self._beat.done():

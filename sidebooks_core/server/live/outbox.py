@@ -6,6 +6,7 @@ Of what changes only the newest waits: a client that is slow misses states in be
 from __future__ import annotations
 
 import threading
+from collections import deque
 from typing import Literal
 
 from sidebooks_core.meeting.messages import Farewell, ServerMessage, Whisper, encoded
@@ -15,6 +16,8 @@ MOST_ANSWERS = 64
 """A client for which more of them wait does not take what it asked for, and is ended."""
 MOST_WHISPERS = 32
 """Of different senders and tools."""
+MOST_STROKES = 64
+"""Pieces of strokes: of one pen, those of four seconds."""
 Slot = Literal["details", "ping", "progress", "tally"]
 SLOTS: tuple[Slot, ...] = ("details", "ping", "progress", "tally")
 """In the order in which they are sent, behind answers and the state."""
@@ -30,6 +33,7 @@ class Outbox:
         self._position: Position = (-1, -1)
         self._slots: dict[Slot, bytes] = {}
         self._whispers: dict[tuple[str, str], bytes] = {}
+        self._strokes: deque[bytes] = deque(maxlen=MOST_STROKES)
         self._farewell: Farewell | None = None
         self._is_alone = False
 
@@ -63,11 +67,16 @@ class Outbox:
             self._slots[slot] = data
 
     def whisper(self, said: Whisper, data: bytes) -> None:
-        """A pointer or a stroke; data: the same as JSON."""
+        """A pointer; data: the same as JSON."""
         key = said.by, said.tool
         with self._lock:
             if key in self._whispers or len(self._whispers) < MOST_WHISPERS:
                 self._whispers[key] = data
+
+    def stroke(self, data: bytes) -> None:
+        """A piece of a stroke, as JSON. If too many wait, the oldest gets lost."""
+        with self._lock:
+            self._strokes.append(data)
 
     def end(self, farewell: Farewell, *, is_alone: bool = False) -> None:
         """The last message. The first farewell counts. is_alone: nothing else is sent any more, whatever waits."""
@@ -90,6 +99,8 @@ class Outbox:
             self._slots.clear()
             taken += self._whispers.values()
             self._whispers.clear()
+            taken += self._strokes
+            self._strokes.clear()
             if self._is_alone:
                 taken = []
             if self._farewell is not None:

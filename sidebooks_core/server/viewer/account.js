@@ -22,6 +22,7 @@ export function showAccount(api, me) {
     };
     if (!isGuest) fill().catch((error) => { list.textContent = fault(error); });
     const out = async () => {
+      await leaveMarks(api, me);
       await api.send("POST", "/logout");
       forgetPlaces();
       forgetUntold();
@@ -36,6 +37,14 @@ export function showAccount(api, me) {
       !isGuest && h("details", {}, h("summary", {}, t("change_password")), passwordForm(api, me)),
     ];
   });
+}
+
+/* Others use this device: what the server can take of the marks goes there, and none but what it cannot take stays here. */
+/** @param {Api} api @param {import("./api.js").Me} me */
+async function leaveMarks({ library }, me) {
+  const { forgetMarks, sendUnsent } = await import("./marks_left.js");
+  await sendUnsent(library, me.id).catch(() => {}); // they stay here, for their owner alone
+  await forgetMarks(library, me.id).catch(() => {}); // this browser keeps none
 }
 
 /** @param {Api} api @param {LoginRow} one @param {() => Promise<void>} changed */

@@ -32,7 +32,8 @@ function fillBars() {
   const [footer] = all("footer");
   header.append(
     h("button", { id: "back", type: "button", class: "tool" }, icon("left"), h("span", { "data-t": "shelf" })),
-    h("h1", { id: "title" }), h("nav", { id: "tools" }, TOOLS.map(tool)));
+    h("h1", { id: "title" }), h("nav", { id: "tools" }, TOOLS.map(tool)),
+    h("button", { id: "draw-button", type: "button", class: "tool", "aria-pressed": "false" }, icon("pen"), h("span", { "data-t": "draw" })));
   footer.append(h("div", { id: "places" },
     h("button", { id: "previous", type: "button", class: "step" }, icon("left"), h("span", { "data-t": "previous" })),
     h("input", { id: "position", type: "range", min: 1, value: 1 }),
@@ -61,6 +62,7 @@ export class Bars {
     };
     $("next").onclick = () => app.active.turn(1);
     $("previous").onclick = () => app.active.turn(-1);
+    $("draw-button").onclick = () => app.extras.draw();
     let isTaken = false; // by a finger that has not moved it yet
     $("position").oninput = () => {
       if (isTaken) app.active.tell("jumped");
@@ -138,7 +140,7 @@ export class Bars {
     $("places").classList.toggle("rtl", direction === "rtl");
     $("previous").disabled = reader.neighbour(-1) === null;
     $("next").disabled = reader.neighbour(1) === null;
-    $("bookmarks-button").classList.toggle("marked", isMarked(book.key, reader.spread));
+    $("bookmarks-button").classList.toggle("marked", isMarked(reader));
     this.#text = text;
   }
 
@@ -191,6 +193,9 @@ export class Bars {
     choose("fit", mode);
     for (const one of this.app.extras.readers) if (one.state.book) fitTo(one, mode);
   }
+
+  /** Somebody draws on the page, or reads. @param {boolean} isOn */
+  showDrawing(isOn) { $("draw-button").setAttribute("aria-pressed", String(isOn)); }
 
   bookmark() {
     const reader = this.app.active;

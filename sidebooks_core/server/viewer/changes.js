@@ -51,6 +51,7 @@ export class Changes {
       shelf: (event) => this.#papers(event).catch(fail),
       progress: (event) => app.shelf?.prepared(event),
       meetings: () => this.lookAtMeetings(),
+      marks: ({ paper }) => { for (const one of app.extras.markings) one.heard(paper); },
       page: ({ document, is_sharp }) => {
         for (const one of app.extras.readers) if (is_sharp && one.state.book?.id === document) one.state.book.refetch();
       },
@@ -92,6 +93,7 @@ export class Changes {
 
   /* There is a connection again: what failed is asked for anew. */
   #recover() {
+    for (const one of this.app.extras.markings) one.again();
     for (const one of this.app.extras.readers) {
       const { book } = one.state;
       if (book && one.spread.some((page) => book.failure(page))) one.recover();

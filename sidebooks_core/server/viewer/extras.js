@@ -24,6 +24,7 @@ import { addressOf } from "./place.js";
 import { Positions } from "./positions.js";
 import { mayPrint, watchPrinting } from "./print.js";
 import { imagesShown } from "./printing.js";
+import { isOfNetwork } from "./requests.js";
 import { noteOpened } from "./shelf_memory.js";
 import { read } from "./storage.js";
 import { makeStrip } from "./strip.js";
@@ -60,12 +61,12 @@ export async function addExtras(main) {
   if (matchMedia(CONTRAST).matches) document.head.append(h("link", { rel: "stylesheet", href: "viewer/contrast.css" }));
 
   const notices = new Notices(logInAgain, unknown);
-  /** @type {Pick<Extras, "tell" | "fail" | "tools" | "leave" | "arrived" | "speak" | "setLight" | "say" | "adopt" | "openBeside">} */
+  /** @type {Pick<Extras, "tell" | "fail" | "tools" | "leave" | "arrived" | "speak" | "setLight" | "say" | "adopt" | "openBeside" | "markingOf" | "draw">} */
   const acts = {
-    tell: (text) => notices.tell(text), fail, tools, leave, arrived, speak, setLight, say, adopt,
+    tell: (text) => notices.tell(text), fail, tools, leave, arrived, speak, setLight, say, adopt, markingOf, draw,
     openBeside: async (place) => (await besideModule()).open(place),
   };
-  const extras = /** @type {Extras} */ ({ ...acts, notices, readers: [reader] });
+  const extras = /** @type {Extras} */ (/** @type {unknown} */ ({ ...acts, notices, readers: [reader], markings: [] }));
   const app = /** @type {FullApp} */ (Object.assign(main, { extras }));
   const bars = new Bars(app);
   const panels = new Panels(app);
@@ -149,6 +150,7 @@ export async function addExtras(main) {
   /** A second stage, beside the first. @param {Reader | null} other */
   function adopt(other) {
     extras.readers = other ? [reader, other] : [reader];
+    extras.markings.splice(0, extras.markings.length, ...extras.markings.filter((one) => extras.readers.includes(one.reader)));
     if (other) attend(other);
     else showPrintable();
   }
@@ -176,12 +178,42 @@ export async function addExtras(main) {
     one.addEventListener("touched", (event) => { if (activate(one)) event.preventDefault(); });
     one.addEventListener("refitted", () => { if (one === app.active) paintStrip(); });
     one.addEventListener("turned", () => { if (one.state.turn > 2) notices.endHint(); });
+    one.addEventListener("settled", () => openMarks(one));
     bars.attend(one);
     positions.attend(one);
     if (one.state.book) {
       retell();
       one.paint();
       showPrintable();
+      openMarks(one);
+    }
+  }
+
+  /** @param {Reader} one */
+  async function markingOf(one) {
+    const { Marking } = await import("./marking.js");
+    const known = extras.markings.find((other) => other.reader === one);
+    if (known) return known;
+    const made = new Marking(app, one);
+    extras.markings.push(made);
+    return made;
+  }
+
+  async function draw() {
+    try {
+      const marking = await markingOf(app.active);
+      for (const other of extras.markings) if (other !== marking) await other.toggle(false);
+      await marking.toggle();
+    } catch (error) { fail(/** @type {Error} */ (error)); }
+  }
+
+  /* Nobody waits for marks to read a page. */
+  /** @param {Reader} one */
+  async function openMarks(one) {
+    try {
+      await (await import("./marks_attend.js")).openMarks(app, await markingOf(one));
+    } catch (error) {
+      if (!isOfNetwork(error)) fail(/** @type {Error} */ (error)); // else it is tried again at the next page
     }
   }
 

@@ -19,7 +19,7 @@ const LOST_AFTER_MS = 5000; // the server ends each stream from time to time, an
  *
  * `documents`: ids of the documents that are served, when they come and go. `page`: the server has a page for this session.
  * `shelf`: papers changed; the first one of a stream has no changes: what changed before is not told. `progress`: how far
- * papers are prepared. `meetings`: some of those that one may be in began or ended. `lost`: true if there was no stream for five seconds, false when there is one. `refused`: the server
+ * papers are prepared. `meetings`: some of those that one may be in began or ended. `marks`: marks of a paper changed. `lost`: true if there was no stream for five seconds, false when there is one. `refused`: the server
  * wants no stream now; it is asked again unless this gives false. `view`: gives the size in which pages are asked for,
  * "1200x1800", if it is known: new papers are drawn for it.
  * @typedef {{
@@ -28,6 +28,7 @@ const LOST_AFTER_MS = 5000; // the server ends each stream from time to time, an
  *   shelf?: (told: any) => void,
  *   progress?: (told: any) => void,
  *   meetings?: () => void,
+ *   marks?: (told: {paper: string}) => void,
  *   lost?: (isLost: boolean) => void,
  *   refused?: () => boolean | void,
  *   view?: () => string | null | undefined,
@@ -52,7 +53,7 @@ const LOST_AFTER_MS = 5000; // the server ends each stream from time to time, an
  * @param {Listeners} listeners
  * @returns {() => void}
  */
-export function listen(place, { documents, page, shelf, progress, meetings, lost, refused, view }) {
+export function listen(place, { documents, page, shelf, progress, meetings, marks, lost, refused, view }) {
   /** @type {EventStream | null} */
   let source = null;
   let since = ""; // the last change of the shelf that was told
@@ -78,6 +79,7 @@ export function listen(place, { documents, page, shelf, progress, meetings, lost
     });
     mine.addEventListener("progress", (event) => progress?.(JSON.parse(event.data)));
     mine.addEventListener("meetings", () => meetings?.());
+    mine.addEventListener("marks", (event) => marks?.(JSON.parse(event.data)));
     mine.onerror = () => {
       missing ??= setTimeout(() => lost?.(true), LOST_AFTER_MS);
       const isClosed = mine.readyState === 2;

@@ -28,9 +28,10 @@ export function watch(stage, does) {
   /** @param {Element} target @returns {Under} */
   const kindOf = (target) => (target.closest("a") ? "link" : target.closest(".text span") ? "text" : "page");
 
-  /** @param {Effect[]} effects */
-  function run(effects) {
+  /** @param {Effect[]} effects @param {"fingers" | "wheel"} by */
+  function run(effects, by) {
     for (const [name, ...given] of effects) {
+      if (!does.means(name, by)) continue;
       const act = () => /** @type {(...given: unknown[]) => unknown} */ (does[name])(...given);
       if (name === "tap") waiting = setTimeout(act, DOUBLE_WAIT_MS);
       else {
@@ -51,7 +52,7 @@ export function watch(stage, does) {
       isDragged = true;
       if (stage.setPointerCapture) try { stage.setPointerCapture(event.pointerId); } catch { /* it is up already */ }
     }
-    run(effects);
+    run(effects, "fingers");
   }
 
   stage.addEventListener("pointerdown", (event) => {
@@ -87,6 +88,6 @@ export function watch(stage, does) {
     const told = { dx, dy, t_ms: event.timeStamp, ctrl: event.ctrlKey, ...place(event), isNotch };
     const [after, effects] = wheeled(stroke, told, scene());
     stroke = after;
-    run(effects);
+    run(effects, "wheel");
   }, { passive: false });
 }

@@ -31,10 +31,11 @@ export function foundView(host, bar, query, does) {
   const stop = button("stop", t("stop"), () => control?.abort(), { hidden: true });
   const unread = h("p", { class: "unindexed", role: "status", hidden: true });
   const list = h("ol", { class: "found" });
+  const notes = h("section", { hidden: true });
   const on = h("p", { class: "buttons" });
   const way = h("nav", { class: "way", "aria-label": t("shelf") },
     h("a", { href: "#" }, icon("home"), h("span", {}, t("shelf"))), h("span", { "aria-current": "page" }, t("search")));
-  host.replaceChildren(bar, way, h("h1", {}, t("results", { q: query })), h("div", { class: "working" }, told, stop), unread, list, on);
+  host.replaceChildren(bar, way, h("h1", {}, t("results", { q: query })), h("div", { class: "working" }, told, stop), unread, notes, list, on);
   /** @type {Map<string, {list: HTMLElement, hits: Hit[]}>} */
   const papers = new Map();
   let count = 0;
@@ -109,5 +110,9 @@ export function foundView(host, bar, query, does) {
   }
 
   step(null);
-  return { stop() { isOver = true; control?.abort(); }, async lookAgain() { await again?.(); } };
+  const leaving = new AbortController();
+  import("./found_notes.js").then(({ fillNotes }) => fillNotes(notes, query, does.api, leaving.signal)).catch((error) => {
+    if (!leaving.signal.aborted) { notes.hidden = false; notes.replaceChildren(h("p", {}, fault(error))); }
+  });
+  return { stop() { isOver = true; control?.abort(); leaving.abort(); }, async lookAgain() { await again?.(); } };
 }

@@ -64,8 +64,9 @@ export function handle(reader) {
       reader.touches += 1;
       return reader.tell("touched");
     },
-    tap() { if (state.book) reader.tell("tapped"); },
-    edge(side) { if (state.book) reader.towards(side); },
+    means: (effect, by) => reader.tell("meant", { effect, by }),
+    tap() { if (state.book && reader.tell("pressed")) reader.tell("tapped"); },
+    edge(side) { if (state.book && reader.tell("pressed")) reader.towards(side); },
     turn(step) { if (state.book) reader.turn(step, step > 0 ? "start" : "end"); },
     towards(side) { if (state.book) reader.towards(side); },
     async doubleTap(x, y) {

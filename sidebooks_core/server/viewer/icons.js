@@ -23,7 +23,11 @@ export const ICONS = {
   home: "M4 11l8-7 8 7M6 10v10h12V10",
   book: "M12 6c-2-2-6-2-9-1v14c3-1 7-1 9 1 2-2 6-2 9-1V5c-3-1-7-1-9 1M12 6v14",
   next: "M9 5l7 7-7 7",
+  eraser: "M4 15l9-10 7 6-8 9H8zM9 10l6 6M8 20h12", forth: "M20 10H10a6 6 0 0 0 0 12h3M20 10l-5-5",
   order: "M4 7h10M4 12h7M4 17h4M18 6v12M15 15l3 3 3-3",
   info: "M12 3a9 9 0 1 0 0 18 9 9 0 0 0 0-18M12 11v6M12 7v1",
+  marker: "M4 20h6M7 16l-1-3 9-9 5 5-9 9-3-1zM12 7l5 5",
+  highlight: "M9 14l8-9 3 3-9 8H8zM8 16l-3 4h6l1-3", underline: "M7 4v7a5 5 0 0 0 10 0V4M5 20h14", note: "M5 4h14v11l-5 5H5zM14 20v-5h5M8 8h8M8 12h5",
+  copy: "M8 8h11v13H8zM5 16V3h11", stamp: "M9 13V9a3 3 0 1 1 6 0v4h4v4H5v-4zM5 20h14",
   compare: "M4 4h6v16H4zM14 4h6v16h-6zM10 12h4",
 };

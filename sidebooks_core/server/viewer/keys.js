@@ -8,7 +8,7 @@ import { zoomBy } from "./zooming.js";
 
 /**
  * @typedef {"right" | "left" | "down" | "up" | "on" | "back" | "first" | "last" | "larger" | "smaller" | "whole" | "width" | "find"
- *   | "number" | "next_hit" | "previous_hit" | "bookmark" | "bars" | "rotate" | "help" | "leave"} Action
+ *   | "number" | "next_hit" | "previous_hit" | "bookmark" | "bars" | "rotate" | "draw" | "undo" | "redo" | "help" | "leave"} Action
  */
 /** @typedef {"field" | "button" | "range" | "page"} Where "field": somebody writes */
 
@@ -17,7 +17,7 @@ const ACTIONS = {
   ArrowRight: "right", ArrowLeft: "left", ArrowDown: "down", ArrowUp: "up", PageDown: "on", PageUp: "back", " ": "on", "Shift+ ": "back",
   Home: "first", End: "last", "+": "larger", "=": "larger", ";": "larger", "-": "smaller", 0: "whole",
   w: "width", "/": "find", g: "number", n: "next_hit", "Shift+n": "previous_hit", p: "previous_hit",
-  b: "bookmark", f: "bars", r: "rotate", "?": "help", Escape: "leave",
+  b: "bookmark", f: "bars", r: "rotate", d: "draw", "?": "help", Escape: "leave",
 };
 
 /** Whether a key writes a character: who dictates to a device may press it without meaning to. @param {string} key */
@@ -33,6 +33,9 @@ const writes = (key) => key.length === 1 && key !== " ";
 export function actionOf(event, where, hasCharacters = true) {
   const { key, ctrlKey, metaKey, altKey, shiftKey } = event;
   if ((ctrlKey || metaKey) && !altKey && !shiftKey && key.toLowerCase() === "f") return "find";
+  if ((ctrlKey || metaKey) && !altKey && where !== "field" && "zy".includes(key.toLowerCase())) {
+    return key.toLowerCase() === "y" || shiftKey ? "redo" : "undo";
+  }
   if (ctrlKey || metaKey || altKey || (writes(key) && !hasCharacters)) return "";
   const name = key.length === 1 ? key.toLowerCase() : key; // whatever the Caps Lock says
   const action = ACTIONS[shiftKey && "n ".includes(name) ? `Shift+${name}` : name] || "";
@@ -51,7 +54,7 @@ export const KEYS = [
 /** Those that write a character. @type {KeysTold} */
 export const CHARACTERS = [
   ["key_zoom", "+ / - / 0"], ["key_width", "W"], ["key_find", "/"], ["key_hits", "N / P"], ["key_number", "G"], ["key_bookmark", "B"],
-  ["key_bars", "F"], ["rotate", "R"], ["key_help", "?"],
+  ["key_bars", "F"], ["rotate", "R"], ["draw", "D"], ["key_help", "?"],
 ];
 
 const PAN_SHARE = 0.25; // of the view's height
@@ -102,6 +105,8 @@ export function listenToKeys(app) {
   const down = (by, reader) => {
     if (!isLarge(reader) || !reader.move(0, -by * pan(reader))) reader.turn(by, by > 0 ? "start" : "end");
   };
+  /* The marking in which somebody draws. */
+  const drawn = () => extras.markings.find((one) => one.isDrawing);
   /** @type {{[A in Action]: (reader: Reader) => unknown}} */
   const does = {
     right: (reader) => across("right", reader), left: (reader) => across("left", reader),
@@ -112,7 +117,9 @@ export function listenToKeys(app) {
     whole: () => extras.bars.setFit("page"), width: () => extras.bars.setFit("width"),
     rotate: (reader) => turnAll(reader), bars: () => extras.bars.toggle(), bookmark: () => extras.bars.bookmark(),
     find: () => extras.panels.open("find"), number: () => extras.panels.open("pages"), help: () => extras.panels.open("help"),
-    next_hit: () => extras.finding?.step(1), previous_hit: () => extras.finding?.step(-1), leave: () => extras.panels.leave(),
+    draw: () => extras.draw(),
+    undo: () => drawn()?.undo(), redo: () => drawn()?.redo(),
+    next_hit: () => extras.finding?.step(1), previous_hit: () => extras.finding?.step(-1), leave: () => (drawn() && !extras.panels.isOpen ? drawn()?.toggle(false) : extras.panels.leave()),
   };
   document.addEventListener("keydown", (event) => {
     if (!app.reader.state.book || event.isComposing || document.querySelector("dialog[open], .result:not([hidden])")) return;

@@ -10,6 +10,7 @@ import { read } from "./storage.js";
 const MOST_MS = 400; // an opening waits so long after the paper itself is there; then this device's own page will do
 const UNTOLD = "sidebooks untold ";
 const PERSON = "sidebooks person"; // who was known here last, by the server's name of them
+export const UNSENT = "sidebooks unsent marks"; // whether there are any on this device
 const OLDEST_MS = 30 * 24 * 3600 * 1000;
 const REFUSED = [400, 403, 404, 409]; // the server will not take it later, either
 
@@ -107,6 +108,7 @@ export async function keepPage(app, paper, page, revision) {
 
 /** There is a connection again: tell the server what it does not know. Gives whether there was anything. @param {App} app */
 export async function catchUp(app) {
+  if (read(UNSENT)) import("./marks_left.js").then(({ sendLeft }) => sendLeft(app)).catch(() => {}); // they stay until the next time
   const waiting = keys(UNTOLD);
   for (const key of waiting) {
     const paper = key.slice(UNTOLD.length);

@@ -15,7 +15,7 @@ const PROTOCOL = 1;
 const BEHIND_MS = 10_000; // a client that is behind for so long says so
 const WHISPER_MS = 1000 / 15; // of a pointer, no more than so many
 const PLACES = ["show", "open_paper"]; // of these commands only the newest is wanted
-const FEED = ["documents", "page", "shelf", "progress", "meetings"];
+const FEED = ["documents", "page", "shelf", "progress", "meetings", "marks"];
 
 /**
  * @typedef {import("./following.js").State} State
@@ -48,11 +48,16 @@ const FEED = ["documents", "page", "shelf", "progress", "meetings"];
  * }} Progress
  * @typedef {{vote: number, voted: number, in_room: number}} Tally
  *
- * A pointer, or a stroke while it is drawn.
+ * A pointer.
  * @typedef {{
- *   by: string, count: number, paper: string, page: number, tool: "pointer" | "ink" | "away", stroke: string,
- *   points_pt: [x: number, y: number][],
+ *   by: string, count: number, paper: string, page: number, tool: "pointer" | "away", points_pt: [x: number, y: number][],
  * }} Whisper
+ *
+ * A piece of a stroke while it is drawn. `mark`: that it becomes. `first`: how many samples came before these.
+ * @typedef {{
+ *   by: string, mark: string, paper: string, revision: number, page: number, colour: string, width_pt: number, opacity: number,
+ *   first: number, samples_pt: import("./types").Sample[], end: "" | "kept" | "gone",
+ * }} Stroke
  *
  * @typedef {{
  *   why: "ended" | "revoked" | "protocol" | "no such meeting" | "restart" | "full" | "slow", return_s: number | null,
@@ -75,6 +80,7 @@ const FEED = ["documents", "page", "shelf", "progress", "meetings"];
  *   progress?: (progress: Progress) => void,
  *   tally?: (tally: Tally) => void,
  *   whisper?: (whisper: Whisper) => void,
+ *   stroke?: (stroke: Stroke) => void,
  *   connection?: (isOpen: boolean, way: import("./live.js").Way) => void,
  *   behind?: (isBehind: boolean) => void,
  *   sure?: (isSure: boolean) => void,
@@ -189,16 +195,19 @@ export class Meeting {
   intent({ paper, revision, page }) { this.#say({ kind: "intent", paper, revision, page }); }
 
   /**
-   * Show a pointer or a stroke. It may get lost: of more than 15 in a second, the newest are sent.
+   * Show a pointer. It may get lost: of more than 15 in a second, the newest are sent.
    * @param {Pick<Whisper, "paper" | "page" | "tool"> & Partial<Whisper>} whisper
    */
-  whisper({ paper, page, tool, stroke = "", points_pt = [] }) {
+  whisper({ paper, page, tool, points_pt = [] }) {
     const isWaiting = this.#whisper !== null;
-    this.#whisper = { kind: "whisper", paper, page, tool, stroke, points_pt };
+    this.#whisper = { kind: "whisper", paper, page, tool, points_pt };
     const wait_ms = Math.min(WHISPER_MS, this.#whispered_ms + WHISPER_MS - this.clock.now()); // a clock may be set back
     if (tool === "away" || wait_ms <= 0) this.#sendWhisper();
     else if (!isWaiting) this.#noWhisper = this.clock.after(wait_ms, () => this.#sendWhisper());
   }
+
+  /** Show a piece of a stroke. It may get lost. @param {Omit<Stroke, "by">} stroke */
+  stroke(stroke) { this.#say({ kind: "stroke", ...stroke }); }
 
   #sendWhisper() {
     this.#noWhisper();
@@ -333,6 +342,7 @@ export class Meeting {
     progress: (progress) => this.listeners.progress?.(progress),
     tally: (tally) => this.listeners.tally?.(tally),
     whisper: (whisper) => this.listeners.whisper?.(whisper),
+    stroke: (stroke) => this.listeners.stroke?.(stroke),
     farewell: (farewell) => {
       const { return_s } = farewell;
       if (return_s !== null) { this.#live.rest(1000 * return_s * this.clock.random()); return; }

@@ -3,7 +3,9 @@
 /** @import { FullApp } from "./types" */
 
 import { choices } from "./choices.js";
+import { deskFor } from "./desks.js";
 import { button, h, icon } from "./elements.js";
+import { marksAddress, mayExport } from "./marks_files.js";
 import { mayPrint, originalAddress } from "./print.js";
 import { askToPrint } from "./printing.js";
 import { otherThan, t } from "./words.js";
@@ -15,6 +17,7 @@ export function fill(app, body) {
   const { extras } = app;
   const reader = app.active;
   const { book } = reader;
+  const desk = deskFor(reader);
   const name = book.paper?.name || book.name;
   const asking = h("div", {});
   const other = otherThan(choices.language);
@@ -45,7 +48,10 @@ export function fill(app, body) {
         if (extras.beside?.isOpen) { extras.beside.close(); extras.panels.close(); } else extras.panels.open("beside");
       }),
       meet,
+      desk && button("list", t("my_marks"), () => extras.panels.open("marks")),
       print,
+      desk && mayExport(book) && h("a", { class: "button", href: marksAddress(app.library, book, "mine"), download: true },
+        icon("download"), h("span", {}, t("marks_pdf"))),
       download,
       full,
       button("help", t("help"), () => extras.panels.open("help")),

@@ -5,13 +5,14 @@
 import { button, h, need as $ } from "./elements.js";
 import { t } from "./words.js";
 
-/** @typedef {"find" | "contents" | "pages" | "bookmarks" | "display" | "more" | "help" | "beside"} PanelName */
+/** @typedef {"find" | "contents" | "pages" | "bookmarks" | "display" | "more" | "help" | "beside" | "marks" | "mark"} PanelName */
 
 /** @type {{[N in PanelName]: () => Promise<PanelModule>}} */
 const MODULES = {
   find: () => import("./finding.js"), contents: () => import("./contents.js"), pages: () => import("./page_grid.js"),
   bookmarks: () => import("./bookmarks.js"), display: () => import("./display.js"), more: () => import("./menu.js"),
   help: () => import("./help.js"), beside: () => import("./beside_choice.js"),
+  marks: () => import("./marks_panel.js"), mark: () => import("./marks_sheet.js"),
 };
 const WIDE_PX = 1100; // from here on a panel stays open when something in it was chosen
 

@@ -12,6 +12,7 @@ import { repeats } from "./following.js";
 import { Following } from "./follow.js";
 import { isKnown } from "./left_off.js";
 import { Meeting } from "./meeting.js";
+import { LiveStrokes } from "./live_strokes.js";
 import { Pointers } from "./pointers.js";
 import { Presenting } from "./present.js";
 import { isOfNetwork, pause } from "./requests.js";
@@ -73,6 +74,7 @@ export class Participation extends EventTarget {
       progress: (progress) => { this.progress = progress; this.change(); },
       tally: (tally) => { this.tally = tally; this.change(); },
       whisper: (whisper) => this.pointers.hear(whisper),
+      stroke: (stroke) => this.strokes.hear(stroke),
       connection: (isOpen) => this.#connectionChanged(isOpen),
       behind: () => this.change(),
       sure: (isSure) => { if (isSure !== this.isSure) { this.isSure = isSure; this.change(); } },
@@ -84,6 +86,7 @@ export class Participation extends EventTarget {
     this.following = new Following(this);
     this.presenting = new Presenting(this);
     this.pointers = new Pointers(this);
+    this.strokes = new LiveStrokes(this);
     this.ahead = new Ahead(this);
     this.letSleep = keepAwake();
     this.#look();
@@ -198,6 +201,7 @@ export class Participation extends EventTarget {
     this.#ending.abort();
     this.following.end();
     this.pointers.end();
+    this.strokes.end();
     this.letSleep();
     clearTimeout(this.#losing);
     if (!this.isProjector) keepMeeting("");
@@ -296,6 +300,7 @@ export class Participation extends EventTarget {
     else if (kind === "page") this.#feed.page?.(told);
     else if (kind === "shelf") this.#feed.shelf?.(told);
     else if (kind === "progress") this.#feed.progress?.(told);
+    else if (kind === "marks") this.#feed.marks?.(told);
     else this.#feed.meetings?.();
   }
 

@@ -1,5 +1,4 @@
-/* What others point at, as dots that fade, and strokes that somebody draws at this moment: a layer over the page. And the pointer of
-   whoever reads here, while they point. */
+/* What others point at, as dots that fade: a layer over the page. And the pointer of whoever reads here, while they point. */
 
 /** @import { Layer } from "./types" */
 /** @import { Whisper } from "./meeting.js" */
@@ -23,23 +22,17 @@ const HALO = "rgba(255, 255, 255, 0.9)";
 export const strengthOf = (age_ms) => Math.max(0, Math.min(1, (STAYS_MS + FADES_MS - age_ms) / FADES_MS));
 
 /**
- * What is to be seen after a whisper. Pure. Of one hand and tool only the newest counts; strokes go on with what was there.
+ * What is to be seen after a whisper. Pure. Of one hand only the newest counts.
  * @param {ReadonlyMap<string, Heard>} seen
  * @param {Heard} heard
  * @returns {Map<string, Heard>}
  */
 export function heardAfter(seen, heard) {
   const made = new Map([...seen].filter(([, one]) => strengthOf(heard.at_ms - one.at_ms) > 0));
-  const key = `${heard.by} ${heard.tool}`;
-  const before = made.get(key);
-  /** @param {Heard | undefined} one */
-  const isNewer = (one) => one && one.count > heard.count && heard.at_ms - one.at_ms < STAYS_MS;
-  if (heard.tool === "away") {
-    for (const gone of ["pointer", "ink"].map((tool) => `${heard.by} ${tool}`)) if (!isNewer(made.get(gone))) made.delete(gone);
-  } else if (isNewer(before)) return made;
-  else if (heard.tool === "ink" && before?.stroke === heard.stroke && before.page === heard.page) {
-    made.set(key, { ...heard, points_pt: [...before.points_pt, ...heard.points_pt] });
-  } else made.set(key, heard);
+  const before = made.get(heard.by);
+  if (before && before.count > heard.count && heard.at_ms - before.at_ms < STAYS_MS) return made; // it came late
+  if (heard.tool === "away") made.delete(heard.by);
+  else made.set(heard.by, heard);
   return made;
 }
 
@@ -112,8 +105,7 @@ export class Pointers {
       if (one.paper !== paper || one.page !== page || !strength) continue;
       context.globalAlpha = strength;
       const points = one.points_pt.map(([x, y]) => [box.x + x * box.scale, box.y + y * box.scale]);
-      if (one.tool === "ink") paintStroke(context, points, ratio);
-      else for (const [x, y] of points.slice(-1)) paintDot(context, x, y, RADIUS_PX * ratio);
+      for (const [x, y] of points.slice(-1)) paintDot(context, x, y, RADIUS_PX * ratio);
       context.globalAlpha = 1;
     }
   };
@@ -131,13 +123,13 @@ export class Pointers {
     this.#count += 1;
     const [x, y] = found.point_pt.map((one) => Math.round(one * 10) / 10);
     /** @type {Whisper} */
-    const whisper = { by: "", count: this.#count, paper, page: found.page, tool: "pointer", stroke: "", points_pt: [[x, y]] };
+    const whisper = { by: "", count: this.#count, paper, page: found.page, tool: "pointer", points_pt: [[x, y]] };
     this.hear(whisper); // one's own is seen at once
     part.meeting.whisper(whisper);
   }
 
   #goAway() {
-    const own = this.#seen.get(" pointer");
+    const own = this.#seen.get("");
     if (!own) return;
     this.hear({ ...own, tool: "away", points_pt: [] });
     this.part.meeting.whisper({ paper: own.paper, page: own.page, tool: "away" });
@@ -152,12 +144,4 @@ function paintDot(context, x, y, radius) {
     context.fillStyle = colour;
     context.fill();
   }
-}
-
-/** @type {(context: CanvasRenderingContext2D, points: number[][], ratio: number) => void} */
-function paintStroke(context, points, ratio) {
-  context.beginPath();
-  for (const [index, [x, y]] of points.entries()) index ? context.lineTo(x, y) : context.moveTo(x, y);
-  Object.assign(context, { lineWidth: 3 * ratio, lineCap: "round", lineJoin: "round", strokeStyle: RED });
-  context.stroke();
 }

@@ -234,21 +234,40 @@ async function showRevisions(api, paper) {
 }
 
 /** @param {PaperEntry} paper @param {Does} does */
-function purge(paper, does) {
-  return dialog(t("purge"), (close) => {
-    const name = field(t("purge_name"), { required: true, autocomplete: "off" });
-    const made = form([h("p", {}, t("purge_sure", { name: paper.name })), name], t("purge"), async () => {
-      await does.api.send("DELETE", `/papers/${paper.id}`);
-      await does.changed();
-      close(true);
-    });
+const purge = (paper, does) => sureByName(t("purge"), t("purge_sure", { name: paper.name }), t("purge_name"), paper.name, async () => {
+  await does.api.send("DELETE", `/papers/${paper.id}`);
+  await does.changed();
+});
+
+/**
+ * Do what cannot be undone, once its name was typed. Resolves to whether it is done.
+ * @param {string} title
+ * @param {string} text
+ * @param {string} label
+ * @param {string} typed
+ * @param {() => unknown} work
+ */
+function sureByName(title, text, label, typed, work) {
+  return dialog(title, (close) => {
+    const name = field(label, { required: true, autocomplete: "off" });
+    const made = form([h("p", {}, text), name], title, async () => { await work(); close(true); });
     const go = submitOf(made);
     go.className = "grave";
     go.disabled = true;
-    const isSame = () => name.input.value.trim().normalize("NFKC") === paper.name.trim().normalize("NFKC");
+    const isSame = () => name.input.value.trim().normalize("NFKC") === typed.trim().normalize("NFKC");
     name.input.addEventListener("input", () => { go.disabled = !isSame(); });
     return made;
   }).then((isDone) => isDone === true);
+}
+
+/** Of all papers in a folder, and of all people: after the minutes are confirmed. @param {FolderDetails} folder @param {Api} api */
+async function destroyMarks(folder, api) {
+  let count = 0;
+  const isDone = await sureByName(t("destroy_marks"), t("destroy_marks_sure", { name: folder.name }), t("folder_name"), folder.name, async () => {
+    count = (await api.send("DELETE", `/folders/${folder.id}/marks`)).marks;
+  });
+  if (isDone) await dialog(t("destroy_marks"), () => h("p", { role: "status" }, t("destroyed_marks", { n: count })));
+  return isDone;
 }
 
 /** Make a folder in another one. @param {string} parent @param {Does} does */
@@ -285,6 +304,7 @@ export function showFolder(folder, does) {
         act("info", t("about_folder"), () => setKind(folder, change)),
         act("into", t("move_to"), () => moveInto(api, folder.name, folderAbove(folder), (parent) => change({ parent }), folder.id)),
         act("up", t("move_up"), () => move(-1)), act("down", t("move_down"), () => move(1)),
+        folder.may.includes("destroy_marks") && act("bin", t("destroy_marks"), () => destroyMarks(folder, api), { class: "grave" }),
         act("bin", t("remove_folder"), async () => {
           if (!await sure(t("remove_folder"), t("remove_folder_sure", { name: folder.name }), t("remove_folder"), true)) return false;
           await api.send("DELETE", path);

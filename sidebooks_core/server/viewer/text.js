@@ -87,6 +87,13 @@ export async function fillText(layer, boxes, contents, { ratio, quartersOf = () 
   return state.writing ?? false;
 }
 
+/**
+ * The pages of a layer whose lines are all there: `elements` are those of `lines`, one for each.
+ * @param {HTMLElement} layer
+ * @returns {Pick<TextPage, "number" | "host" | "lines" | "elements">[]}
+ */
+export const writtenPages = (layer) => (filled.get(layer)?.pages || []).filter((page) => page.isWritten && page.host.isConnected);
+
 /** @param {number} number @param {TextContent} content @param {string} language @returns {TextPage} */
 function makePage(number, content, language) {
   const host = document.createElement("section");

@@ -11,6 +11,7 @@ import type { Library } from "./client.js";
 import type { IconName } from "./elements.js";
 import type { Finding } from "./finding.js";
 import type { Box, PageSize, TileBox, View } from "./layout.js";
+import type { Marking } from "./marking.js";
 import type { Notices } from "./notices.js";
 import type { PanelName, Panels } from "./panel.js";
 import type { Place as Address } from "./place.js";
@@ -101,6 +102,8 @@ export type Effect = { [N in keyof Doing]: [N, ...Parameters<Doing[N]>] }[keyof 
 export interface Handlers extends Doing {
   scene(): { room: Room; edges: boolean };
   touched(): boolean;
+  /** Whether an effect of fingers, or of the wheel, holds now. */
+  means(effect: Effect[0], by: "fingers" | "wheel"): boolean;
 }
 
 // Documents, and the reader of one
@@ -128,6 +131,53 @@ export type PaintScene = {
   book: Book; view: View; boxes: Box[]; place: { zoom: number; x: number; y: number }; quartersOf: (page: number) => number;
   askFor: (box: Box) => Asked; layers: Layer[];
 };
+
+// Marks: as sidebooks_core/marks/model.py has them
+
+/** [ms since 1970 by the server's clock, counter, device] */
+export type Stamp = [at_ms: number, counter: number, device: string];
+export type Visibility = "private" | "shared" | "collected";
+/** [x_pt, y_pt, pressure] */
+export type Sample = [x_pt: number, y_pt: number, pressure: number];
+export type Quad = [number, number, number, number, number, number, number, number];
+/** page: from 0. */
+export type Anchor = { revision: number; page: number; content_id: string; quote?: string };
+export type InkBody = { kind: "ink"; samples: Sample[]; width_pt: number; colour: string; opacity?: number };
+export type HighlightBody = { kind: "highlight" | "underline"; quads: Quad[]; colour: string; text?: string };
+export type NoteBody = { kind: "note"; x_pt: number; y_pt: number; text: string; colour: string };
+export type StampBody = { kind: "stamp"; x_pt: number; y_pt: number; height_pt: number; text: string; colour: string };
+export type BookmarkBody = { kind: "bookmark"; text?: string };
+export type MarkBody = InkBody | HighlightBody | NoteBody | StampBody | BookmarkBody;
+export type Mark = {
+  id: string; stamp: Stamp; anchor: Anchor; body: MarkBody | null; visibility?: Visibility; meeting?: string; is_of_file?: boolean;
+  owner?: string;
+};
+/** A mark as this device keeps it. isPending: the server has not taken it yet; isUnsure: it was stamped before the server's clock was
+    known; refused: why the server does not take it. */
+export type MarkRecord = {
+  person: string; paper: string; id: string; mark: Mark; isMine: boolean; isPending: boolean; isUnsure?: boolean; refused?: string;
+};
+/** page: in the revision that is open, from 1; null: it was removed. */
+export type PlacedMark = { mark: Mark; kind: "exact" | "changed" | "removed"; page: number | null; isMine: boolean; isPending: boolean; refused?: string };
+/** id: that the device has made already. */
+export type AddOptions = { id?: string; quote?: string; visibility?: Visibility; meeting?: string };
+/** [x0, y0, x1, y1] in points of the page; null: it lies nowhere on it. */
+export type MarkBox = Corners | null;
+/** How marks of one kind are painted and found. Units are points of the upright page; scale: pixels of the screen to one of them. */
+export interface MarkKind<B extends MarkBody = any> {
+  paint(context: CanvasRenderingContext2D, body: B, scale: number): void;
+  hits(body: B, x_pt: number, y_pt: number, radius_pt: number): boolean;
+  box(body: B): MarkBox;
+}
+export type MarkChanges = { seq: number; server_ms: number; is_whole: boolean; marks: (Mark & { mine?: boolean })[]; gone: string[] };
+export type MarksPushed = {
+  seq: number; server_ms: number; marks: (Mark & { mine?: boolean })[]; refused: { id: string; reason: string }[];
+};
+/** The server's side of the marks of one paper. */
+export interface MarksApi {
+  read(since: number, device: string): Promise<MarkChanges>;
+  push(device: string, marks: Mark[], isLeaving?: boolean): Promise<MarksPushed>;
+}
 
 // What the screens share
 
@@ -187,6 +237,12 @@ export interface Extras {
   adopt(other: Reader | null): void;
   paintStrip(): void;
   openBeside(place: BesidePlace): Promise<void>;
+  /** The marks of a reader, when they are there. */
+  markingOf(reader: Reader): Promise<Marking>;
+  /** All that there are. */
+  readonly markings: Marking[];
+  /** Draw on the page that is read, or end that. */
+  draw(): Promise<void>;
 }
 export type BesidePlace = { kind: string; id: string; page: number | null };
 export type Beside = ReturnType<typeof makeBeside>;

@@ -77,6 +77,9 @@ export const words = {
   move_down: "Move down",
   remove_folder: "Remove the folder",
   remove_folder_sure: "Remove the empty folder “{name}”?",
+  destroy_marks: "Destroy all notes",
+  destroy_marks_sure: "This destroys all notes and handwriting in “{name}”, of everybody and for good. Do it after the minutes are confirmed. To do so, type the name of the folder.",
+  destroyed_marks: "{n} notes were destroyed.",
   not_empty: "The folder is not empty.",
   drop: "Drop the files here",
 
@@ -396,4 +399,5 @@ export const words = {
   withdraw_reason: "Reason (stands in the paper's note)",
   withdrawn_because: "Withdrawn: {reason}",
   readers_count: "{n} people have opened it",
+  draw: "Write",
 };

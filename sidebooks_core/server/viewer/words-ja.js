@@ -77,6 +77,9 @@ export const words = {
   move_down: "下へ移動",
   remove_folder: "フォルダーを削除",
   remove_folder_sure: "空のフォルダー「{name}」を削除しますか。",
+  destroy_marks: "書き込みをすべて消去",
+  destroy_marks_sure: "「{name}」の文書への書き込みを、全員分、完全に消去します。会議録の確定後に行ってください。よろしければフォルダーの名前を入力してください。",
+  destroyed_marks: "{n}件の書き込みを消去しました。",
   not_empty: "フォルダーが空ではありません。",
   drop: "ここにファイルをドロップ",
 
@@ -396,4 +399,5 @@ export const words = {
   withdraw_reason: "理由（文書の説明に残ります）",
   withdrawn_because: "取り下げの理由：{reason}",
   readers_count: "{n}人が開きました",
+  draw: "手書き",
 };

@@ -1,0 +1,230 @@
+"""From a pen that goes down to its line on the screen, in Chromium, on a page full of ink, with its main thread throttled.
+
+    python -m benchmarks.ink [--throttle N…] [--strokes N] [--on N] [--json FILE] [--quick]
+
+Of each stroke: `down`, from the event to the end of the frame after it; `move`, from a sample to the end of the frame after it;
+whether the line was on the canvas in that frame; and whether all samples that the browser delivered are in the marks that the
+device keeps. `--quick` judges what is seen and kept, and no time.
+"""
+
+from __future__ import annotations
+
+import argparse
+import math
+import shutil
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import pymupdf
+
+from benchmarks.browser_turn.serving import get_json, our_server
+from benchmarks.reporting import HEADERS, Percentiles, machine, print_machine, table, write_json
+
+SCREEN = {"width": 810, "height": 1080}
+PIXEL_RATIO = 2
+"""Together an iPad of the seventh to ninth generation: 1620 x 2160 pixels."""
+HERTZ = 240
+SAMPLES = 120
+"""Of a stroke: half a second of such a pen."""
+BETWEEN_S = 0.25
+"""From one stroke to the next, as somebody writes."""
+PATIENCE_MS = 60_000
+FRAME_MS = 1000 / 60
+BOUND_MS = 50.0
+"""For 95 of 100 strokes, at 6x."""
+
+PROBE = """
+window.probe = { down: [], move: [], blind: 0, delivered: [], isSeen: true };
+const frame = does => requestAnimationFrame(() => {
+  const channel = new MessageChannel();
+  channel.port1.onmessage = does;
+  channel.port2.postMessage(0);
+});
+const sees = () => {
+  const canvas = document.querySelector('.live');
+  const isShown = Boolean(canvas && canvas.classList.contains('shown'));
+  if (!isShown || !probe.isSeen) return isShown;
+  const { data } = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height);
+  for (let at = 3; at < data.length; at += 4) if (data[at]) return true;
+  return false;
+};
+addEventListener('pointerdown', event => {
+  if (event.pointerType !== 'pen') return;
+  probe.delivered.push(1);
+  const from = event.timeStamp;
+  frame(() => {
+    const now = performance.now();
+    probe.down.push(now - from);
+    if (!sees()) probe.blind += 1;
+  });
+}, true);
+addEventListener('pointermove', event => {
+  if (event.pointerType !== 'pen' || !event.buttons) return;
+  const all = event.getCoalescedEvents();
+  probe.delivered[probe.delivered.length - 1] += all.length || 1;
+  const from = (all[all.length - 1] || event).timeStamp;
+  frame(() => probe.move.push(performance.now() - from));
+}, true);
+"""
+
+FILL = """async ([document, count]) => {
+  const { MarksDisk } = await import('./viewer/marks_disk.js');
+  const { newMarkId } = await import('./viewer/marks_clock.js');
+  const { id: person } = await (await fetch('me')).json();
+  const records = Array.from({ length: count }, (_, at) => {
+    const stamp = [Date.now() - count, at, 'before'];
+    const [x, y] = [30 + (at % 50) * 10.5, 40 + Math.floor(at / 50) * 18.5];
+    const samples = Array.from({ length: 40 }, (_, n) => [x + n / 4, y + 5 * Math.sin(n / 3), 0.3 + (n % 20) / 50]);
+    const mark = { id: newMarkId(stamp), stamp, anchor: { revision: 1, page: 0, content_id: '' },
+      body: { kind: 'ink', samples, width_pt: 1, colour: '#0b4fa3' } };
+    return { person, paper: document, id: mark.id, mark, isMine: true, isPending: false };
+  });
+  const disk = new MarksDisk('sidebooks');
+  await disk.write(person, document, { records });
+  disk.close();
+}"""
+
+KEPT = """async document => {
+  const { MarksDisk } = await import('./viewer/marks_disk.js');
+  const { id: person } = await (await fetch('me')).json();
+  const disk = new MarksDisk('sidebooks');
+  const { records } = await disk.read(person, document);
+  disk.close();
+  const made = records.filter(one => one.mark.stamp[2] !== 'before').sort((a, b) => (a.id < b.id ? -1 : 1));
+  return made.map(one => one.mark.body.samples.length);
+}"""
+
+READY = """count => {
+  const canvas = document.querySelector('.marks');
+  if (!count) return Boolean(canvas);
+  if (!canvas || canvas.hidden) return false;
+  const share = (40 + Math.floor((count - 1) / 50) * 18.5) / 842 - 0.02;
+  const part = [0.3 * canvas.width, share * canvas.height, 0.4 * canvas.width, 0.04 * canvas.height].map(Math.round);
+  const { data } = canvas.getContext('2d').getImageData(...part);
+  for (let at = 3; at < data.length; at += 4) if (data[at]) return true;
+  return false;
+}"""
+"""Whether the last of the strokes that were there are painted."""
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Measure and print."""
+    assert __doc__ is not None
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.ink", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        "--throttle", type=float, nargs="+", default=[1, 6], help="times slower the main thread is (default 1 6)"
+    )
+    parser.add_argument("--strokes", type=int, default=40, help="strokes that are drawn and measured (default 40)")
+    parser.add_argument("--on", type=int, nargs="+", default=[0, 2000], help="strokes that are on the page (default 0 2000)")
+    parser.add_argument("--json", type=Path, help="write every measurement there")
+    parser.add_argument("--quick", action="store_true", help="three strokes on a page with 200: nothing is timed")
+    chosen = parser.parse_args(arguments)
+    chromium = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    if chromium is None:
+        sys.exit("Chromium is not installed: apt-get install chromium")
+    if chosen.quick:
+        chosen.throttle, chosen.strokes, chosen.on = [1.0], 3, [200]
+    described = machine("playwright") | {"screen": f"{SCREEN['width']}x{SCREEN['height']}@{PIXEL_RATIO}"}
+    print_machine(described)
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "page.pdf"
+        with pymupdf.open() as made:
+            made.new_page().insert_text((72, 72), "A page that is full of ink", fontsize=20)
+            made.save(path)
+        runs = [
+            _drawn(chromium, path, throttle=throttle, on=on, strokes=chosen.strokes, is_timed=not chosen.quick)
+            for throttle in chosen.throttle
+            for on in chosen.on
+        ]
+    print(_report(runs, is_timed=not chosen.quick))
+    if chosen.json:
+        write_json(chosen.json, described, runs)
+    if any(one["blind"] or one["kept"] != one["delivered"] for one in runs):
+        sys.exit("a line was not on the screen in the frame after its event, or samples were lost")
+
+
+def _drawn(chromium: str, path: Path, *, throttle: float, on: int, strokes: int, is_timed: bool) -> dict[str, Any]:
+    """What a browser of its own did with strokes of a pen, on a page with so many on it."""
+    from playwright.sync_api import sync_playwright
+
+    with our_server(path) as address, sync_playwright() as playwright:
+        document = get_json(f"{address}documents")["documents"][0]["id"]
+        browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
+        context = browser.new_context(viewport=SCREEN, device_scale_factor=PIXEL_RATIO)  # type: ignore[arg-type]
+        context.add_init_script("localStorage.setItem('sidebooks hint', 'seen')")
+        context.add_init_script(PROBE)
+        tab = context.new_page()
+        tab.set_default_timeout(PATIENCE_MS)
+        tab.goto(address)
+        tab.wait_for_selector("#shelf a")
+        if on:
+            tab.evaluate(FILL, [document, on])
+        tab.goto(f"{address}#{document}")
+        tab.wait_for_selector('#canvas[data-sharp="true"]')
+        tab.wait_for_function(READY, arg=on)
+        tab.click("#draw-button")
+        tab.wait_for_selector("#inkbar")
+        tab.evaluate("isSeen => { probe.isSeen = isSeen; }", not is_timed)
+        session = context.new_cdp_session(tab)
+        session.send("Emulation.setCPUThrottlingRate", {"rate": throttle})
+        for number in range(strokes):
+            _stroke(session, number)
+        session.send("Emulation.setCPUThrottlingRate", {"rate": 1})
+        deadline_s = time.monotonic() + PATIENCE_MS / 1000
+        while len(kept := tab.evaluate(KEPT, document)) < strokes and time.monotonic() < deadline_s:
+            time.sleep(0.05)
+        found: dict[str, Any] = tab.evaluate(
+            "() => ({ down: probe.down, move: probe.move, blind: probe.blind, delivered: probe.delivered })"
+        )
+        browser.close()
+    return {"throttle": throttle, "on": on, "kept": kept, **found}
+
+
+def _stroke(session: Any, number: int) -> None:
+    """Half a second of a pen that tells of itself 240 times a second, as fast as this machine sends it."""
+    x0, y0 = 120 + (number * 37) % 200, 330 + (number * 53) % 400
+
+    def send(kind: str, step: int, buttons: int, force: float) -> None:
+        x, y = x0 + step * 2.5, y0 + 40 * math.sin(step / 9)
+        told = {"type": kind, "x": x, "y": y, "pointerType": "pen", "force": force, "buttons": buttons, "button": "left"}
+        session.send("Input.dispatchMouseEvent", {**told, "clickCount": int(kind != "mouseMoved")})
+
+    send("mousePressed", 0, 1, 0.3)
+    begun_s = time.monotonic()
+    for step in range(1, SAMPLES):
+        time.sleep(max(0.0, begun_s + step / HERTZ - time.monotonic()))
+        send("mouseMoved", step, 1, 0.3 + 0.4 * step / SAMPLES)
+    send("mouseReleased", SAMPLES - 1, 0, 0.0)
+    time.sleep(BETWEEN_S)
+
+
+def _report(runs: list[dict[str, Any]], *, is_timed: bool) -> str:
+    lines = []
+    for one in runs:
+        lost = sum(one["delivered"]) - sum(one["kept"])
+        lines.append(
+            f"{one['throttle']:g}x, {one['on']} strokes on the page: {len(one['delivered'])} drawn, "
+            f"{sum(one['delivered'])} samples delivered, {lost} lost, {one['blind']} not on the screen in the next frame"
+        )
+    if not is_timed:
+        return "\n".join(lines)
+    rows = [
+        [f"{one['throttle']:g}x", f"{one['on']} {what}", *Percentiles.of(one[what]).cells()]
+        for one in runs
+        for what in ("down", "move")
+    ]
+    lines += ["", "From the event to the frame, ms", table(["throttle", "strokes, what", *HEADERS], rows), ""]
+    for one in runs:
+        p95 = Percentiles.of(one["down"]).p95
+        bound = 2 * FRAME_MS if one["throttle"] == 1 else BOUND_MS
+        lines.append(f"Pen down at {one['throttle']:g}x over {one['on']} strokes, p95: {p95:.1f} ms (bound {bound:.1f})")
+    return "\n".join(lines)
+
+
+if __name__ == "__main__":
+    main()

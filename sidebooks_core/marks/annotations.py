@@ -1,0 +1,155 @@
+"""Marks as annotations of a PDF, and annotations as marks.
+
+A mark keeps its id in a file, as the name of its annotation, so a file that comes back brings the same marks. An annotation of
+another program gets an id that is made of what it says, so reading a file a second time adds nothing.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+
+import msgspec
+
+from sidebooks_core.documents.annotations import Annotation, packed_quads, packed_stroke
+from sidebooks_core.marks.model import (
+    FILE_DEVICE,
+    MOST_QUADS,
+    MOST_SAMPLES,
+    MOST_TEXT,
+    Anchor,
+    Body,
+    Bookmark,
+    Highlight,
+    Ink,
+    Mark,
+    Note,
+    Stamp,
+    StampText,
+    Underline,
+    text_of,
+)
+from sidebooks_core.marks.placing import PlacedMark
+
+_MARK_ID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[1-8][0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}")
+_MOST_STAMP, _MOST_BOOKMARK = 40, 200
+_LEAST_PT, _WIDEST_PT = 0.1, 200.0
+_MOST_COUNTER = (1 << 16) - 1
+_BOOKMARK_COLOUR = "#cc0000"
+_encode = msgspec.json.Encoder(order="deterministic").encode
+
+
+def to_annotations(placed: Iterable[PlacedMark], names: Mapping[str, str]) -> list[Annotation]:
+    """Marks as they stand in a revision. Those without a page are left out, and those that its file shows already.
+
+    names: of owners, by their ids; an owner without a name is not told.
+    """
+    made: list[Annotation] = []
+    for one in placed:
+        mark, page = one.mark, one.page
+        is_in_file = mark.is_of_file and one.kind == "exact" and mark.stamp.device == FILE_DEVICE
+        if page is None or mark.body is None or is_in_file:
+            continue
+        made.append(_annotation(mark, mark.body, page, names.get(mark.owner, "")))
+    return made
+
+
+def _annotation(mark: Mark, body: Body, page: int, author: str) -> Annotation:
+    kind = "bookmark" if isinstance(body, Bookmark) else body.__struct_config__.tag
+    return Annotation(
+        page=page,
+        kind=kind,  # type: ignore[arg-type]  # the tags of bodies are the kinds of annotations
+        name=mark.id,
+        colour=_BOOKMARK_COLOUR if isinstance(body, Bookmark) else body.colour,
+        opacity=body.opacity if isinstance(body, Ink) else 1.0,
+        packed_strokes=(packed_stroke(body.samples),) if isinstance(body, Ink) else (),
+        width_pt=body.width_pt if isinstance(body, Ink) else 1.0,
+        packed_quads=packed_quads(body.quads) if isinstance(body, Highlight | Underline) else b"",
+        x_pt=body.x_pt if isinstance(body, Note | StampText) else 0.0,
+        y_pt=body.y_pt if isinstance(body, Note | StampText) else 0.0,
+        height_pt=body.height_pt if isinstance(body, StampText) else 0.0,
+        text=text_of(mark),
+        author=author,
+        made_ms=made_ms(mark.id),
+        changed_ms=mark.stamp.at_ms,
+    )
+
+
+def made_ms(mark_id: str) -> int:
+    """When a mark was made, in ms since 1970 (UTC), as its id tells; 0 if it does not."""
+    return int(mark_id[:8] + mark_id[9:13], 16) if mark_id[14] == "7" else 0
+
+
+def from_annotations(
+    annotations: Sequence[Annotation],
+    revision: int,
+    content_ids: Mapping[int, str],
+    salt: str,
+    *,
+    keeps_ids: bool = True,
+) -> list[Mark]:
+    """Annotations of a revision's file as marks, in their order. An annotation that says nothing becomes none.
+
+    content_ids: of the pages that have annotations. salt: marks of another salt have other ids, but for those that their file
+    names as we do. keeps_ids: False: these have other ids, too. The marks have no owner yet.
+    """
+    met: Counter[str] = Counter()
+    found: dict[str, Mark] = {}
+    for one in annotations:
+        named = one.name.lower()
+        bodies = _bodies(one)
+        for body in bodies:
+            mark_id = named
+            if not keeps_ids or len(bodies) > 1 or named in found or not _MARK_ID.fullmatch(named):
+                told = b"\0".join((salt.encode(), one.name.encode("utf-8", "replace"), _encode(body)))
+                digest = hashlib.sha256(told).hexdigest()
+                met[digest] += 1
+                mark_id = _uuid(f"{digest} {met[digest]}")
+            anchor = Anchor(revision=revision, page=one.page, content_id=content_ids[one.page])
+            found[mark_id] = Mark(mark_id, _stamp(one, revision), anchor, body, is_of_file=True)
+    return list(found.values())
+
+
+def _stamp(one: Annotation, revision: int) -> Stamp:
+    """The last moment of the second that a file tells. So the version of the file, which the page shows, holds over that from
+    which it was made. The same annotation in a later revision holds over it again.
+    """
+    at_ms = one.changed_ms or one.made_ms
+    return Stamp(at_ms // 1000 * 1000 + 999 if at_ms else 0, min(revision, _MOST_COUNTER), FILE_DEVICE)
+
+
+def _uuid(told: str) -> str:
+    """A UUID of version 8, made of a text."""
+    digits = hashlib.sha256(told.encode()).hexdigest()
+    variant = "89ab"[int(digits[16], 16) % 4]
+    return f"{digits[:8]}-{digits[8:12]}-8{digits[13:16]}-{variant}{digits[17:20]}-{digits[20:32]}"
+
+
+def _bodies(one: Annotation) -> list[Body]:
+    """One for each stroke of ink, else one or none."""
+    text = one.text[:MOST_TEXT]
+    match one.kind:
+        case "ink":
+            width_pt = min(_WIDEST_PT, max(_LEAST_PT, one.width_pt))
+            return [Ink(part, width_pt, one.colour, one.opacity) for stroke in one.strokes for part in _cut(stroke)]
+        case "highlight" if one.packed_quads:
+            return [Highlight(tuple(one.quads[:MOST_QUADS]), one.colour, text)]
+        case "underline" if one.packed_quads:
+            return [Underline(tuple(one.quads[:MOST_QUADS]), one.colour, text)]
+        case "note" if text:
+            return [Note(one.x_pt, one.y_pt, text, one.colour)]
+        case "stamp" if text.strip():
+            height_pt = min(_WIDEST_PT, max(_LEAST_PT, one.height_pt))
+            return [StampText(one.x_pt, one.y_pt, height_pt, " ".join(text.split())[:_MOST_STAMP], one.colour)]
+        case "bookmark":
+            return [Bookmark(text[:_MOST_BOOKMARK])]
+    return []
+
+
+def _cut(stroke: tuple[tuple[float, float, float], ...]) -> Iterable[tuple[tuple[float, float, float], ...]]:
+    """A stroke in parts that a mark can hold. Each begins where the one before it ends."""
+    step = MOST_SAMPLES - 1
+    starts = range(0, max(1, len(stroke) - 1), step)
+    return [stroke[start : start + MOST_SAMPLES] for start in starts]

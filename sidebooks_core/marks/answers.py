@@ -1,0 +1,115 @@
+"""What the store of marks answers, and its limits. Plain values."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from msgspec import Struct
+
+from sidebooks_core.marks.model import Mark, Stamp
+
+RefusalReason = Literal["invalid", "owner", "paper", "page", "limit"]
+"""invalid: it is no mark. owner: the id is of somebody else's mark. paper: the id is of a mark on another paper. page: the
+paper has no such revision, or the revision no such page. limit: its owner has too many marks on the paper."""
+
+
+class MarkLimits(Struct, frozen=True):
+    """What bounds the marks of one owner on one paper, and how long things are kept."""
+
+    marks: int = 50_000
+    """Deleted ones count until they are forgotten."""
+    bytes: int = 64 << 20
+    """With the texts that lost."""
+    marks_in_push: int = 2_000
+    lost_texts: int = 50
+    """Of one mark. The newest ones are kept."""
+    lost_texts_s: float = 30 * 86_400.0
+    deleted_s: float = 400 * 86_400.0
+    """A device that has not read for longer begins anew."""
+    devices: int = 50
+    """Of one reader on one paper, whose reading is remembered."""
+
+
+class Refused(Struct, frozen=True):
+    """A mark that was not taken. The others of its push are."""
+
+    id: str
+    reason: RefusalReason
+    detail: str = ""
+    """In English, for who writes a client."""
+
+
+class Pushed(Struct, frozen=True):
+    """The answer to a push. What it names is on the disk."""
+
+    seq: int
+    """Of the last change when it was written. Not a number to read from: others may have written between."""
+    server_ms: int
+    """The server's clock, since 1970 (UTC)."""
+    marks: list[Mark]
+    """The version of each that holds now. It replaces what the device has, also if its stamp is lower: see `clock.believed`.
+
+    A mark that was deleted or destroyed long ago is deleted, whatever is pushed of it.
+    """
+    refused: list[Refused]
+
+
+class MarkChanges(Struct, frozen=True):
+    """The answer to a reader."""
+
+    seq: int
+    """To read from next."""
+    server_ms: int
+    is_whole: bool
+    """These are all marks that the reader sees on the paper: the device forgets the others. Else: those that changed."""
+    marks: list[Mark]
+    """In the order of their changes. None is deleted."""
+    gone: list[str]
+    """Ids of marks that were deleted, or that the reader sees no more."""
+
+
+class LostText(Struct, frozen=True):
+    """A text of a version that did not hold."""
+
+    text: str
+    stamp: Stamp
+    lost_s: float
+    """When, in seconds since 1970 (UTC)."""
+
+
+class FoundMark(Struct, frozen=True):
+    """A mark whose text was searched for."""
+
+    paper_id: str
+    mark: Mark
+
+
+class Destroyed(Struct, frozen=True):
+    """What a destruction has removed."""
+
+    marks: int
+    """Deleted ones do not count."""
+    texts: int
+    """That had lost."""
+    is_in_log: bool
+    """The log of the database still has something of them: somebody reads. It is cut when nobody does for a moment."""
+
+
+class Destruction(Struct, frozen=True, array_like=True):
+    """That marks of a paper were destroyed."""
+
+    at_s: float
+    """In seconds since 1970 (UTC)."""
+    who: str
+    marks: int
+    texts: int
+
+
+class MarkNews(Struct, frozen=True, array_like=True):
+    """Marks of a paper have changed. It says nothing of what they are."""
+
+    paper_id: str
+    owner: str
+    """Whose. Empty: of several people."""
+    is_private: bool
+    """Nobody but the owner has seen them, or does: nobody else need look."""

@@ -1,0 +1,149 @@
+"""How marks are found by their text, told of, forgotten and destroyed: what looks over papers."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Sequence
+
+from msgspec import Struct
+
+from sidebooks_core.databases.database import Database, Reading, Writing
+from sidebooks_core.marks import rows
+from sidebooks_core.marks.answers import FoundMark, MarkLimits, MarkNews
+from sidebooks_core.marks.model import text_of
+from sidebooks_core.marks.schema import ended_name, next_seq
+
+
+class _Changed(Struct, frozen=True, array_like=True):
+    seq: int
+    paper: str
+    owner: str
+    is_private: bool
+
+
+class _Pair(Struct, frozen=True, array_like=True):
+    paper: str
+    owner: str
+
+
+class _Old(Struct, frozen=True, array_like=True):
+    id: str
+    paper: str
+    owner: str
+    seq: int
+
+
+def search(database: Database, owner: str, query: str, limit: int, paper_id: str | None) -> list[FoundMark]:
+    """Marks of an owner whose text has all words of a query; the newest first."""
+    words = _folded(query).split()
+    found: list[FoundMark] = []
+    if not words or not owner or limit <= 0:
+        return found
+    with database.reading() as reading:
+        condition = "WHERE owner = ?1 AND has_text = 1 AND (?2 IS NULL OR paper = ?2) ORDER BY at_ms DESC, counter DESC, id"
+        for row in reading.each(rows.MarkRow, f"{rows.SELECT} {condition}", owner, paper_id):
+            mark = rows.completed(reading, row).mark()
+            text = _folded(text_of(mark))
+            if all(word in text for word in words):
+                found.append(FoundMark(row.paper, mark))
+                if len(found) == limit:
+                    break
+    return found
+
+
+def news(reading: Reading, told: int) -> tuple[list[MarkNews], int]:
+    """What changed after a number, each paper and owner once; and the number to go on from."""
+    changed = reading.all(_Changed, "SELECT seq, paper, owner, shown = '' FROM mark WHERE seq > ?", told)
+    changed += reading.all(_Changed, "SELECT seq, paper, '', 0 FROM mark_horizon WHERE seq > ?", told)
+    found = dict.fromkeys(MarkNews(one.paper, one.owner, one.is_private) for one in sorted(changed, key=lambda one: one.seq))
+    return list(found), max([told, *(one.seq for one in changed)])
+
+
+def end_owner(writing: Writing, owner: str) -> int:
+    """Remove all that is known of somebody's marks. Who saw some of them begins anew."""
+    papers = writing.all(str, "SELECT DISTINCT paper FROM mark WHERE owner = ?", owner)
+    count = writing.number("SELECT count(*) FROM mark WHERE owner = ? AND body IS NOT NULL", owner)
+    for paper_id in papers:
+        _end(writing, paper_id, writing.all(str, "SELECT id FROM mark WHERE owner = ? AND paper = ?", owner, paper_id))
+        _set_horizon(writing, paper_id, next_seq(writing))
+    writing.run("DELETE FROM mark_use WHERE owner = ?", owner)
+    writing.run("DELETE FROM mark_device WHERE reader = ?", owner)
+    return count
+
+
+def destroy(writing: Writing, paper_ids: Sequence[str], who: str, now_s: float) -> tuple[int, int]:
+    """Remove all marks of papers. Returns how many marks and texts that had lost there were."""
+    marks = texts = 0
+    for paper_id in paper_ids:
+        if writing.one(int, "SELECT 1 FROM paper WHERE id = ?", paper_id) is None:
+            continue
+        live = writing.number("SELECT count(*) FROM mark WHERE paper = ? AND body IS NOT NULL", paper_id)
+        query = "SELECT count(*) FROM mark_lost_text JOIN mark ON mark.id = mark_lost_text.mark WHERE mark.paper = ?"
+        lost = writing.number(query, paper_id)
+        _end(writing, paper_id, writing.all(str, "SELECT id FROM mark WHERE paper = ?", paper_id))
+        writing.run("DELETE FROM mark_use WHERE paper = ?", paper_id)
+        _set_horizon(writing, paper_id, next_seq(writing))
+        writing.run(
+            "INSERT INTO mark_destruction (paper, at_s, who, marks, texts) VALUES (?, ?, ?, ?, ?)",
+            paper_id, now_s, who, live, lost,
+        )  # fmt: skip
+        marks, texts = marks + live, texts + lost
+    return marks, texts
+
+
+def sweep(writing: Writing, now_s: float, limits: MarkLimits) -> int:
+    """Forget what has had its time. Returns how many deleted marks were forgotten."""
+    oldest_s = now_s - limits.lost_texts_s
+    lost = "SELECT DISTINCT paper, owner FROM mark_lost_text JOIN mark ON mark.id = mark_lost_text.mark WHERE lost_s < ?"
+    smaller = set(writing.all(_Pair, lost, oldest_s))
+    writing.run("DELETE FROM mark_lost_text WHERE lost_s < ?", oldest_s)
+    writing.run("DELETE FROM mark_device WHERE seen_s < ?", now_s - limits.deleted_s)
+    old = writing.all(
+        _Old,
+        "SELECT id, paper, owner, seq FROM mark WHERE body IS NULL AND (at_ms < ? OR seq <= "
+        "(SELECT min(since) FROM mark_device WHERE mark_device.paper = mark.paper)) "
+        "AND NOT EXISTS (SELECT 1 FROM mark_lost_text WHERE mark_lost_text.mark = mark.id)",
+        int((now_s - limits.deleted_s) * 1000),
+    )  # fmt: skip
+    by_paper: dict[str, list[_Old]] = {}
+    for one in old:
+        by_paper.setdefault(one.paper, []).append(one)
+    for paper_id, marks in by_paper.items():
+        _end(writing, paper_id, [one.id for one in marks])
+        _set_horizon(writing, paper_id, max(one.seq for one in marks))
+    for pair in smaller | {_Pair(one.paper, one.owner) for one in old}:
+        count_anew(writing, pair.paper, pair.owner)
+    return len(old)
+
+
+def count_anew(writing: Writing, paper_id: str, owner: str) -> None:
+    """What the marks of an owner on a paper take."""
+    writing.run(
+        """UPDATE mark_use SET
+            marks = (SELECT count(*) FROM mark WHERE paper = ?1 AND owner = ?2),
+            bytes = (SELECT coalesce(sum(?3 + coalesce(length(body), 0) + length(CAST(quote AS BLOB))), 0)
+                    FROM mark WHERE paper = ?1 AND owner = ?2)
+                + (SELECT coalesce(sum(length(CAST(text AS BLOB))), 0)
+                    FROM mark JOIN mark_lost_text ON mark_lost_text.mark = mark.id WHERE paper = ?1 AND owner = ?2)
+            WHERE paper = ?1 AND owner = ?2""",
+        paper_id, owner, rows.ROW_BYTES,
+    )  # fmt: skip
+
+
+def _end(writing: Writing, paper_id: str, ids: Sequence[str]) -> None:
+    """Nothing is left of marks but a digest of each id, by which a device that brings it is refused."""
+    names = [(paper_id, ended_name(mark_id)) for mark_id in ids]
+    writing.run_each("INSERT OR IGNORE INTO mark_ended (paper, name) VALUES (?, ?)", names)
+    writing.run_each("DELETE FROM mark WHERE id = ?", [(mark_id,) for mark_id in ids])
+
+
+def _set_horizon(writing: Writing, paper_id: str, seq: int) -> None:
+    writing.run(
+        "INSERT INTO mark_horizon (paper, seq) VALUES (?1, ?2) ON CONFLICT (paper) DO UPDATE SET seq = max(seq, excluded.seq)",
+        paper_id, seq,
+    )  # fmt: skip
+
+
+def _folded(text: str) -> str:
+    """Full and half width, and upper and lower case, are the same."""
+    return unicodedata.normalize("NFKC", text).casefold()

@@ -1,0 +1,145 @@
+"""Marks as rows of the database."""
+
+from __future__ import annotations
+
+import msgspec
+from msgspec import Struct
+from msgspec.structs import replace
+
+from sidebooks_core.databases.database import Reading, Writing
+from sidebooks_core.errors import StorageDamaged
+from sidebooks_core.marks.model import Anchor, Body, Mark, Stamp, Visibility, text_of
+from sidebooks_core.marks.visibility import MarkReader, may_see
+
+ROW_BYTES = 300
+"""What a row takes beside its body and its quote, about."""
+_COLUMNS = (
+    "id, paper, owner, seq, at_ms, counter, device, visibility, meeting, shown, revision, page, content_id, quote, is_of_file, "
+    "body"
+)
+SELECT = f"SELECT {_COLUMNS} FROM mark"
+"""Of `MarkRow`. A condition follows."""
+
+Shown = frozenset[tuple[Visibility, str]]
+"""To whom a mark was ever shown: visibility and meeting. Who sees it no more is told so, and nobody else."""
+_encode = msgspec.json.Encoder().encode
+_body_of = msgspec.json.Decoder(Body).decode
+_shown_of = msgspec.json.Decoder(list[tuple[Visibility, str]]).decode
+
+
+class MarkRow(Struct, frozen=True, array_like=True):
+    """The columns of a mark. See schema.py."""
+
+    id: str
+    paper: str
+    owner: str
+    seq: int
+    at_ms: int
+    counter: int
+    device: str
+    visibility: Visibility
+    meeting: str
+    shown: str
+    revision: int
+    page: int
+    content_id: str
+    quote: str
+    is_of_file: bool
+    body: bytes | None
+
+    def mark(self) -> Mark:
+        """Raises StorageDamaged if the body is not what was written."""
+        try:
+            body = None if self.body is None else _body_of(self.body)
+        except msgspec.DecodeError as fault:
+            raise StorageDamaged(f"the mark {self.id} is not what was written: {fault}") from fault
+        return Mark(
+            self.id,
+            self.stamp,
+            Anchor(self.revision, self.page, self.content_id, self.quote),
+            body,
+            self.visibility,
+            self.meeting,
+            self.is_of_file,
+            self.owner,
+        )
+
+    def was_seen_by(self, reader: MarkReader) -> bool:
+        """Whether a version of it was ever shown to a reader."""
+        if reader.id and self.owner == reader.id:
+            return True
+        bare = Mark(self.id, Stamp(0, 0, self.device), Anchor(self.revision, self.page, ""), None, owner=self.owner)
+        return any(may_see(replace(bare, visibility=one, meeting=of), reader) for one, of in shown_of(self.shown))
+
+    @property
+    def stamp(self) -> Stamp:
+        return Stamp(self.at_ms, self.counter, self.device)
+
+    @property
+    def size_bytes(self) -> int:
+        return ROW_BYTES + len(self.body or b"") + len(self.quote.encode())
+
+
+def shown_of(text: str) -> Shown:
+    return frozenset(_shown_of(text)) if text else frozenset()
+
+
+def row_of(paper_id: str, seq: int, mark: Mark, shown: Shown) -> MarkRow:
+    """Of a version that holds. shown: to whom versions before were."""
+    now = shown if mark.visibility == "private" else shown | {(mark.visibility, mark.meeting)}
+    text = _encode(sorted(now)).decode() if now else ""
+    body = None if mark.body is None else _encode(mark.body)
+    anchor, stamp = mark.anchor, mark.stamp
+    return MarkRow(
+        mark.id, paper_id, mark.owner, seq, stamp.at_ms, stamp.counter, stamp.device, mark.visibility, mark.meeting, text,
+        anchor.revision, anchor.page, anchor.content_id, anchor.quote, mark.is_of_file, body,
+    )  # fmt: skip
+
+
+def find(reading: Reading, mark_id: str) -> MarkRow | None:
+    row = reading.one(MarkRow, f"{SELECT} WHERE id = ?", mark_id)
+    return None if row is None else completed(reading, row)
+
+
+def completed(reading: Reading, row: MarkRow) -> MarkRow:
+    """With the content id of its page, if that is known by now."""
+    if row.content_id:
+        return row
+    return replace(row, content_id=content_id_of(reading, row.paper, row.revision, row.page) or "")
+
+
+def write(writing: Writing, row: MarkRow, mark: Mark) -> None:
+    """A new mark, or a version that holds from now on."""
+    writing.run(
+        f"INSERT INTO mark ({_COLUMNS}, has_text) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) "
+        "ON CONFLICT (id) DO UPDATE SET seq = excluded.seq, at_ms = excluded.at_ms, counter = excluded.counter, "
+        "device = excluded.device, visibility = excluded.visibility, meeting = excluded.meeting, shown = excluded.shown, "
+        "revision = excluded.revision, page = excluded.page, content_id = excluded.content_id, quote = excluded.quote, "
+        "is_of_file = excluded.is_of_file, body = excluded.body, has_text = excluded.has_text",
+        *msgspec.structs.astuple(row), bool(text_of(mark)),
+    )  # fmt: skip
+
+
+def last_of(reading: Reading, paper_id: str) -> int:
+    """The number of the last change of the marks of a paper."""
+    query = (
+        "SELECT max(coalesce((SELECT max(seq) FROM mark WHERE paper = ?1), 0), "
+        "coalesce((SELECT seq FROM mark_horizon WHERE paper = ?1), 0))"
+    )
+    return reading.number(query, paper_id)
+
+
+def meetings_of(reading: Reading, paper_id: str) -> set[str]:
+    """Those that marks of a paper were ever shown to."""
+    found = reading.all(str, "SELECT DISTINCT shown FROM mark WHERE paper = ? AND shown != ''", paper_id)
+    return {meeting for text in found for _, meeting in shown_of(text) if meeting}
+
+
+def content_id_of(reading: Reading, paper_id: str, revision: int, page: int) -> str | None:
+    """Of a page; empty if it is not known yet, None if there is no such page."""
+    query = "SELECT page_count FROM revision WHERE paper = ? AND number = ?"
+    count = reading.one(int, query, paper_id, revision)
+    if count is None or page >= count:
+        return None
+    query = "SELECT content_id FROM page WHERE paper = ? AND revision = ? AND page = ?"
+    return reading.one(str, query, paper_id, revision, page) or ""

@@ -1,0 +1,295 @@
+"""The marks of a shelf: merged as they come, and read by who may see them."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Sequence
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from sidebooks_core.databases.database import Database, Reading, Writing
+from sidebooks_core.databases.watcher import Watcher
+from sidebooks_core.errors import NotOnShelf, RequestError, StorageError
+from sidebooks_core.marks import ending, rows
+from sidebooks_core.marks.answers import (
+    Destroyed,
+    Destruction,
+    FoundMark,
+    LostText,
+    MarkChanges,
+    MarkLimits,
+    MarkNews,
+    Pushed,
+    Refused,
+)
+from sidebooks_core.marks.devices import Devices, Read
+from sidebooks_core.marks.grouped import GroupedWrites
+from sidebooks_core.marks.model import Mark, Stamp
+from sidebooks_core.marks.schema import is_in_gap, last_seq, next_seq
+from sidebooks_core.marks.taking import Taking, checked_mark
+from sidebooks_core.marks.visibility import MarkReader, may_see
+
+PUSHES_AT_ONCE = 64
+"""Written in one transaction."""
+LIMITS = MarkLimits()
+_log = logging.getLogger("sidebooks_core.marks")
+
+
+class MarkStore:
+    """Thread-safe, safe among processes. It asks nobody whether a reader may read the paper. `close()` it before the database.
+
+    A push is on the disk when it returns. Pushes that wait at the same time are written in one transaction, so 100 devices wait
+    for the disk once and not 100 times. Reading waits for nobody.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        *,
+        clock: Callable[[], float] = time.time,
+        limits: MarkLimits = LIMITS,
+        cut_log: Callable[[], bool] | None = None,
+    ) -> None:
+        """database: has the tables of schema.py. clock: seconds since 1970 (UTC).
+
+        cut_log: cuts the log of the database; False if it could not yet, and tries again by itself.
+        """
+        self._database = database
+        self._clock = clock
+        self.limits = limits
+        self._cut_log = cut_log or database.cut_log
+        self._devices = Devices(limits)
+        self._pushes = GroupedWrites(self._write, PUSHES_AT_ONCE)
+        self._telling = threading.Lock()
+        self._listeners: list[Callable[[Sequence[MarkNews]], None]] = []
+        self._told = 0
+        self._watcher: Watcher | None = None
+
+    def push(self, paper_id: str, marks: Sequence[Mark], owner: str) -> Pushed:
+        """Merge versions of the marks of an owner. The same versions in another order, or once more, change nothing.
+
+        owner: the id of a principal; whatever the marks say of it is not looked at. Raises RequestError for no owner or too
+        many marks at once, NotOnShelf if there is no such paper, StorageFailed. Then nothing was taken.
+        """
+        if not owner:
+            raise RequestError("a mark has an owner: tell whose it is")
+        if len(marks) > self.limits.marks_in_push:
+            raise RequestError(f"{len(marks)} marks at once; MarkLimits.marks_in_push is {self.limits.marks_in_push}")
+        checked = [checked_mark(mark) for mark in marks]
+        good = sorted((one for one in checked if isinstance(one, Mark)), key=lambda mark: mark.stamp)
+        answer = self._pushes.write(_Push(paper_id, tuple(good), owner))
+        return replace(answer, refused=[*(one for one in checked if isinstance(one, Refused)), *answer.refused])
+
+    def read(self, paper_id: str, reader: MarkReader, since: int = 0, *, device: str = "") -> MarkChanges:
+        """What a reader sees of the marks of a paper, and what changed after a number.
+
+        since: `MarkChanges.seq` of the device's last reading; 0: everything. device: its id. How far it has read is remembered,
+        and it begins anew when its reader's rights have changed; without it the client asks with 0 then. Raises NotOnShelf.
+        """
+        now_s = self._clock()
+        with self._database.reading() as reading:
+            _require_paper(reading, paper_id)
+            begins_anew = self._devices.begins_anew(reading, paper_id, reader, device, since)
+        if begins_anew and since > 0:
+            # The answer has a number that the device has not. If it is lost, the next question tells so.
+            with self._database.writing() as writing:
+                next_seq(writing)
+        with self._database.reading() as reading:
+            seq = last_seq(reading)
+            horizon = reading.one(int, "SELECT seq FROM mark_horizon WHERE paper = ?", paper_id) or 0
+            is_whole = begins_anew or since <= 0 or since > seq or since < horizon or is_in_gap(reading, since)
+            found = _shown_after(reading, paper_id, reader, 0 if is_whole else since)
+            self._devices.note(reading, paper_id, reader, device, Read(seq, is_whole, now_s))
+        marks, gone = _seen(found, reader)
+        return MarkChanges(seq, int(now_s * 1000), is_whole, marks, [] if is_whole else gone)
+
+    def last(self, paper_id: str) -> int:
+        """The number of the last change of the marks of a paper; 0 if there was none."""
+        with self._database.reading() as reading:
+            return rows.last_of(reading, paper_id)
+
+    def meetings(self, paper_id: str) -> set[str]:
+        """Those that marks of a paper were ever shared with or collected in. Whoever reads says which of them they are in."""
+        with self._database.reading() as reading:
+            return rows.meetings_of(reading, paper_id)
+
+    def owners(self, beginning: str) -> list[str]:
+        """Those who have marks, and whose id begins so."""
+        with self._database.reading() as reading:
+            query = "SELECT DISTINCT owner FROM mark_use WHERE substr(owner, 1, ?2) = ?1 ORDER BY owner"
+            return reading.all(str, query, beginning, len(beginning))
+
+    def find(self, paper_id: str, mark_id: str, owner: str) -> Mark | None:
+        """A mark of an owner on a paper; None if there is none, or if it was deleted."""
+        with self._database.reading() as reading:
+            row = rows.find(reading, mark_id)
+        if row is None or row.body is None or (row.owner, row.paper) != (owner, paper_id):
+            return None
+        return row.mark()
+
+    def lost_texts(self, paper_id: str, mark_id: str, owner: str) -> list[LostText]:
+        """The texts of versions that did not hold, the newest first; for 30 days. Empty for a mark of somebody else."""
+        oldest_s = self._clock() - self.limits.lost_texts_s
+        with self._database.reading() as reading:
+            row = rows.find(reading, mark_id)
+            if row is None or row.owner != owner or row.paper != paper_id:
+                return []
+            found = reading.all(
+                _Lost,
+                "SELECT text, at_ms, counter, device, lost_s FROM mark_lost_text WHERE mark = ? AND lost_s >= ? "
+                "ORDER BY at_ms DESC, counter DESC, device DESC",
+                mark_id, oldest_s,
+            )  # fmt: skip
+        return [LostText(one.text, Stamp(one.at_ms, one.counter, one.device), one.lost_s) for one in found]
+
+    def search(self, owner: str, query: str, limit: int = 100, *, paper_id: str | None = None) -> list[FoundMark]:
+        """The marks of an owner whose text has all words of a query; the newest first, at most `limit`.
+
+        Width and case of letters make no difference. paper_id: on this paper only; None: on all.
+        """
+        return ending.search(self._database, owner, query, limit, paper_id)
+
+    def end_owner(self, *owners: str) -> int:
+        """Remove all marks of somebody, a guest say, with all that is known of them. Returns how many there were.
+
+        Several are ended in one step, so do not call it for each guest of a meeting.
+        """
+        with self._database.writing() as writing:
+            self._devices.write(writing)
+            count = sum(ending.end_owner(writing, owner) for owner in owners)
+        self._cut_log()
+        self._wake()
+        return count
+
+    def destroy(self, paper_ids: Sequence[str], who: str) -> Destroyed:
+        """Remove all marks of some papers, of all owners: nothing that they said stays in the files. See `destructions`.
+
+        No device can bring them back. Copies of the database that were made before have them still. who: is kept as a proof.
+        """
+        with self._database.writing() as writing:
+            marks, texts = ending.destroy(writing, paper_ids, who, self._clock())
+        is_cut = self._cut_log()
+        self._wake()
+        return Destroyed(marks, texts, not is_cut)
+
+    def destructions(self, paper_id: str) -> list[Destruction]:
+        """When marks of a paper were destroyed, the oldest first."""
+        query = "SELECT at_s, who, marks, texts FROM mark_destruction WHERE paper = ? ORDER BY at_s"
+        with self._database.reading() as reading:
+            return reading.all(Destruction, query, paper_id)
+
+    def sweep(self) -> int:
+        """Forget what has had its time: texts that lost, marks that were deleted and that no device need hear of. Once a day.
+
+        Returns how many marks were forgotten.
+        """
+        with self._database.writing() as writing:
+            self._devices.write(writing)
+            return ending.sweep(writing, self._clock(), self.limits)
+
+    def tell(self, listener: Callable[[Sequence[MarkNews]], None]) -> None:
+        """Call back, from a thread, with the papers whose marks have changed, also if another process has changed them."""
+        with self._telling:
+            self._listeners.append(listener)
+            if self._watcher is None:
+                with self._database.reading() as reading:
+                    self._told = last_seq(reading)
+                self._watcher = Watcher(self._database, self._tell_new, "sidebooks-marks")
+
+    def close(self) -> None:
+        """End, and write how far devices have read."""
+        if self._watcher is not None:
+            self._watcher.close()
+        if not self._devices.has_news:
+            return
+        try:
+            with self._database.writing() as writing:
+                self._devices.write(writing)
+        except StorageError:
+            _log.exception("how far devices have read could not be written; they begin anew")
+
+    def _write(self, pushes: Sequence[_Push]) -> list[Pushed | Exception]:
+        with self._database.writing() as writing:
+            answers = [self._pushed(writing, one) for one in pushes]
+            self._devices.write_if_due(writing, self._clock())
+        self._wake()
+        return answers
+
+    def _pushed(self, writing: Writing, one: _Push) -> Pushed | Exception:
+        try:
+            _require_paper(writing, one.paper_id)
+        except NotOnShelf as fault:
+            return fault
+        now_ms = int(self._clock() * 1000)
+        taking = Taking(writing, one.paper_id, one.owner, now_ms, self.limits)
+        found = [taking.take(mark) for mark in one.marks]
+        taking.finish()
+        held = {answer.id: answer for answer in found if isinstance(answer, Mark)}
+        return Pushed(
+            last_seq(writing), now_ms, list(held.values()), [answer for answer in found if isinstance(answer, Refused)]
+        )
+
+    def _wake(self) -> None:
+        if self._watcher is not None:
+            self._watcher.wake()
+
+    def _tell_new(self) -> None:
+        with self._database.reading() as reading:
+            news, self._told = ending.news(reading, self._told)
+        if news:
+            with self._telling:
+                listeners = list(self._listeners)
+            for listener in listeners:
+                try:
+                    listener(news)
+                except Exception:  # noqa: BLE001 - one listener's fault must not end the others
+                    _log.exception("a listener of marks failed")
+
+
+class _Push(Struct, frozen=True):
+    paper_id: str
+    marks: tuple[Mark, ...]
+    """In the order of their stamps."""
+    owner: str
+
+
+class _Lost(Struct, frozen=True, array_like=True):
+    text: str
+    at_ms: int
+    counter: int
+    device: str
+    lost_s: float
+
+
+def _require_paper(reading: Reading, paper_id: str) -> None:
+    if reading.one(int, "SELECT 1 FROM paper WHERE id = ?", paper_id) is None:
+        raise NotOnShelf(f"there is no paper {paper_id!r}")
+
+
+def _shown_after(reading: Reading, paper_id: str, reader: MarkReader, since: int) -> list[rows.MarkRow]:
+    """Marks that are a reader's, or were ever shown to others than their owner, in the order of their changes.
+
+    Private ones of others are not even looked at: there are many more of these.
+    """
+    found = reading.all(
+        rows.MarkRow,
+        f"{rows.SELECT} INDEXED BY mark_shown WHERE paper = ?1 AND seq > ?2 AND shown != '' AND owner != ?3 UNION ALL "
+        f"{rows.SELECT} WHERE paper = ?1 AND seq > ?2 AND owner = ?3 AND ?3 != '' ORDER BY 4",
+        paper_id, since, reader.id,
+    )  # fmt: skip
+    return [rows.completed(reading, row) for row in found]
+
+
+def _seen(found: Sequence[rows.MarkRow], reader: MarkReader) -> tuple[list[Mark], list[str]]:
+    """The marks that a reader sees, and the ids of those that they see no more."""
+    marks: list[Mark] = []
+    gone: list[str] = []
+    for row in found:
+        if row.body is not None and may_see(mark := row.mark(), reader):
+            marks.append(mark)
+        elif row.was_seen_by(reader):
+            gone.append(row.id)
+    return marks, gone

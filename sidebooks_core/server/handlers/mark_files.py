@@ -1,0 +1,191 @@
+"""Marks out to files and in from them: a PDF with the marks that somebody sees, and the annotations of a PDF as marks."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from io import RawIOBase
+from typing import BinaryIO, cast
+
+from sidebooks_core.errors import DocumentError, DocumentTooLarge, PageError
+from sidebooks_core.library.questions import Questions
+from sidebooks_core.marks.files import MarkedFile, export_marks
+from sidebooks_core.marks.model import Mark
+from sidebooks_core.marks.placing import PlacedMark
+from sidebooks_core.marks.w3c import W3C_CONTEXT, Canvas, annotation_page
+from sidebooks_core.server import descriptions, headers, responses
+from sidebooks_core.server.handlers.marks import entries, name_of, places, readable, require_here
+from sidebooks_core.server.handlers.papers import number_of, still
+from sidebooks_core.server.handlers.shelf import person_of
+from sidebooks_core.server.http import FileRange, HttpRequest, HttpResponse
+from sidebooks_core.server.iiif import presentation
+from sidebooks_core.server.json_text import json_bytes
+from sidebooks_core.server.parts import ServerParts
+from sidebooks_core.server.schemas_marks import ImportedMarkList, Refusal
+from sidebooks_core.server.statuses import Refused, not_found
+from sidebooks_core.service import Document
+from sidebooks_core.shelf import standing
+
+PDF = "application/pdf"
+WHOSE = ("mine", "all")
+
+
+async def as_pdf(parts: ServerParts, request: HttpRequest) -> HttpResponse:
+    """The paper with marks. Raises Refused, and what a worker's job raises."""
+    shelf, revision, whose = parts.of_papers().shelf, _revision(request), _whose(request)
+    person_of(request)
+
+    def made() -> HttpResponse:
+        of = still(parts, request)
+        number = revision or of.revision
+        marks = seen_marks(parts, request, of.id, whose)
+        names = names_of(parts, request, marks)
+        try:
+            document, shown = shelf.document(of.id, number), shelf.placed_marks(of.id, marks, number)
+            is_flat = request.query("flattened") in ("1", "true")
+            file = export_marks(shelf.service.parts.questions, document, shown, names, flattened=is_flat, client=request.client)
+            size = file.size_bytes
+        except DocumentTooLarge:
+            raise
+        except DocumentError as error:
+            raise Refused(409, error.message) from None
+        except OSError:
+            raise Refused(410, "the original is gone") from None
+        own = [
+            (b"content-type", PDF.encode()),
+            (b"cache-control", headers.NO_STORE),
+            (b"content-disposition", descriptions.disposition(of.name, ".pdf", document.id)),
+        ]
+        return HttpResponse(200, headers=own, file=FileRange(cast("BinaryIO", _Pieces(file)), size))
+
+    return await parts.pools.run("exports", made)
+
+
+async def take_in(parts: ServerParts, request: HttpRequest) -> HttpResponse:
+    """The annotations of a paper's own file become marks of whoever asks. A second time adds nothing."""
+    shelf, person, revision = parts.of_papers().shelf, person_of(request), _revision(request)
+
+    def made() -> HttpResponse:
+        of = still(parts, request)
+        if request.limits.pages is not None:
+            raise Refused(403, "only who may read all pages takes in what is written on them")
+        try:
+            found = shelf.marks(of, owner=person).import_pdf(revision or of.revision)
+        except DocumentError as error:
+            raise Refused(409, error.message) from None
+        require_here(parts, request)
+        refused = [Refusal(one.id, one.reason, one.detail) for one in found.refused]
+        told = ImportedMarkList(found.found, entries(parts, person, found.marks), refused)
+        return HttpResponse(200, json_bytes(told), headers.momentary(responses.JSON))
+
+    return await parts.pools.run("exports", made)
+
+
+async def as_annotations(parts: ServerParts, request: HttpRequest) -> HttpResponse:
+    """The marks as W3C annotations, on the canvases of the manifest. Raises Refused."""
+    shelf, revision, whose = parts.of_papers().shelf, _revision(request), _whose(request)
+    person_of(request)
+
+    def made() -> HttpResponse:
+        of = still(parts, request)
+        number = revision or of.revision
+        marks = seen_marks(parts, request, of.id, whose)
+        try:
+            document, shown = shelf.document(of.id, number), shelf.placed_marks(of.id, marks, number)
+        except DocumentError as error:
+            raise Refused(409, error.message) from None
+        pages = {one.page for one in shown if one.page is not None}
+        texts = _texts(shelf.service.parts.questions, document, shown, request.client)
+        canvases = {page: _canvas(request.base, document, page, texts.get(page, ""), has_file=True) for page in pages}
+        names = names_of(parts, request, marks)
+        told = annotation_page(f"{request.base}/papers/{of.id}/marks.json", shown, canvases, names, for_iiif=False)
+        return responses.private_json(request, told, responses.JSON_LD.format(W3C_CONTEXT))
+
+    return await parts.pools.run("exports", made)
+
+
+async def of_canvas(parts: ServerParts, request: HttpRequest) -> HttpResponse:
+    """The marks on one canvas of a manifest, for viewers of IIIF: all that whoever asks sees. Raises Refused."""
+    document, page = parts.page(request)
+    shelf = parts.of_papers().shelf
+    person_of(request)
+
+    def made() -> HttpResponse:
+        admission = parts.gate.require_still(request, standing.of_document(shelf.database, document.id))
+        request.standing, request.limits = admission.standing, admission.decision.limits
+        at = admission.standing
+        if at is None or at.paper is None or not request.limits.has_page(page):
+            raise not_found()
+        marks = seen_marks(parts, request, at.paper.id, "all")
+        try:
+            shown = [one for one in shelf.placed_marks(at.paper.id, marks, at.revision) if one.page == page]
+        except DocumentError as error:
+            raise Refused(409, error.message) from None
+        canvases = {page: _canvas(request.base, document, page, "", has_file=False)}
+        address, names = presentation.marks_address(request.base, document, page), names_of(parts, request, marks)
+        told = annotation_page(address, shown, canvases, names, for_iiif=True)
+        return responses.private_json(request, told, responses.JSON_LD.format(presentation.PRESENTATION_CONTEXT))
+
+    return await parts.pools.run("exports", made)
+
+
+def names_of(parts: ServerParts, request: HttpRequest, marks: Iterable[Mark]) -> dict[str, str]:
+    """What the owners of marks are called, by their ids."""
+    asking = request.principal
+    return {owner: name_of(parts, owner) for owner in {one.owner for one in marks}} | {asking.id: asking.name}
+
+
+def seen_marks(parts: ServerParts, request: HttpRequest, paper_id: str, whose: str) -> list[Mark]:
+    """The marks that whoever asks sees of a paper that they may read; only their own ones for "mine"."""
+    person, store = request.principal.id, parts.of_papers().shelf.mark_store
+    reader = parts.of_papers().mark_readers.of(request.principal, places(request), store.meetings(paper_id))
+    found = readable(store.read(paper_id, reader).marks, request)
+    return [one for one in found if whose == "all" or one.owner == person]
+
+
+def _texts(questions: Questions, document: Document, shown: Iterable[PlacedMark], client: str) -> dict[int, str]:
+    """The texts of the pages on which a mark has a quote. It waits for workers; a page that cannot be read has none."""
+    pages = {one.page for one in shown if one.page is not None and one.mark.anchor.quote}
+    waited = {page: questions.text(document, page, client=client) for page in sorted(pages)}
+    found: dict[int, str] = {}
+    for page, text in waited.items():
+        try:
+            found[page] = text.result().written.text
+        except PageError:
+            continue  # the quote stands alone
+    return found
+
+
+def _canvas(base: str, document: Document, page: int, text: str, *, has_file: bool) -> Canvas:
+    finest = document.pyramid(page).finest
+    file = f"{base}/documents/{document.id}/original" if has_file and document.kind == "pdf" else ""
+    return Canvas(presentation.canvas_id(base, document, page), finest.width_px, finest.height_px, finest.scale, file, text)
+
+
+def _whose(request: HttpRequest) -> str:
+    whose = request.query("whose") or WHOSE[0]
+    if whose not in WHOSE:
+        raise Refused(400, f"whose: {' or '.join(WHOSE)}")
+    return whose
+
+
+def _revision(request: HttpRequest) -> int | None:
+    told = request.query("revision")
+    return number_of(told) if told else None
+
+
+class _Pieces(RawIOBase):
+    """A file that is made while it is read."""
+
+    def __init__(self, file: MarkedFile) -> None:
+        self._pieces: Iterator[bytes] = file.pieces()
+        self._left = b""
+
+    def read(self, size: int = -1) -> bytes:
+        """At most so many bytes; empty at the end."""
+        while not self._left:
+            piece = next(self._pieces, None)
+            if piece is None:
+                return b""
+            self._left = piece
+        taken, self._left = self._left[:size], self._left[size:]
+        return taken

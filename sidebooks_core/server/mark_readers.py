@@ -1,0 +1,40 @@
+"""Who somebody is among those who see the marks of a paper: in which meetings they are, and which folders they tend."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+from sidebooks_core.access.operations import Operation
+from sidebooks_core.access.principals import Principal
+from sidebooks_core.marks.visibility import MarkReader
+from sidebooks_core.meeting.ids import participant_id
+from sidebooks_core.server.gate import Gate
+from sidebooks_core.server.live.connection import Live
+from sidebooks_core.server.places import Standings
+
+
+class MarkReaders:
+    """Thread-safe. `of` may wait for the database of meetings."""
+
+    def __init__(self, gate: Gate, live: Live | None) -> None:
+        """live: None: there are no meetings."""
+        self._gate = gate
+        self._live = live
+
+    def of(self, principal: Principal, standings: Standings, meetings: Collection[str]) -> MarkReader:
+        """Somebody who may read a paper that stands there. meetings: those that are asked about. Raises StorageError.
+
+        Whoever was in a meeting sees what was shared with it also after its end, and its chair what was collected.
+        """
+        tends = self._gate.sees(principal, Operation.CHANGE_PAPER, standings)
+        wanted = [one for one in meetings if one and principal.meeting in ("", one)]
+        if self._live is None or not principal.id or not wanted:
+            return MarkReader(principal.id, tends)
+        part = self._live.meetings.records.part_in(principal.id, wanted)
+        here = {one for one in wanted if self._is_here(principal, one)}
+        return MarkReader(principal.id, tends, part.meetings | here, part.chairs)
+
+    def _is_here(self, principal: Principal, meeting: str) -> bool:
+        """Whether they are in a meeting by a client of this process: that may not be written down yet."""
+        here = None if self._live is None else self._live.here.find(meeting)
+        return here is not None and participant_id(meeting, principal.id) in here.people()

@@ -1,0 +1,147 @@
+"""The JSON of marks. A mark itself is as `marks.model` has it: its pages count from 0, its places are points of the page."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from msgspec import Meta, Raw, Struct
+
+from sidebooks_core.marks.answers import RefusalReason
+from sidebooks_core.marks.model import Anchor, Body, DeviceId, Mark, MarkId, Stamp, Visibility
+
+MOST_MARKS = 1000
+"""Of one request."""
+OTHER_DEVICE = "other"
+"""In the stamp of a mark of somebody else: which device it was made on is not told."""
+
+
+class NewMarks(Struct):
+    """Versions of marks of whoever sends them."""
+
+    device: DeviceId
+    """That sends them, and made these versions."""
+    marks: Annotated[list[Mark], Meta(max_length=MOST_MARKS)]
+
+
+class UnreadMarks(Struct):
+    """The same, before the marks are looked at one by one."""
+
+    device: DeviceId
+    marks: Annotated[list[Raw], Meta(max_length=MOST_MARKS)]
+
+
+class NamedMark(Struct):
+    """A mark of which nothing else is known yet."""
+
+    id: MarkId
+
+
+class MarkEntry(Struct):
+    """A version of a mark, to one reader."""
+
+    id: MarkId
+    stamp: Stamp
+    anchor: Anchor
+    body: Body | None
+    """null: it was deleted."""
+    visibility: Visibility
+    meeting: str
+    is_of_file: bool
+    owner: str
+    """One's own id, as `/me` has it; of somebody else the name, empty if that is not known any more."""
+    mine: bool
+
+
+class PaperMarkList(Struct):
+    """What a reader sees of the marks of a paper."""
+
+    seq: int
+    """Ask with `since` for what comes after it."""
+    server_ms: int
+    """Now, since 1970 (UTC): a device adds to its clock what the server's is ahead."""
+    is_whole: bool
+    """True: `marks` are all that the reader sees, and what a device has beside them, and has sent, is gone."""
+    marks: list[MarkEntry]
+    """That are new after `since`, or have changed."""
+    gone: list[str]
+    """Ids of marks that were deleted, or that the reader sees no more."""
+
+
+class Refusal(Struct):
+    """A mark that was not kept. The same one is refused again: a device lets go of it, or tells its reader."""
+
+    id: str
+    reason: RefusalReason | Literal["device", "meeting", "guest"]
+    """device: the stamp is of another device than sends it. meeting: it is for a meeting in which its owner never was. guest:
+    guests share marks with a meeting, not with all readers. The others: see `marks.answers`."""
+    detail: str
+    """In English, for who writes a client."""
+
+
+class KeptMarks(Struct):
+    """What became of the marks that were sent."""
+
+    seq: int
+    """Of the last change when they were written. It is not for `since`: others may have changed something before it."""
+    server_ms: int
+    marks: list[MarkEntry]
+    """The version that holds now, of each that was not refused. It may be another one than was sent."""
+    refused: list[Refusal]
+
+
+class LostTextEntry(Struct):
+    """A text that lost to a later version of its mark."""
+
+    text: str
+    stamp: Stamp
+    lost_s: float
+
+
+class LostTextList(Struct):
+    """The texts of a mark that lost, kept for 30 days."""
+
+    texts: list[LostTextEntry]
+
+
+class FoundMarkEntry(Struct):
+    """A mark of whoever asks, that has a text."""
+
+    paper: str
+    name: str
+    """Of the paper."""
+    folder: str
+    mark: MarkEntry
+
+
+class FoundMarkList(Struct):
+    """One's own marks that match."""
+
+    query: str
+    marks: list[FoundMarkEntry]
+
+
+class ImportedMarkList(Struct):
+    """What became of the annotations of a file."""
+
+    found: int
+    """That can be marks."""
+    marks: list[MarkEntry]
+    """As they hold now; those that were there before are among them."""
+    refused: list[Refusal]
+
+
+class DestroyedMarks(Struct):
+    """What was removed for good."""
+
+    papers: int
+    """That the folder and those in it hold."""
+    marks: int
+    is_in_log: bool
+    """The log of the database still has something of them, as somebody reads just now. It is cut soon."""
+
+
+class MarksEvent(Struct):
+    """Marks of a paper that the client sees have changed: it asks for them if it has the paper."""
+
+    paper: str
+    """Empty: of any paper."""

@@ -1,0 +1,133 @@
+/* The marks that this device keeps, in IndexedDB: those of each person apart. A database that fails is opened anew, since its handle
+   may be dead for good; it is not asked again by the same handle. */
+
+/** @import { MarkRecord } from "./types" */
+
+const VERSION = 1;
+const [MARKS, PAPERS] = ["marks", "papers"];
+
+/** How far a person's marks of a paper are known. @typedef {{person: string, paper: string, since: number}} Known */
+/** @typedef {{records?: MarkRecord[], gone?: string[], since?: number}} Change `gone`: ids that are kept no longer */
+
+export class MarksDisk {
+  /** @type {Promise<IDBDatabase> | null} */
+  #opened = null;
+
+  /** @param {string} name of the database @param {IDBFactory | undefined} factory */
+  constructor(name, factory = globalThis.indexedDB) {
+    this.name = name;
+    this.factory = factory;
+  }
+
+  /** @returns {Promise<IDBDatabase>} */
+  #open() {
+    this.#opened ??= new Promise((resolve, reject) => {
+      if (!this.factory) { reject(new DOMException("there is no IndexedDB here", "NotSupportedError")); return; }
+      const asked = this.factory.open(this.name, VERSION);
+      asked.onupgradeneeded = () => {
+        asked.result.createObjectStore(MARKS, { keyPath: ["person", "paper", "id"] });
+        asked.result.createObjectStore(PAPERS, { keyPath: ["person", "paper"] });
+      };
+      asked.onblocked = () => reject(new DOMException("another tab has an older one open", "InvalidStateError"));
+      asked.onerror = () => reject(asked.error);
+      asked.onsuccess = () => {
+        const forget = () => { this.#opened = null; };
+        asked.result.onclose = forget;
+        asked.result.onversionchange = () => { asked.result.close(); forget(); };
+        resolve(asked.result);
+      };
+    });
+    return this.#opened;
+  }
+
+  /**
+   * Do something in one transaction. If the database fails, it is opened anew, once.
+   * @template T
+   * @param {IDBTransactionMode} mode
+   * @param {(marks: IDBObjectStore, papers: IDBObjectStore) => (() => T)} does gives what tells the result when all is done
+   * @returns {Promise<T>}
+   */
+  async #run(mode, does) {
+    for (let tries = 1; ; tries += 1) {
+      const mine = this.#open();
+      try {
+        const database = await mine;
+        return await new Promise((resolve, reject) => {
+          const transaction = database.transaction([MARKS, PAPERS], mode, { durability: "strict" });
+          const result = does(transaction.objectStore(MARKS), transaction.objectStore(PAPERS));
+          transaction.oncomplete = () => resolve(result());
+          transaction.onabort = transaction.onerror = () => reject(transaction.error ?? new DOMException("it was given up", "AbortError"));
+        });
+      } catch (error) {
+        if (this.#opened === mine) {
+          this.#opened = null;
+          mine.then((database) => database.close(), () => {}); // it did not open
+        }
+        if (tries > 1 || !this.factory) throw error;
+      }
+    }
+  }
+
+  /**
+   * A person's marks of a paper, as they are kept here.
+   * @param {string} person
+   * @param {string} paper
+   * @returns {Promise<{records: MarkRecord[], since: number}>}
+   */
+  read(person, paper) {
+    return this.#run("readonly", (marks, papers) => {
+      const records = marks.getAll(allOf(person, paper));
+      const known = papers.get([person, paper]);
+      return () => ({ records: records.result, since: known.result?.since ?? 0 });
+    });
+  }
+
+  /**
+   * Keep a change, as a whole.
+   * @param {string} person
+   * @param {string} paper
+   * @param {Change} change
+   */
+  write(person, paper, { records = [], gone = [], since }) {
+    return this.#run("readwrite", (marks, papers) => {
+      for (const one of records) marks.put(one);
+      for (const id of gone) marks.delete([person, paper, id]);
+      if (since !== undefined) papers.put({ person, paper, since });
+      return () => {};
+    });
+  }
+
+  /** The papers with marks of a person that the server has not taken. @param {string} person @returns {Promise<string[]>} */
+  unsent(person) {
+    return this.#run("readonly", (marks) => {
+      /** @type {IDBRequest<MarkRecord[]>} */
+      const all = marks.getAll(IDBKeyRange.bound([person], [person, []]));
+      return () => [...new Set(all.result.filter((one) => one.isPending).map((one) => one.paper))];
+    });
+  }
+
+  /** Somebody leaves a device that others use: what the server has goes; the rest stays, for them alone. @param {string} person */
+  forget(person) {
+    return this.#run("readwrite", (marks, papers) => {
+      const range = IDBKeyRange.bound([person], [person, []]);
+      const asked = marks.openCursor(range);
+      asked.onsuccess = () => {
+        const cursor = asked.result;
+        if (!cursor) return;
+        if (!cursor.value.isPending) cursor.delete();
+        cursor.continue();
+      };
+      papers.delete(range);
+      return () => {};
+    });
+  }
+
+  /** Close it. It is opened again if it is used. */
+  close() {
+    this.#opened?.then((database) => database.close(), () => {}); // it did not open
+    this.#opened = null;
+  }
+}
+
+/** @type {(person: string, paper: string) => IDBKeyRange} */
+const allOf = (person, paper) => IDBKeyRange.bound([person, paper], [person, paper, []]);

@@ -1,0 +1,359 @@
+/* The marks of one paper, as one person sees them: in memory, on this device, and on the server. What somebody does holds at once, is on
+   the device a moment later, and goes to the server when it can. Pages count from 1 here, but for anchors, which count from 0. */
+
+/** @import { AddOptions, Mark, MarkBody, MarkChanges, MarkRecord, MarksApi, MarksPushed, PageFate, PlacedMark } from "./types" */
+/** @import { MarksClock } from "./marks_clock.js" */
+/** @import { MarksDisk } from "./marks_disk.js" */
+/** @import { Fates } from "./marks_merge.js" */
+
+import { compared, newMarkId } from "./marks_clock.js";
+import { MarksHistory } from "./marks_history.js";
+import { fatesByPage, merged, placed } from "./marks_merge.js";
+import { MarksSync } from "./marks_sync.js";
+
+/**
+ * What marks are of, and what they use. `paper`: its id, or another key if it is no paper. `revision`, `pageCount`: of what is open.
+ * `person`: whose marks they are. `api`: null: they stay on the device. `fatesOf`: what became of the pages of an older revision;
+ * null: it cannot be said.
+ * @typedef {{
+ *   paper: string, revision: number, pageCount: number, person: string, disk: MarksDisk, clock: MarksClock, api: MarksApi | null,
+ *   fatesOf: (revision: number) => Promise<PageFate[] | null>,
+ * }} MarksGiven
+ */
+
+/**
+ * What is different. `added`: marks that are to be painted, `removed`: those that were; both have the ones that changed. `isPlaced`:
+ * other marks may stand elsewhere as well.
+ * @typedef {{added: PlacedMark[], removed: PlacedMark[], isPlaced: boolean}} MarksChange
+ */
+
+/** @param {MarksGiven} given */
+export const createMarks = (given) => new PageMarks(given);
+
+export class PageMarks {
+  /** @type {Map<string, MarkRecord>} */
+  #records = new Map();
+  #since = 0;
+  /** @type {Map<number, PlacedMark[]> | null} */
+  #byPage = null;
+  /** By revision; null: nobody can say; not there: it is asked for. @type {Map<number, Fates | null>} */
+  #fates = new Map();
+  /** @type {Set<number>} */
+  #asked = new Set();
+  /** @type {Set<(change: MarksChange) => void>} */
+  #listeners = new Set();
+  #history = new MarksHistory();
+  /** @type {MarksSync | null} */
+  #sync = null;
+  #isClosed = false;
+  /** @type {Promise<unknown>} */
+  #written = Promise.resolve();
+  /** Whether this device keeps what is written. */
+  isKept = true;
+
+  /** @param {MarksGiven} given */
+  constructor(given) {
+    this.given = given;
+    /** Resolves when the marks that the device keeps are here. @type {Promise<void>} */
+    this.ready = this.#start();
+  }
+
+  // What there is
+
+  /** The marks that stand on a page, in the order in which they were made. @param {number} page @returns {PlacedMark[]} */
+  of(page) {
+    if (!this.#byPage) {
+      this.#byPage = new Map();
+      for (const one of this.all()) {
+        if (one.page === null) continue;
+        const there = this.#byPage.get(one.page);
+        if (there) there.push(one);
+        else this.#byPage.set(one.page, [one]);
+      }
+    }
+    return this.#byPage.get(page) || [];
+  }
+
+  /** All marks, also those of pages that were removed; none of which it is not known yet where they stand. @returns {PlacedMark[]} */
+  all() {
+    const found = [...this.#records.values()].map((one) => this.#placed(one)).filter((one) => one !== null);
+    return /** @type {PlacedMark[]} */ (found).sort((a, b) => (a.mark.id < b.mark.id ? -1 : 1));
+  }
+
+  /** @param {string} id @returns {PlacedMark | null} null: there is none, or not any more */
+  get(id) {
+    const record = this.#records.get(id);
+    return record ? this.#placed(record) : null;
+  }
+
+  /** How many the server has not taken, and why: see marks_sync.js; "local": they stay on the device. */
+  get unsent() { return { count: this.#pending().length, state: this.#sync?.state ?? "local" }; }
+
+  get canUndo() { return this.#history.canUndo; }
+  get canRedo() { return this.#history.canRedo; }
+
+  /**
+   * Be told of changes. @param {(change: MarksChange) => void} listener
+   * @returns {() => void} ends it
+   */
+  subscribe(listener) {
+    this.#listeners.add(listener);
+    return () => { this.#listeners.delete(listener); };
+  }
+
+  // What one does
+
+  /** Make a mark on a page. @param {number} page @param {MarkBody} body @param {AddOptions} [options] @returns {Mark} */
+  add(page, body, options = {}) {
+    const mark = this.#made(page, body, options);
+    this.#history.note({ kind: "add", marks: [mark] });
+    this.#own([mark]);
+    return mark;
+  }
+
+  /** Give a mark another body, or show it to others. Throws if it is not one's own. @param {string} id @param {MarkBody} body @param {AddOptions} [options] */
+  change(id, body, options = {}) {
+    const { mark } = this.#mine(id);
+    if (mark.body) this.#history.note({ kind: "change", id, before: mark.body, after: body });
+    this.#own([{ ...mark, ...shownTo({ ...mark, ...options }), body, stamp: this.given.clock.tick() }]);
+  }
+
+  /** Delete marks, as one step. Throws if one is not one's own. @param {string[]} ids */
+  remove(ids) {
+    const marks = ids.map((id) => this.#mine(id).mark);
+    if (!marks.length) return;
+    this.#history.note({ kind: "remove", marks });
+    this.#delete(marks);
+  }
+
+  /** Take the last step back. Gives whether there was one. */
+  undo() {
+    const step = this.#history.undo();
+    if (step) this.#step(step, true);
+    return step !== null;
+  }
+
+  /** Do again what was taken back. Gives whether there was anything. */
+  redo() {
+    const step = this.#history.redo();
+    if (step) this.#step(step, false);
+    return step !== null;
+  }
+
+  /** The server has something new. */
+  read() { this.#sync?.read(); }
+
+  /** Resolves when all is on this device, and when the server has it or is not reached. */
+  async flush() {
+    await this.ready;
+    await this.#written;
+    await this.#sync?.now();
+    await this.#written;
+  }
+
+  close() {
+    this.#isClosed = true;
+    this.#sync?.close();
+    this.#listeners.clear();
+  }
+
+  // How
+
+  async #start() {
+    const { disk, person, paper, api, clock } = this.given;
+    const kept = await disk.read(person, paper).catch(() => { this.#lose(); return { records: [], since: 0 }; });
+    if (this.#isClosed) return;
+    this.#since = kept.since;
+    for (const one of kept.records) clock.see(one.mark.stamp);
+    this.#apply(kept.records.map((one) => (one.refused && api ? { ...one, isPending: true, refused: undefined } : one))
+      .filter((one) => !this.#records.has(one.id)), []);
+    if (!api) return;
+    this.#sync = new MarksSync(api, clock, {
+      since: () => this.#since, pending: () => this.#pending(), told: () => this.#tell({ added: [], removed: [], isPlaced: false }),
+      heard: (changes) => this.#heard(changes), took: (pushed, sent) => this.#took(pushed, sent),
+    });
+    this.#sync.now();
+  }
+
+  #pending() { return [...this.#records.values()].filter((one) => one.isPending).map((one) => one.mark); }
+
+  /** @param {string} id */
+  #mine(id) {
+    const record = this.#records.get(this.#history.idOf(id));
+    if (!record?.mark.body || !record.isMine) throw new Error(`mark ${id} is not there, or not one's own: it cannot be changed`);
+    return record;
+  }
+
+  /** @param {number} page @param {MarkBody} body @param {AddOptions} options @returns {Mark} */
+  #made(page, body, options) {
+    const { clock, revision } = this.given;
+    const stamp = clock.tick();
+    const { id = newMarkId(stamp), quote = "" } = options;
+    return { id, stamp, anchor: { revision, page: page - 1, content_id: "", quote }, body, ...shownTo(options) };
+  }
+
+  /** Versions that one made: they hold, and go to the device and the server. @param {Mark[]} marks */
+  #own(marks) {
+    const { api, clock, person, paper } = this.given;
+    const records = marks.map((mark) => /** @type {MarkRecord} */ ({
+      person, paper, id: mark.id, mark, isMine: true, isPending: api !== null, ...(clock.isSure || !api ? {} : { isUnsure: true }),
+    }));
+    if (api) this.#keep({ records });
+    else this.#keep({ records: records.filter((one) => one.mark.body), gone: records.filter((one) => !one.mark.body).map((one) => one.id) });
+    this.#apply(records, []);
+    this.#sync?.send();
+  }
+
+  /** @param {Mark[]} marks */
+  #delete(marks) { this.#own(marks.map((one) => ({ ...one, body: null, stamp: this.given.clock.tick() }))); }
+
+  /** Marks that were deleted, made anew where they stood. @param {Mark[]} marks */
+  #revive(marks) {
+    this.#own(marks.map((one) => {
+      const stamp = this.given.clock.tick();
+      const made = { ...one, id: newMarkId(stamp), stamp, is_of_file: false };
+      this.#history.replace(one.id, made.id);
+      return made;
+    }));
+  }
+
+  /** @param {import("./marks_history.js").Step} step @param {boolean} isBack */
+  #step(step, isBack) {
+    const held = (/** @type {string} */ id) => this.#records.get(this.#history.idOf(id))?.mark;
+    if (step.kind === "change") {
+      const mark = held(step.id);
+      if (mark?.body) this.#own([{ ...mark, body: isBack ? step.before : step.after, stamp: this.given.clock.tick() }]);
+    } else if ((step.kind === "add") === isBack) {
+      const there = step.marks.map((one) => held(one.id)).filter((one) => one?.body);
+      if (there.length) this.#delete(/** @type {Mark[]} */ (there));
+    } else this.#revive(step.marks.filter((one) => !held(one.id)?.body));
+  }
+
+  /** What the server knows. @param {MarkChanges} changes */
+  async #heard({ seq, is_whole, marks, gone }) {
+    const { clock, person, paper } = this.given;
+    const there = new Set(marks.map((one) => one.id));
+    const lost = is_whole ? [...this.#records.values()].filter((one) => !one.isPending && !there.has(one.id)).map((one) => one.id) : gone;
+    const unsure = [...this.#records.values()].filter((one) => one.isUnsure)
+      .map((one) => ({ ...one, mark: { ...one.mark, stamp: clock.corrected(one.mark.stamp) }, isUnsure: undefined }));
+    for (const one of unsure) this.#records.set(one.id, one);
+    const records = marks.map(({ mine = false, ...mark }) => {
+      clock.see(mark.stamp);
+      const known = this.#records.get(mark.id);
+      if (known?.isPending && merged(known.mark, mark) === known.mark) return known;
+      return /** @type {MarkRecord} */ ({ person, paper, id: mark.id, mark, isMine: mine, isPending: false });
+    });
+    const gonePending = lost.filter((id) => !is_whole || !this.#records.get(id)?.isPending);
+    const kept = records.filter((one) => one.mark.body);
+    const ended = [...gonePending, ...records.filter((one) => !one.mark.body && !one.isPending).map((one) => one.id)];
+    this.#since = seq;
+    this.#keep({ records: [...unsure.filter((one) => !ended.includes(one.id)), ...kept], gone: ended, since: seq });
+    this.#apply(kept, ended);
+    await this.#written;
+  }
+
+  /** What the server took. @param {MarksPushed} pushed @param {Mark[]} sent */
+  async #took({ marks, refused }, sent) {
+    const { clock } = this.given;
+    const reasons = new Map(refused.map((one) => [one.id, one.reason]));
+    const held = new Map(marks.map(({ mine: _, ...mark }) => [mark.id, mark]));
+    /** @type {MarkRecord[]} */
+    const records = [];
+    /** @type {string[]} */
+    const gone = [];
+    for (const one of sent) {
+      const known = this.#records.get(one.id);
+      const server = held.get(one.id);
+      if (!known) continue;
+      if (server) clock.see(server.stamp);
+      const isSame = compared(known.mark.stamp, one.stamp) === 0;
+      const reason = reasons.get(one.id);
+      if (reason !== undefined) records.push({ ...known, isPending: !isSame, refused: isSame ? reason : undefined });
+      else if (!(server ?? one).body) gone.push(one.id);
+      else if (isSame) records.push({ ...known, mark: server ?? one, isPending: false });
+    }
+    this.#keep({ records, gone });
+    this.#apply(records, gone);
+    await this.#written;
+  }
+
+  /** Write to the device. @param {import("./marks_disk.js").Change} change */
+  #keep(change) {
+    const { disk, person, paper } = this.given;
+    this.#written = Promise.all([this.#written, disk.write(person, paper, change).then(() => { this.isKept = true; }, () => this.#lose())]);
+  }
+
+  /* The device keeps nothing: then this page remembers the marks, and the server has them. */
+  #lose() {
+    this.isKept = false;
+    this.#tell({ added: [], removed: [], isPlaced: false });
+  }
+
+  /** What holds from now on. @param {MarkRecord[]} records @param {string[]} gone */
+  #apply(records, gone) {
+    /** @type {MarksChange} */
+    const change = { added: [], removed: [], isPlaced: false };
+    /** @type {PlacedMark[]} */
+    const same = []; // as before, but for what the server says of them
+    for (const id of gone) {
+      const before = this.get(id);
+      if (before) change.removed.push(before);
+      this.#records.delete(id);
+    }
+    for (const one of records) {
+      const before = this.#records.get(one.id);
+      const isSame = before && compared(before.mark.stamp, one.mark.stamp) === 0 && (before.mark.body === null) === (one.mark.body === null);
+      const was = isSame ? null : this.get(one.id);
+      this.#records.set(one.id, isSame ? { ...one, mark: { ...one.mark, body: before.mark.body } } : one); // a body is known by itself
+      const is = this.get(one.id);
+      if (was) change.removed.push(was);
+      if (is) (isSame ? same : change.added).push(is);
+    }
+    this.#keepPlaces(change.removed, [...same, ...change.added]);
+    this.#askFates();
+    this.#tell(change);
+  }
+
+  /* A page with thousands of strokes is not gone through for a new one. */
+  /** @param {PlacedMark[]} removed @param {PlacedMark[]} added */
+  #keepPlaces(removed, added) {
+    if (added.length + removed.length > 20) this.#byPage = null;
+    if (!this.#byPage) return;
+    for (const [all, isAdded] of /** @type {[PlacedMark[], boolean][]} */ ([[removed, false], [added, true]])) {
+      for (const one of all) {
+        if (one.page === null) continue;
+        const others = (this.#byPage.get(one.page) || []).filter(({ mark }) => mark.id !== one.mark.id);
+        const later = others.findIndex(({ mark }) => mark.id > one.mark.id);
+        if (isAdded) others.splice(later < 0 ? others.length : later, 0, one);
+        this.#byPage.set(one.page, others);
+      }
+    }
+  }
+
+  /** @param {MarksChange} change */
+  #tell(change) { for (const listener of this.#listeners) listener(change); }
+
+  /** @param {MarkRecord} record */
+  #placed(record) {
+    if (!record.mark.body) return null;
+    return placed(record, this.given.revision, this.#fates.get(record.mark.anchor.revision), this.given.pageCount);
+  }
+
+  /* Where marks of other revisions stand now. */
+  #askFates() {
+    const revisions = new Set([...this.#records.values()].map((one) => one.mark.anchor.revision));
+    for (const revision of revisions) {
+      if (revision === this.given.revision || this.#asked.has(revision)) continue;
+      this.#asked.add(revision);
+      this.given.fatesOf(revision).then((fates) => {
+        if (this.#isClosed) return;
+        this.#fates.set(revision, fates && fatesByPage(fates));
+        this.#byPage = null;
+        this.#tell({ added: [], removed: [], isPlaced: true });
+      }, () => { this.#asked.delete(revision); }); // there is no connection: it is asked for with the next change
+    }
+  }
+}
+
+/** Who sees a mark. @param {AddOptions} options @returns {Pick<Mark, "visibility" | "meeting">} */
+const shownTo = ({ visibility = "private", meeting = "" }) => ({ visibility, meeting });

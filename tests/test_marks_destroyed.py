@@ -1,0 +1,103 @@
+"""Marks that were destroyed, or whose paper was purged, or whose owner has ended, are gone: no byte of them is left."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from marks_house import Clock, marked_shelf, note, prepared
+from msgspec.structs import replace
+from quiet import wait_until
+
+from sidebooks_core.marks import Anchor, Ink, Mark, MarkReader, Note, Stamp
+from sidebooks_core.shelf import Shelf
+
+SECRET, LOST, QUOTE = "himitsu-no-memo-4711", "ushinawareta-bunshou", "inyou-sareta-kotoba"
+STROKE = tuple((12.34567 + x, 76.54321 + x, 0.54321) for x in range(300))
+NEEDLES = [one.encode() for one in (SECRET, LOST, QUOTE, "12.34567,76.54321")]
+
+
+def found(folder: Path) -> list[bytes]:
+    """Which of the secrets lie in the files of a folder."""
+    content = b"\0".join(path.read_bytes() for path in folder.rglob("*") if path.is_file())
+    return [needle for needle in NEEDLES if needle in content]
+
+
+def written(shelf: Shelf, paper: str) -> list[Mark]:
+    """Marks of two owners with all that can be secret."""
+    now_ms = int(Clock(1_700_000_000.0).now_ms)
+    first = replace(note(LOST, now_ms, visibility="shared"), anchor=Anchor(1, 0, "", QUOTE))
+    second = replace(first, stamp=Stamp(now_ms + 1, 0, "d"), body=Note(1.0, 2.0, SECRET, "#c00000"))
+    stroke = replace(note("", now_ms), body=Ink(STROKE, 1.0, "#000000"))
+    shelf.mark_store.push(paper, [first], "anna")
+    shelf.mark_store.push(paper, [second, stroke], "anna")
+    shelf.mark_store.push(paper, [replace(note(SECRET, now_ms), body=Ink(STROKE, 2.0, "#000000"))], "ben")
+    return [second, stroke]
+
+
+def destroy(shelf: Shelf, paper: str) -> None:
+    done = shelf.mark_store.destroy([paper, "nowhere"], "clerk")
+    assert (done.marks, done.texts) == (3, 1)
+    [proof] = shelf.mark_store.destructions(paper)
+    assert (proof.who, proof.marks, proof.texts) == ("clerk", 3, 1)
+
+
+def end_owners(shelf: Shelf, paper: str) -> None:
+    assert shelf.mark_store.end_owner("anna", "ben") == 3
+
+
+def purge(shelf: Shelf, paper: str) -> None:
+    shelf.purge(paper)
+
+
+@pytest.mark.parametrize("remove", [destroy, end_owners, purge])
+def test_no_byte_is_left(tmp_path: Path, remove: Callable[[Shelf, str], None]) -> None:
+    with marked_shelf(tmp_path / "data") as shelf:
+        paper, other = prepared(shelf, 1, 2).id, prepared(shelf, 3).id
+        kept = shelf.marks(other, owner="carl").add(0, Note(1.0, 2.0, "stays", "#c00000"))
+        written(shelf, paper)
+        shelf.mark_store.read(paper, MarkReader("anna"), device="pad")
+        shelf.mark_store.sweep()  # writes that
+        assert found(tmp_path / "data") == NEEDLES
+        remove(shelf, paper)
+        wait_until(lambda: not found(tmp_path / "data"), "something is left", 60)
+        assert list(shelf.marks(other, owner="carl")) == [kept]
+        assert shelf.verify().is_whole
+        with shelf.database.reading() as reading:
+            for table in ("mark_lost_text", "mark_clamped"):
+                assert reading.number(f"SELECT count(*) FROM {table}") == 0, table
+            assert reading.number("SELECT count(*) FROM mark_device") == (remove is destroy), (
+                "readers stay, and what they read goes"
+            )
+            assert reading.number("SELECT count(*) FROM mark") == 1
+    assert found(tmp_path / "data") == []
+
+
+def test_the_log_that_somebody_reads_is_cut_when_they_have_read(tmp_path: Path) -> None:
+    with marked_shelf(tmp_path / "data") as shelf:
+        paper = prepared(shelf, 1, 2).id
+        written(shelf, paper)
+        with shelf.database.reading() as reading:
+            reading.number("SELECT count(*) FROM paper")
+            assert shelf.mark_store.destroy([paper], "clerk").is_in_log
+            assert found(tmp_path / "data")
+        wait_until(lambda: not found(tmp_path / "data"), "something is left", 60)
+
+
+def test_no_device_brings_back_what_was_destroyed(tmp_path: Path) -> None:
+    with marked_shelf() as shelf:
+        paper = prepared(shelf, 1, 2).id
+        marks = written(shelf, paper)
+        store = shelf.mark_store
+        anna, ben = store.read(paper, MarkReader("anna")), store.read(paper, MarkReader("ben"))
+        assert len(ben.marks) == 2
+        store.destroy([paper], "clerk")
+        edited = [replace(mark, stamp=Stamp(mark.stamp.at_ms + 9, 0, "pad")) for mark in marks]
+        answer = store.push(paper, edited, "anna")
+        assert [(mark.body, mark.anchor.quote) for mark in answer.marks] == [(None, "")] * 2, "so the device forgets them"
+        for reader, since in (("anna", anna.seq), ("ben", ben.seq)):
+            after = store.read(paper, MarkReader(reader), since)
+            assert (after.is_whole, after.marks) == (True, []), "the device forgets what it has"
+        new = shelf.marks(paper, owner="anna").add(0, Note(1.0, 2.0, "after the minutes", "#c00000"))
+        assert store.read(paper, MarkReader("anna"), after.seq).marks == [new]

@@ -1,0 +1,181 @@
+"""Marks over HTTP: what is sent is kept once, what is read is what changed, and what is wrong is said mark by mark."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import time
+from urllib.parse import quote
+
+import pytest
+from mark_hall import DEVICE, INK, NOTE, attend, kept, mark, person, push, read, refusals, seen
+from town_hall import TownHall, hall
+
+from sidebooks_core.access.policy import Grant, Limits
+
+__all__ = ["hall"]
+
+
+def test_what_was_sent_is_read_again(hall: TownHall) -> None:
+    one, other = mark(), mark(INK, page=2)
+    answered = kept(hall, "member", one, other)
+    assert {each["id"] for each in answered} == {one["id"], other["id"]}
+    assert all(each["mine"] and each["owner"] == person(hall, "member") for each in answered)
+    told = read(hall, "member")
+    assert told["is_whole"]
+    found = {each["id"]: each for each in told["marks"]}
+    assert found[one["id"]]["body"] == NOTE
+    assert found[other["id"]]["body"]["samples"] == INK["samples"]
+    assert found[one["id"]]["stamp"] == one["stamp"]
+    assert abs(told["server_ms"] - time.time() * 1000) < 600_000
+
+
+def test_the_same_request_again_changes_nothing(hall: TownHall) -> None:
+    one = mark()
+    first = push(hall, "member", one).json()
+    again = push(hall, "member", one, one).json()
+    assert again["seq"] == first["seq"]
+    assert again["marks"] == first["marks"]
+    assert len(read(hall, "member")["marks"]) == 1
+
+
+def test_since_gives_what_changed_and_what_is_gone(hall: TownHall) -> None:
+    one, other = mark(), mark()
+    kept(hall, "member", one, other)
+    before = read(hall, "member")
+    later = max(one["stamp"][0], other["stamp"][0]) + 1
+    kept(hall, "member", mark(None, id=one["id"], at_ms=later), mark(NOTE | {"text": "済"}, id=other["id"], at_ms=later))
+    told = read(hall, "member", before["seq"])
+    assert (told["is_whole"], told["gone"]) == (False, [one["id"]])
+    assert [(each["id"], each["body"]["text"]) for each in told["marks"]] == [(other["id"], "済")]
+    assert read(hall, "member", told["seq"])["marks"] == []
+
+
+def test_an_older_edit_that_comes_later_loses_and_its_text_is_kept(hall: TownHall) -> None:
+    newer = mark(NOTE | {"text": "17時"})
+    kept(hall, "member", newer)
+    older = mark(NOTE | {"text": "14時"}, id=newer["id"], at_ms=newer["stamp"][0] - 10_800_000)
+    (held,) = kept(hall, "member", older)
+    assert held["body"]["text"] == "17時"
+    path = f"/papers/{hall.paper.id}/marks/{newer['id']}/lost"
+    assert [each["text"] for each in hall.ask("member", path).json()["texts"]] == ["14時"]
+    for who in ("admin", "clerk", "tender", "guest"):
+        assert hall.ask(who, path).json() == {"texts": []}, "it is its owner's alone"
+
+
+def test_whoever_has_the_newest_gets_304_before_a_mark_is_read(hall: TownHall, monkeypatch: pytest.MonkeyPatch) -> None:
+    kept(hall, "member", mark())
+    path = f"/papers/{hall.paper.id}/marks?since=0&device={DEVICE}"
+    first = hall.ask("member", path)
+    assert first.headers["cache-control"] == "no-store", "a browser's cache would keep the server's time, and destroyed marks"
+    with monkeypatch.context() as patched:
+        patched.setattr(hall.shelf.mark_store, "read", None)
+        again = hall.ask("member", path, If_None_Match=first.headers["etag"])
+    assert (again.status, again.body) == (304, b"")
+    for who in ("clerk", "tender"):
+        assert hall.ask(who, path, If_None_Match=first.headers["etag"]).status == 200, "another one's ETag is none"
+    kept(hall, "member", mark())
+    assert hall.ask("member", path, If_None_Match=first.headers["etag"]).status == 200
+
+
+def test_the_answer_is_compressed(hall: TownHall) -> None:
+    kept(hall, "member", *(mark(INK) for _ in range(20)))
+    reply = hall.ask("member", f"/papers/{hall.paper.id}/marks", Accept_Encoding="gzip")
+    assert reply.headers["content-encoding"] == "gzip"
+    assert len(json.loads(gzip.decompress(reply.body))["marks"]) == 20
+
+
+@pytest.mark.parametrize(
+    ("body", "field"),
+    [
+        ({"marks": []}, "device"),
+        ({"device": "two words", "marks": []}, "$.device"),
+        ({"device": DEVICE, "marks": {}}, "$.marks"),
+        ({"device": DEVICE, "marks": [{"id": "x"}]}, "marks[0]"),
+        ({"device": DEVICE, "marks": [7]}, "marks[0]"),
+        ({"device": DEVICE, "marks": [mark()] * 1001}, "$.marks"),
+    ],
+)
+def test_a_body_that_makes_no_sense_is_refused_and_the_field_is_named(hall: TownHall, body: object, field: str) -> None:
+    reply = hall.ask("member", f"/papers/{hall.paper.id}/marks", "POST", body)
+    assert reply.status == 400
+    assert field in reply.json()["detail"]
+    assert seen(hall, "member") == set()
+
+
+def test_a_body_is_bounded_before_it_is_read(hall: TownHall) -> None:
+    reply = hall.ask("member", f"/papers/{hall.paper.id}/marks", "POST", b" " * ((4 << 20) + 1))
+    assert reply.status == 413
+
+
+def test_a_mark_that_cannot_be_kept_keeps_no_other_from_the_disk(hall: TownHall) -> None:
+    good, wide, nowhere, foreign = mark(), mark(INK | {"width_pt": -1}), mark(page=7), mark(device="phone")
+    reply = push(hall, "member", wide, good, nowhere, foreign).json()
+    told = {one["id"]: one for one in reply["refused"]}
+    reasons = {wide["id"]: "invalid", nowhere["id"]: "page", foreign["id"]: "device"}
+    assert {each: one["reason"] for each, one in told.items()} == reasons
+    assert "$.body.width_pt" in told[wide["id"]]["detail"]
+    assert [one["id"] for one in reply["marks"]] == [good["id"]]
+    assert seen(hall, "member") == {good["id"]}
+
+
+def test_nobody_changes_a_mark_of_somebody_else(hall: TownHall) -> None:
+    own = mark(visibility="shared")
+    kept(hall, "member", own)
+    for who in ("tender", "clerk", "admin"):
+        assert refusals(hall, who, mark(NOTE | {"text": "書換"}, id=own["id"], at_ms=own["stamp"][0] + 1)) == ["owner"]
+        assert refusals(hall, who, mark(None, id=own["id"], at_ms=own["stamp"][0] + 1)) == ["owner"]
+    (found,) = read(hall, "clerk")["marks"]
+    assert found["body"] == NOTE
+
+
+def test_an_owner_that_a_device_tells_is_not_believed(hall: TownHall) -> None:
+    other = person(hall, "clerk")
+    (held,) = kept(hall, "member", mark(owner=other))
+    assert (held["owner"], held["mine"]) == (person(hall, "member"), True)
+    assert seen(hall, "clerk") == set()
+
+
+def test_marks_of_others_have_their_names_and_nothing_else_of_them(hall: TownHall) -> None:
+    kept(hall, "member", mark(visibility="shared"))
+    reply = hall.ask("clerk", f"/papers/{hall.paper.id}/marks")
+    (found,) = reply.json()["marks"]
+    assert (found["owner"], found["mine"], found["stamp"][2]) == ("member", False, "other")
+    assert person(hall, "member") not in reply.body.decode()
+    assert DEVICE not in reply.body.decode()
+
+
+def test_the_name_stays_when_somebody_has_left_and_a_guest_is_called_by_theirs(hall: TownHall) -> None:
+    meeting = hall.begin("tender")["id"]
+    attend(hall, "clerk", meeting)
+    attend(hall, "guest", meeting)
+    kept(hall, "member", mark(visibility="shared"))
+    kept(hall, "guest", mark(visibility="shared", meeting=meeting))
+    hall.access.change_person(hall.people["member"].id, is_disabled=True)
+    assert sorted(one["owner"] for one in read(hall, "clerk")["marks"]) == ["guest", "member"]
+
+
+def test_whoever_may_read_some_pages_sees_and_makes_marks_on_these_alone(hall: TownHall) -> None:
+    hall.access.set_grants(hall.finance.id, [Grant("group", "finance", limits=Limits(pages=((0, 0),))), Grant("person", "x")])
+    first, last = mark(visibility="shared"), mark(page=2, visibility="shared")
+    kept(hall, "clerk", first, last)
+    assert seen(hall, "member") == {first["id"]}
+    assert refusals(hall, "member", mark(page=2)) == ["page"]
+
+
+def test_one_finds_ones_own_marks_in_all_papers_that_one_may_read(hall: TownHall) -> None:
+    hall.access.set_grants(hall.planning.id, [Grant("group", "finance")])
+    here, there = mark(NOTE | {"text": "道路の予算"}), mark(NOTE | {"text": "道路の計画"})
+    kept(hall, "member", here)
+    kept(hall, "member", there, paper=hall.other.id)
+    kept(hall, "clerk", mark(NOTE | {"text": "道路"}, visibility="shared"))
+
+    def found(query: str) -> dict[str, str]:
+        answer = hall.ask("member", f"/marks?query={quote(query)}").json()
+        return {one["mark"]["id"]: one["paper"] for one in answer["marks"]}
+
+    assert found("道路") == {here["id"]: hall.paper.id, there["id"]: hall.other.id}
+    assert found("計画") == {there["id"]: hall.other.id}
+    assert found("") == found("橋") == {}
+    hall.access.set_grants(hall.planning.id, [])
+    assert found("道路") == {here["id"]: hall.paper.id}

@@ -1,0 +1,238 @@
+"""Ink on papers is not lost, whatever is killed, and goes to all devices of its owner and to nobody else: in a browser."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from house import NEEDS_CHROMIUM, browser, pdf, sync_api
+from ink_hand import LATE_MS, STROKES, Stylus, begin, middle, painted, samples, strokes, until_painted
+from ink_house import InkHouse
+from viewer_screen import shown
+
+__all__ = ["browser"]
+pytestmark = NEEDS_CHROMIUM
+WORDS = [f"議案第{number}号 予算の説明" for number in range(1, 6)]
+
+
+@pytest.fixture(scope="module")
+def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[InkHouse]:
+    made = InkHouse(tmp_path_factory.mktemp("ink"))
+    yield made
+    made.kill()
+
+
+@pytest.fixture
+def paper(house: InkHouse) -> str:
+    return house.paper(house.folder(f"委員会 {time.monotonic_ns()}"), "議案.pdf", pdf(*WORDS))
+
+
+class Device:
+    """A browser of its own, that keeps what it keeps when its tabs are killed."""
+
+    def __init__(self, browser: Any, house: InkHouse, paper: str) -> None:
+        self.house, self.paper = house, paper
+        self.context = browser.new_context(viewport={"width": 900, "height": 1100}, locale="en-GB")
+        self.context.add_init_script("localStorage.setItem('sidebooks hint', 'seen')")
+
+    def open(self, page: int = 1, who: str | None = None) -> Any:
+        if who:
+            self.house.log_in(self.context, who)
+        tab = self.context.new_page()
+        tab.goto(f"{self.house.address}#paper={self.paper}/{page}")
+        shown(tab, page)
+        tab.wait_for_selector("#tools button", timeout=LATE_MS)
+        return tab
+
+    def marks(self, count: int) -> list[Any]:
+        """By the server, when there are so many."""
+        deadline_s = time.monotonic() + 30
+        while len(found := self.house.marks(self.context, self.paper)) != count:
+            assert time.monotonic() < deadline_s, f"{len(found)} marks, not {count}"
+            time.sleep(0.05)
+        return found
+
+
+Made = Callable[..., Device]
+
+
+@pytest.fixture
+def device(browser: Any, house: InkHouse, paper: str) -> Iterator[Made]:
+    devices: list[Device] = []
+
+    def made() -> Device:
+        devices.append(Device(browser, house, paper))
+        return devices[-1]
+
+    yield made
+    for one in devices:
+        one.context.close()
+
+
+def draw(tab: Any, dy: float = 0) -> None:
+    x, y = middle(tab)
+    Stylus(tab).line([(x - 50, y + dy), (x, y + dy + 5), (x + 50, y + dy)])
+
+
+def until_synced(tab: Any) -> None:
+    """Until the server has all that the device has."""
+    deadline_s = time.monotonic() + 30
+    while any(one["isPending"] for one in tab.evaluate(STROKES)):
+        assert time.monotonic() < deadline_s
+        tab.wait_for_timeout(20)
+
+
+def until_marks(tab: Any) -> None:
+    """Until the marks of the paper are there."""
+    tab.wait_for_selector("#wordbar", state="attached", timeout=LATE_MS)
+
+
+def test_a_line_goes_to_the_server_and_to_other_devices_of_its_owner_at_once(device: Made) -> None:
+    one, other = device(), device()
+    first, second = one.open(2, "議員"), other.open(2, "議員")
+    until_marks(second)
+    until_marks(first)
+    begin(first)
+    draw(first)
+    [mark] = one.marks(1)
+    assert mark["mine"]
+    assert mark["anchor"]["content_id"], "the server says what the page shows"
+    until_painted(second, painted(first), 2)
+    begin(second)
+    assert second.locator("[data-ink=undo]").is_disabled(), "what was made elsewhere is not undone here"
+    first.click("[data-ink=undo]")
+    one.marks(0)
+    second.wait_for_function("() => document.querySelector('.marks').hidden", timeout=LATE_MS)
+
+
+def test_nobody_sees_the_ink_of_somebody_else_on_the_same_device(device: Made) -> None:
+    tablet = device()
+    tab = tablet.open(1, "議員")
+    begin(tab)
+    draw(tab)
+    tablet.marks(1)
+    until_painted(tab, painted(tab), 2)
+    tab.close()
+    tab = tablet.open(1, "事務局員")
+    until_marks(tab)
+    assert tablet.house.marks(tablet.context, tablet.paper) == []
+    assert painted(tab) == []
+    begin(tab)
+    draw(tab, 60)
+    tablet.marks(1)
+    tab.close()
+    tab = tablet.open(1, "議員")
+    tab.wait_for_function("() => !document.querySelector('.marks').hidden", timeout=LATE_MS)
+    x, y = middle(tab)
+    until_painted(tab, [x - 51, y - 1, x + 51, y + 5], 4)
+
+
+def test_a_tab_that_is_killed_before_the_server_answers_loses_nothing(device: Made) -> None:
+    tablet = device()
+    tab = tablet.open(3, "議員")
+    until_marks(tab)
+    tab.route("**/marks", lambda route: None)  # the answer never comes
+    begin(tab)
+    draw(tab)
+    strokes(tab, 1)
+    crash(tab)
+    assert tablet.house.marks(tablet.context, tablet.paper) == []
+    again = tablet.open(3)
+    [mark] = tablet.marks(1)
+    assert len(mark["body"]["samples"]) == 3
+    again.wait_for_function("() => !document.querySelector('.marks').hidden", timeout=LATE_MS)
+
+
+def crash(tab: Any) -> None:
+    """Kill the process of a tab: nothing that it would do at its end is done."""
+    with tab.expect_event("crash", timeout=LATE_MS), pytest.raises(sync_api.Error):
+        tab.goto("chrome://crash")
+
+
+def test_a_server_that_is_killed_loses_nothing_and_has_each_line_once(device: Made, house: InkHouse) -> None:
+    tablet = device()
+    tab = tablet.open(1, "議員")
+    until_marks(tab)
+    begin(tab)
+    draw(tab)
+    tablet.marks(1)
+    house.kill()
+    for row in (1, 2):
+        draw(tab, 40 * row)
+    strokes(tab, 3)
+    house.start()
+    tablet.marks(3)
+    until_synced(tab)
+
+
+def test_a_line_of_an_older_revision_stays_with_its_page(device: Made, house: InkHouse) -> None:
+    tablet = device()
+    tab = tablet.open(2, "議員")
+    until_marks(tab)
+    begin(tab)
+    draw(tab)
+    tablet.marks(1)
+    place = painted(tab)
+    house.ask("POST", f"papers/{tablet.paper}/revisions?filename=new.pdf", pdf("まえがき", *WORDS))
+    shown(tab, 3)
+    until_painted(tab, place, 2)
+    assert tab.locator("#inkbar").is_visible(), "who draws goes on"
+    draw(tab, 60)
+    marks = tablet.marks(2)
+    assert sorted((one["anchor"]["revision"], one["anchor"]["page"]) for one in marks) == [(1, 1), (2, 2)]
+
+
+def test_what_is_written_without_a_connection_is_there_after_a_reload_without_it(device: Made) -> None:
+    tablet = device()
+    tab = tablet.open(1, "議員")
+    until_marks(tab)
+    begin(tab)
+    tab.route("**/papers/*/marks*", lambda route: route.abort())
+    draw(tab)
+    strokes(tab, 1)
+    tab.wait_for_selector("#inkbar .waiting", timeout=LATE_MS)
+    tab.close()
+    tab = tablet.context.new_page()
+    tab.route("**/papers/*/marks*", lambda route: route.abort())
+    tab.goto(f"{tablet.house.address}#paper={tablet.paper}/1")
+    shown(tab, 1)
+    tab.wait_for_function("() => document.querySelector('.marks') && !document.querySelector('.marks').hidden", timeout=LATE_MS)
+    tab.unroute("**/papers/*/marks*")
+    tab.evaluate("() => dispatchEvent(new Event('online'))")
+    [mark] = tablet.marks(1)
+    assert [tuple(one) for one in mark["body"]["samples"]] == [tuple(one) for one in samples(strokes(tab, 1)[0])]
+
+
+def test_what_one_paper_could_not_send_goes_when_the_viewer_is_opened_next(device: Made) -> None:
+    tablet = device()
+    tab = tablet.open(1, "議員")
+    until_marks(tab)
+    tab.route("**/papers/*/marks*", lambda route: route.abort())
+    begin(tab)
+    draw(tab)
+    strokes(tab, 1)
+    tab.close()
+    tab = tablet.context.new_page()
+    tab.goto(tablet.house.address)  # the shelf
+    tablet.marks(1)
+    tab.wait_for_function("() => localStorage.getItem('sidebooks unsent marks') === null", timeout=LATE_MS)
+
+
+def test_who_logs_out_leaves_no_marks_on_the_device(device: Made) -> None:
+    tablet = device()
+    tab = tablet.open(1, "議員")
+    until_marks(tab)
+    begin(tab)
+    draw(tab)
+    tablet.marks(1)
+    strokes(tab, 1)
+    tab.goto(tablet.house.address)
+    tab.locator("#shelf").get_by_role("button", name="議員").click()
+    tab.locator("dialog").get_by_role("button", name="Log out").click()
+    tab.wait_for_selector("input[type=password]", timeout=LATE_MS)
+    strokes(tab, 0)
+    tab.goto("about:blank")
+    tablet.open(1, "議員").wait_for_function("() => !document.querySelector('.marks')?.hidden", timeout=LATE_MS)
+    tablet.marks(1)

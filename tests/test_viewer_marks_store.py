@@ -1,0 +1,329 @@
+"""What the viewer keeps of marks, in memory and towards a server, without a browser."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from viewer_node import NODE, run
+
+pytestmark = pytest.mark.skipif(NODE is None, reason="needs node")
+
+HOUSE = """
+const { createMarks } = await import("./marks_store.js");
+const { MarksClock, compared } = await import("./marks_clock.js");
+class Disk {
+  constructor() { this.records = new Map(); this.since = 0; this.writes = 0; }
+  async read() { return { records: [...this.records.values()], since: this.since }; }
+  async write(person, paper, { records = [], gone = [], since }) {
+    this.writes += 1;
+    if (this.fails) throw new Error("full");
+    for (const one of records) this.records.set(one.id, one);
+    for (const id of gone) this.records.delete(id);
+    if (since !== undefined) this.since = since;
+  }
+}
+class Server {
+  constructor() { Object.assign(this, { marks: new Map(), seq: 0, asked: [], failures: [], server_ms: Date.now() }); }
+  fail() { const one = this.failures.shift(); if (one) throw one; }
+  async read(since) {
+    this.asked.push(`read ${since}`);
+    this.fail();
+    const all = [...this.marks.values()].filter(one => one.seq > since);
+    const shown = all.filter(one => one.mark.body).map(one => ({ ...one.mark, mine: one.mark.owner === "me" }));
+    return { seq: this.seq, server_ms: this.server_ms, is_whole: since === 0, marks: shown,
+      gone: all.filter(one => !one.mark.body).map(one => one.mark.id) };
+  }
+  put(mark) { this.seq += 1; this.marks.set(mark.id, { seq: this.seq, mark }); }
+  async push(device, marks) {
+    this.asked.push(`push ${marks.length}`);
+    this.fail();
+    const taken = marks.filter(one => !(this.refusesText && one.body?.text === this.refusesText));
+    for (const one of taken) {
+      const known = this.marks.get(one.id)?.mark;
+      if (!known || (known.body && (!one.body || compared(one.stamp, known.stamp) > 0))) this.put({ ...one, owner: "me" });
+    }
+    if (this.loses) { this.loses -= 1; throw new TypeError("the line was cut"); }
+    const held = taken.map(one => ({ ...this.marks.get(one.id).mark, mine: true }));
+    return { seq: this.seq, server_ms: this.server_ms, marks: held,
+      refused: marks.filter(one => !taken.includes(one)).map(one => ({ id: one.id, reason: "not here" })) };
+  }
+}
+const made = (given = {}) => createMarks({
+  paper: "p", revision: 2, pageCount: 9, person: "me", disk: new Disk(), clock: new MarksClock("tablet", null), api: null,
+  fatesOf: async () => null, ...given,
+});
+const stroke = (x = 1) => ({ kind: "ink", samples: [[x, 2, 0.5], [x + 1, 3, 0.5]], width_pt: 1, colour: "#000000" });
+const note = text => ({ kind: "note", x_pt: 1, y_pt: 2, text, colour: "#ffee00" });
+const anchor = (revision, page) => ({ revision, page, content_id: "" });
+const ofTheChair = { id: "0000-other", stamp: [5, 0, "x"], anchor: anchor(2, 0), body: stroke(77), owner: "chair" };
+const ink = marks => marks.all().map(one => one.mark.body.samples?.[0][0] ?? one.mark.body.text);
+"""
+
+
+def played(script: str, *given: Any) -> Any:
+    return run(HOUSE + script, *given)
+
+
+def test_what_is_added_is_there_at_once_and_on_the_device() -> None:
+    found = played("""
+      const disk = new Disk();
+      const marks = made({ disk });
+      const mark = marks.add(3, stroke(), { quote: "令和8年" });
+      const there = marks.of(3).map(one => [one.kind, one.page, one.isMine, one.mark.anchor]);
+      await marks.flush();
+      return { there, other: marks.of(2).length, kept: [...disk.records.keys()].join() === mark.id, id: mark.id };
+    """)
+    assert found["there"] == [["exact", 3, True, {"revision": 2, "page": 2, "content_id": "", "quote": "令和8年"}]]
+    assert found["other"] == 0
+    assert found["kept"]
+    assert found["id"][14] == "7"
+
+
+def test_what_is_done_can_be_undone_and_done_again() -> None:
+    found = played("""
+      const marks = made();
+      const told = [];
+      const look = () => told.push(ink(marks).join(" "));
+      const [one, two] = [marks.add(1, stroke(10)), marks.add(1, stroke(20))];
+      marks.remove([one.id, two.id]); look();
+      marks.undo(); look();
+      marks.redo(); look();
+      marks.undo(); look();
+      marks.undo(); look();
+      marks.redo(); look();
+      marks.undo(); marks.undo(); look();
+      marks.redo(); marks.redo(); look();
+      const ids = marks.all().map(placed => placed.mark.id);
+      const isNew = !ids.includes(one.id) && !ids.includes(two.id);
+      return { told, isNew, ends: [marks.canUndo, marks.redo(), marks.canRedo] };
+    """)
+    assert found["told"] == ["", "10 20", "", "10 20", "10", "10 20", "", "10 20"]
+    assert found["isNew"], "a mark that was deleted never comes back under its id"
+    assert found["ends"] == [True, True, False]
+
+
+def test_a_change_is_undone_as_well() -> None:
+    found = played("""
+      const marks = made();
+      const mark = marks.add(1, note("予算"));
+      marks.change(mark.id, note("予算 20頁"));
+      const changed = ink(marks);
+      marks.undo();
+      const before = ink(marks);
+      marks.redo();
+      return [changed, before, ink(marks)];
+    """)
+    assert found == [["予算 20頁"], ["予算"], ["予算 20頁"]]
+
+
+def test_all_goes_to_the_server_after_what_the_server_has_was_read() -> None:
+    found = played("""
+      const api = new Server();
+      api.put(ofTheChair);
+      const disk = new Disk();
+      const marks = made({ api, disk });
+      for (let n = 0; n < 250; n += 1) marks.add(1, stroke(n));
+      await marks.flush();
+      const kept = [...disk.records.values()].filter(one => one.isPending).length;
+      return { asked: api.asked, server: api.marks.size, unsent: marks.unsent, kept,
+        mine: marks.all().filter(one => one.isMine).length, all: marks.all().length };
+    """)
+    assert found["asked"] == ["read 0", "push 100", "push 100", "push 50"]
+    assert found["server"] == found["all"] == 251
+    assert found["mine"] == 250
+    assert found["unsent"] == {"count": 0, "state": "done"}
+    assert found["kept"] == 0
+
+
+def test_an_answer_that_is_lost_makes_no_second_mark() -> None:
+    found = played("""
+      const [api, disk] = [new Server(), new Disk()];
+      api.loses = 1;
+      const marks = made({ api, disk });
+      marks.add(1, stroke());
+      await marks.flush();
+      const waiting = marks.unsent;
+      marks.close();
+      const again = made({ api, disk });
+      await again.flush();
+      return { waiting, after: again.unsent, server: api.marks.size, here: again.all().length };
+    """)
+    assert found == {
+        "waiting": {"count": 1, "state": "waiting"},
+        "after": {"count": 0, "state": "done"},
+        "server": 1,
+        "here": 1,
+    }
+
+
+def test_an_edit_made_while_an_older_one_is_sent_is_sent_after_it() -> None:
+    found = played("""
+      const api = new Server();
+      const push = api.push.bind(api);
+      const marks = made({ api });
+      const mark = marks.add(1, note("one"));
+      api.push = async (...given) => {
+        api.push = push;
+        marks.change(mark.id, note("two"));
+        return push(...given);
+      };
+      await marks.flush();
+      return [ink(marks), [...api.marks.values()].map(one => one.mark.body.text), marks.unsent.count];
+    """)
+    assert found == [["two"], ["two"], 0]
+
+
+def test_a_deletion_elsewhere_wins_over_an_edit_here_and_the_other_way_round() -> None:
+    found = played("""
+      const [api, disk] = [new Server(), new Disk()];
+      const marks = made({ api, disk });
+      const [one, two] = [marks.add(1, note("one")), marks.add(1, note("two"))];
+      await marks.flush();
+      marks.change(one.id, note("edited"));
+      marks.remove([two.id]);
+      api.put({ ...one, stamp: [one.stamp[0], 9, "other"], body: null });
+      api.put({ ...two, stamp: [two.stamp[0] + 1e9, 0, "other"], body: note("later"), owner: "me" });
+      await marks.read();
+      await marks.flush();
+      const seen = ink(marks);
+      const later = made({ api, disk });
+      await later.flush();
+      return [seen, ink(later), disk.records.size, [...api.marks.values()].map(each => each.mark.body)];
+    """)
+    assert found == [[], [], 0, [None, None]]
+
+
+def test_marks_of_others_cannot_be_changed() -> None:
+    found = played("""
+      const api = new Server();
+      api.put(ofTheChair);
+      const marks = made({ api });
+      await marks.flush();
+      const tries = [() => marks.remove(["0000-other"]), () => marks.change("0000-other", stroke())];
+      const refused = tries.map(does => { try { does(); return ""; } catch (error) { return error.message; } });
+      return [refused, marks.all().length];
+    """)
+    assert found[1] == 1
+    assert all("not one's own" in one for one in found[0])
+
+
+def test_what_the_server_refuses_stays_here_and_is_told() -> None:
+    found = played("""
+      const [api, disk] = [new Server(), new Disk()];
+      api.refusesText = "no";
+      const marks = made({ api, disk });
+      marks.add(1, note("no"));
+      marks.add(1, note("yes"));
+      await marks.flush();
+      const told = marks.all().map(one => [one.mark.body.text, one.refused ?? "", one.isPending]);
+      api.refusesText = "";
+      marks.close();
+      const again = made({ api, disk });
+      await again.flush();
+      return { told, pushes: api.asked.filter(one => one.startsWith("push")).length, after: api.marks.size };
+    """)
+    assert found["told"] == [["no", "not here", False], ["yes", "", False]]
+    assert found["pushes"] == 2, "what was refused is sent again when the paper is opened, and not before"
+    assert found["after"] == 2
+
+
+def test_one_mark_that_makes_a_request_fail_does_not_keep_the_others_back() -> None:
+    found = played("""
+      const api = new Server();
+      const push = api.push.bind(api);
+      api.push = async (device, marks) => {
+        const isBad = marks.some(one => one.body.text === "bad");
+        if (isBad) throw Object.assign(new Error("marks[0].body: too long"), { status: 400 });
+        return push(device, marks);
+      };
+      const marks = made({ api });
+      for (const text of ["a", "b", "bad", "c", "d", "e"]) marks.add(1, note(text));
+      await marks.flush();
+      const refused = marks.all().filter(one => one.refused).map(one => one.refused);
+      return [[...api.marks.values()].map(one => one.mark.body.text).sort(), refused];
+    """)
+    assert found == [["a", "b", "c", "d", "e"], ["marks[0].body: too long"]]
+
+
+def test_a_person_who_is_not_let_in_is_not_asked_again() -> None:
+    found = played("""
+      const api = new Server();
+      api.failures.push(Object.assign(new Error("log in"), { status: 401 }));
+      const marks = made({ api });
+      marks.add(1, stroke());
+      await marks.flush();
+      const state = marks.unsent;
+      marks.add(1, stroke());
+      return [state, api.asked, marks.unsent.count];
+    """)
+    assert found == [{"count": 1, "state": "refused"}, ["read 0"], 2]
+
+
+def test_a_device_that_keeps_nothing_goes_on_and_says_so() -> None:
+    found = played("""
+      const [api, disk] = [new Server(), new Disk()];
+      disk.fails = true;
+      const marks = made({ api, disk });
+      marks.add(1, stroke());
+      await marks.flush();
+      return [marks.isKept, marks.all().length, api.marks.size];
+    """)
+    assert found == [False, 1, 1]
+
+
+def test_marks_of_an_older_revision_stand_where_their_pages_are() -> None:
+    found = played("""
+      const api = new Server();
+      const fates = [["same", 1, 1], ["changed", 2, 2], ["removed", 3, null], ["moved", 4, 3], ["inserted", null, 4]]
+        .map(([kind, old_page, new_page]) => ({ kind, old_page, new_page }));
+      for (let page = 0; page < 4; page += 1) {
+        api.put({ id: `id-${page}`, stamp: [5, 0, "x"], anchor: anchor(1, page), body: stroke(page), owner: "me" });
+      }
+      const told = [];
+      const marks = made({ api, fatesOf: async revision => { told.push(revision); return fates; } });
+      await marks.flush();
+      await new Promise(done => {
+        marks.subscribe(change => { if (change.isPlaced) done(); });
+        if (marks.all().length) done();
+      });
+      return { all: marks.all().map(one => [one.kind, one.page]), third: marks.of(3).map(one => one.mark.id), asked: told };
+    """)
+    assert found["all"] == [["exact", 1], ["changed", 2], ["removed", None], ["exact", 3]]
+    assert found["third"] == ["id-3"]
+    assert found["asked"] == [1]
+
+
+def test_a_clock_that_is_wrong_is_corrected_by_the_servers() -> None:
+    found = played("""
+      const api = new Server();
+      let now_ms = 1_000_000;
+      api.server_ms = 1_000_000 + 7_200_000;
+      const marks = made({ api, clock: new MarksClock("slow", null, () => now_ms) });
+      const early = marks.add(1, stroke());
+      await marks.flush();
+      now_ms += 10;
+      const late = marks.add(1, stroke());
+      await marks.flush();
+      return [early.stamp[0], api.marks.get(early.id).mark.stamp[0], late.stamp[0]];
+    """)
+    assert found == [1_000_000, 8_200_000, 8_200_010]
+
+
+@pytest.mark.parametrize(
+    ("last", "now_ms", "expected"),
+    [
+        ([5, 3, "a"], 9, [9, 0, "d"]),
+        ([9, 3, "a"], 9, [9, 4, "d"]),
+        ([9, 3, "a"], 2, [9, 4, "d"]),
+        ([9, 65535, "a"], 2, [10, 0, "d"]),
+    ],
+)
+def test_a_stamp_is_greater_than_the_last(last: list[Any], now_ms: int, expected: list[Any]) -> None:
+    script = 'const { ticked } = await import("./marks_clock.js"); return ticked(given[0], given[1], "d");'
+    assert run(script, last, now_ms) == expected
+    from sidebooks_core.marks.clock import ticked
+    from sidebooks_core.marks.model import Stamp
+
+    made = ticked(Stamp(*last), now_ms, "d")
+    assert [made.at_ms, made.counter, made.device] == expected
