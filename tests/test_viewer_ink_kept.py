@@ -124,7 +124,7 @@ def test_nobody_sees_the_ink_of_somebody_else_on_the_same_device(device: Made) -
     tablet.marks(1)
     tab.close()
     tab = tablet.open(1, "議員")
-    tab.wait_for_function("() => !document.querySelector('.marks').hidden", timeout=LATE_MS)
+    tab.wait_for_function("() => document.querySelector('.marks')?.hidden === false", timeout=LATE_MS)
     x, y = middle(tab)
     until_painted(tab, [x - 51, y - 1, x + 51, y + 5], 4)
 
@@ -142,7 +142,7 @@ def test_a_tab_that_is_killed_before_the_server_answers_loses_nothing(device: Ma
     again = tablet.open(3)
     [mark] = tablet.marks(1)
     assert len(mark["body"]["samples"]) == 3
-    again.wait_for_function("() => !document.querySelector('.marks').hidden", timeout=LATE_MS)
+    again.wait_for_function("() => document.querySelector('.marks')?.hidden === false", timeout=LATE_MS)
 
 
 def crash(tab: Any) -> None:
@@ -198,7 +198,7 @@ def test_what_is_written_without_a_connection_is_there_after_a_reload_without_it
     tab.route("**/papers/*/marks*", lambda route: route.abort())
     tab.goto(f"{tablet.house.address}#paper={tablet.paper}/1")
     shown(tab, 1)
-    tab.wait_for_function("() => document.querySelector('.marks') && !document.querySelector('.marks').hidden", timeout=LATE_MS)
+    tab.wait_for_function("() => document.querySelector('.marks')?.hidden === false", timeout=LATE_MS)
     tab.unroute("**/papers/*/marks*")
     tab.evaluate("() => dispatchEvent(new Event('online'))")
     [mark] = tablet.marks(1)
@@ -234,5 +234,5 @@ def test_who_logs_out_leaves_no_marks_on_the_device(device: Made) -> None:
     tab.wait_for_selector("input[type=password]", timeout=LATE_MS)
     strokes(tab, 0)
     tab.goto("about:blank")
-    tablet.open(1, "議員").wait_for_function("() => !document.querySelector('.marks')?.hidden", timeout=LATE_MS)
+    tablet.open(1, "議員").wait_for_function("() => document.querySelector('.marks')?.hidden === false", timeout=LATE_MS)
     tablet.marks(1)

@@ -24,7 +24,6 @@ import { addressOf } from "./place.js";
 import { Positions } from "./positions.js";
 import { mayPrint, watchPrinting } from "./print.js";
 import { imagesShown } from "./printing.js";
-import { isOfNetwork } from "./requests.js";
 import { noteOpened } from "./shelf_memory.js";
 import { read } from "./storage.js";
 import { makeStrip } from "./strip.js";
@@ -178,14 +177,14 @@ export async function addExtras(main) {
     one.addEventListener("touched", (event) => { if (activate(one)) event.preventDefault(); });
     one.addEventListener("refitted", () => { if (one === app.active) paintStrip(); });
     one.addEventListener("turned", () => { if (one.state.turn > 2) notices.endHint(); });
-    one.addEventListener("settled", () => openMarks(one));
+    one.addEventListener("settled", () => { openMarks(one).catch(fail); });
     bars.attend(one);
     positions.attend(one);
     if (one.state.book) {
       retell();
       one.paint();
       showPrintable();
-      openMarks(one);
+      openMarks(one).catch(fail);
     }
   }
 
@@ -210,11 +209,9 @@ export async function addExtras(main) {
   /* Nobody waits for marks to read a page. */
   /** @param {Reader} one */
   async function openMarks(one) {
-    try {
-      await (await import("./marks_attend.js")).openMarks(app, await markingOf(one));
-    } catch (error) {
-      if (!isOfNetwork(error)) fail(/** @type {Error} */ (error)); // else it is tried again at the next page
-    }
+    const files = [import("./marks_attend.js"), import("./marking.js")];
+    const isHere = await Promise.all(files).then(() => true, () => false); // else it is tried again at the next page
+    if (isHere) await (await import("./marks_attend.js")).openMarks(app, await markingOf(one));
   }
 
   /* What is kept of its pages, if it was replaced since. */

@@ -75,7 +75,8 @@ export function addSelectionBar(app) {
   function look() {
     frame = 0;
     const selection = document.getSelection();
-    const found = isDown || !selection || selection.isCollapsed ? undefined : app.extras.readers.find((one) => one.state.book && deskFor(one) && selectedIn(one).length);
+    const isNothing = isDown || !selection || selection.isCollapsed;
+    const found = isNothing ? undefined : app.extras.readers.find((one) => one.state.book && deskFor(one) && selectedIn(one).length);
     if (!found || !selection) {
       if (!bar.contains(document.activeElement)) bar.hidden = true;
       return;

@@ -13,6 +13,7 @@ import { pointUnder } from "./rectangles.js";
 
 const REACH_PX = 8; // of CSS: a finger is no needle
 const STAMP_PT = 22; // height of its letters
+const MOST_QUADS = 2000; // as marks/model.py has it
 const SIGN_PX = 9;
 const WARNING = "#b45309";
 const CHOSEN = "#0b5d43";
@@ -120,7 +121,8 @@ export class Desk {
    * @returns {{body: HighlightBody, quote: string} | null} null: there are no words
    */
   wordsBody(kind, pieces) {
-    return pieces.length ? { body: { kind, quads: pieces.map(quadOf), colour: colourFor(kind), text: "" }, quote: quoteOf(pieces) } : null;
+    if (!pieces.length) return null;
+    return { body: { kind, quads: pieces.slice(0, MOST_QUADS).map(quadOf), colour: colourFor(kind), text: "" }, quote: quoteOf(pieces) };
   }
 
   /** Put a note on a page, and write it. @param {number} page @param {number} x_pt @param {number} y_pt @param {string} quote */
@@ -144,7 +146,8 @@ export class Desk {
     context.save();
     context.translate(box.x, box.y);
     context.scale(box.scale, box.scale);
-    for (const { mark: { body } } of [...all.filter(isOfWords), ...all.filter((one) => !isOfWords(one))]) kindOf(body)?.paint(context, body, box.scale);
+    const inOrder = [...all.filter(isOfWords), ...all.filter((one) => !isOfWords(one))];
+    for (const { mark: { body } } of inOrder) kindOf(body)?.paint(context, body, box.scale);
     if (this.draft?.page === page) kindOf(this.draft.body)?.paint(context, this.draft.body, box.scale);
     for (const one of all) {
       const edge = boxOf(one);

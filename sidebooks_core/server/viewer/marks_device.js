@@ -9,7 +9,7 @@ const DEVICE = "sidebooks device";
 const CLOCK = "sidebooks clock"; // what the server's clock was ahead at the last contact
 
 /** @param {string} base of the library: other servers at this origin keep theirs apart */
-export const diskOf = (base) => new MarksDisk(`sidebooks${base && ` ${base}`}`);
+export const diskOf = (base) => new MarksDisk(base ? `sidebooks ${base}` : "sidebooks");
 
 /** This device, as stamps name it. */
 function deviceId() {

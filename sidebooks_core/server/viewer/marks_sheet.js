@@ -207,7 +207,11 @@ function savedText({ isKept, unsent }, { isPending, refused }) {
 
 /** A text that another version of the mark had. @typedef {{text: string, stamp: [number, number, string], lost_s: number}} LostText */
 
-/** Whether a text has something that the later ones have not: it is saved while it is written. Pure. @param {string} text @param {string[]} later */
+/**
+ * Whether a text has something that the later ones have not: it is saved while it is written. Pure.
+ * @param {string} text
+ * @param {string[]} later
+ */
 export const isWorth = (text, later) => text.trim() !== "" && !later.some((one) => one.startsWith(text));
 
 /**

@@ -56,7 +56,7 @@ const FEED = ["documents", "page", "shelf", "progress", "meetings", "marks"];
  * A piece of a stroke while it is drawn. `mark`: that it becomes. `first`: how many samples came before these.
  * @typedef {{
  *   by: string, mark: string, paper: string, revision: number, page: number, colour: string, width_pt: number, opacity: number,
- *   first: number, samples_pt: import("./types").Sample[], end: "" | "kept" | "gone",
+ *   first: number, samples_pt: [x_pt: number, y_pt: number, pressure: number][], end: "" | "kept" | "gone",
  * }} Stroke
  *
  * @typedef {{
