@@ -337,3 +337,32 @@ def test_on_a_page_that_is_turned_a_line_is_where_it_was_drawn(open_at: Open) ->
     assert {round(one[0]) for one in samples(first)} == {298}
     assert len({round(one[0]) for one in samples(second)}) == 1, "of the upright page, it runs upwards"
     assert samples(second)[0][1] > samples(second)[-1][1]
+
+
+@pytest.mark.parametrize("fails", ["transaction", "deleted"])
+def test_a_line_is_kept_when_the_storage_of_the_device_failed(open_at: Open, fails: str) -> None:
+    tab = open_at("予算書", 3, "desktop", viewport=UPRIGHT)
+    x, y = middle(tab)
+    begin(tab)
+    Stylus(tab).line([(x, y), (x + 30, y)])
+    strokes(tab, 1)
+    tab.evaluate(
+        """async (fails) => {
+            if (fails === 'deleted') {
+                const asked = indexedDB.deleteDatabase('sidebooks');
+                await new Promise((done, failed) => { asked.onsuccess = done; asked.onerror = failed; });
+                return;
+            }
+            const { prototype } = IDBDatabase;
+            const { transaction } = prototype;
+            prototype.transaction = function () {
+                prototype.transaction = transaction;
+                throw new DOMException('the connection is closing', 'InvalidStateError');
+            };
+        }""",
+        fails,
+    )
+    Stylus(tab).line([(x, y + 50), (x + 30, y + 50)])
+    kept = strokes(tab, 1 if fails == "deleted" else 2)
+    assert samples(kept[-1])[0][1] > 450
+    assert tab.locator("#inkbar .waiting").is_hidden()

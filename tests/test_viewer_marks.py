@@ -363,3 +363,16 @@ PAPERS = """async () => {
     database.close();
     return asked.result.map((one) => one.paper);
 }"""
+
+
+def test_words_that_a_tablet_lets_go_of_while_the_button_is_touched_are_marked_all_the_same(open_at: Open) -> None:
+    tab = open_at("予算書", 3)
+    await_text(tab)
+    select(tab, "水道", "予算")
+    button = tab.locator("#wordbar").get_by_role("button", name="Highlight")
+    button.dispatch_event("pointerdown", {"pointerType": "touch", "pointerId": 7, "isPrimary": True})
+    tab.evaluate("() => getSelection().removeAllRanges()")
+    tab.evaluate("() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
+    button.click()
+    [mark] = kept(tab, 1)
+    assert mark["anchor"]["quote"] == "水道の予算"

@@ -22,8 +22,13 @@ export function addSelectionBar(app) {
       await does();
     } catch (error) { app.extras.fail(/** @type {Error} */ (error)); }
   };
-  const selected = () => (reader ? selectedIn(reader) : []);
+  /** What was selected when a button was touched: tablets may let go of it before the button is pressed.
+      @type {{words: import("./marks_selection.js").Selected[], text: string} | null} */
+  let held = null;
+  const hold = () => ({ words: reader ? selectedIn(reader) : [], text: document.getSelection()?.toString() || "" });
+  const selected = () => (held || hold()).words;
   const end = () => {
+    held = null;
     document.getSelection()?.removeAllRanges();
     bar.hidden = true;
     reader?.stage.focus({ preventScroll: true });
@@ -43,14 +48,18 @@ export function addSelectionBar(app) {
   });
   const copy = once(async () => {
     const text = selected().map(({ lines, from, to }) => quoteOf(piecesBetween(lines, from, to))).join("\n");
-    const plain = document.getSelection()?.toString() || text;
+    const plain = (held || hold()).text || text;
     if (navigator.clipboard) await navigator.clipboard.writeText(plain);
     else document.execCommand("copy"); // a page without encryption has no other way
     app.extras.say(t("text_copied"));
     end();
   });
   const bar = h("div", { id: "wordbar", role: "toolbar", hidden: true });
-  bar.addEventListener("pointerdown", (event) => event.preventDefault()); // the selection stays
+  bar.addEventListener("pointerdown", (event) => {
+    event.preventDefault(); // the selection stays
+    const now = hold();
+    if (now.words.length) held = now;
+  });
   bar.addEventListener("mousedown", (event) => event.preventDefault());
   need("panes").append(bar);
 
@@ -74,6 +83,7 @@ export function addSelectionBar(app) {
 
   function look() {
     frame = 0;
+    if (held) return;
     const selection = document.getSelection();
     const isNothing = isDown || !selection || selection.isCollapsed;
     const found = isNothing ? undefined : app.extras.readers.find((one) => one.state.book && deskFor(one) && selectedIn(one).length);
@@ -89,7 +99,9 @@ export function addSelectionBar(app) {
   const soon = () => { frame ||= requestAnimationFrame(look); };
   document.addEventListener("selectionchange", soon);
   document.addEventListener("pointerdown", (event) => {
-    isDown = event.pointerType === "mouse" && event.target instanceof Node && !bar.contains(event.target);
+    const isOutside = event.target instanceof Node && !bar.contains(event.target);
+    isDown = event.pointerType === "mouse" && isOutside;
+    if (isOutside) held = null;
   }, true);
   for (const name of ["pointerup", "pointercancel"]) document.addEventListener(name, () => { isDown = false; soon(); }, true);
   addEventListener("resize", soon);
