@@ -315,7 +315,7 @@ def test_the_tool_bar_comes_before_all_else_of_marks(open_at: Open) -> None:
     tab = open_at("", 0, "desktop", viewport=UPRIGHT)
     tab.route("**/marks_attend.js", lambda route: None)  # it is on its way
     tab.click("#shelf a")
-    tab.wait_for_selector("#draw-button")
+    shown(tab, 1)
     tab.keyboard.press("d")
     tab.wait_for_selector("#inkbar", timeout=LATE_MS)
 
