@@ -31,6 +31,7 @@ from sidebooks_core.marks import (
     ending,
     new_mark_id,
 )
+from sidebooks_core.marks.model import Visibility
 from sidebooks_core.marks.schema import TABLES
 from sidebooks_core.shelf import Shelf
 from sidebooks_core.shelf.schema import SHELF
@@ -268,15 +269,63 @@ def test_who_sees_a_mark_is_told_when_it_goes_and_nobody_else_is(store: MarkStor
     found, since = seen(2, since, visibility="collected", meeting="m")
     assert found == {"anna": "sees", **nobody, "chair": "sees", "member": "gone"}
     found, since = seen(3, since, visibility="collected")
-    assert found == {"anna": "sees", **nobody, "chair": "gone", "member": "gone", "clerk": "sees"}
+    assert found == {"anna": "sees", **nobody, "chair": "gone", "clerk": "sees"}, "the member was told before"
     found, since = seen(4, since)
-    assert found == {"anna": "sees", **nobody, "chair": "gone", "member": "gone", "clerk": "gone"}
+    assert found == {"anna": "sees", **nobody, "clerk": "gone"}
     found, since = seen(5, since, body=None)
-    assert found == {"anna": "gone", **nobody, "chair": "gone", "member": "gone", "clerk": "gone"}
+    assert found == {"anna": "gone", **nobody}
     for reader in readers.values():
         whole = store.read(paper, reader)
         assert (whole.is_whole, len(whole.marks), whole.gone) == (True, int(reader is ANNA), [])
     assert store.read(paper, MarkReader("")).marks == []
+
+
+def test_edits_of_a_mark_that_is_private_again_are_told_to_nobody(
+    shelf: Shelf, store: MarkStore, clock: Clock, paper: str
+) -> None:
+    told = 0
+
+    def push(at: int, text: str | None, visibility: Visibility) -> tuple[int, list[MarkNews]]:
+        nonlocal told
+        mark = note(text, clock.now_ms + at, mark_id=mark_id, visibility=visibility)
+        seq = store.push(paper, [mark], "anna").seq
+        with shelf.database.reading() as reading:
+            news, told = ending.news(reading, told)
+        return seq, news
+
+    mark_id = new_mark_id()
+    public, private = [MarkNews(paper, "anna", False)], [MarkNews(paper, "anna", True)]
+    assert push(0, "x", "private") == (1, private)
+    before = store.last(paper, BEN)
+    shared, news = push(1, "x", "shared")
+    assert news == public
+    assert store.last(paper, BEN) == shared > before
+    hidden, news = push(2, "x", "private")
+    assert news == public, "it goes"
+    assert store.read(paper, BEN, shared).gone == [mark_id]
+    for at in range(3, 6):
+        seq, news = push(at, str(at), "private")
+        assert news == private
+        assert store.read(paper, BEN, hidden).gone == []
+        assert store.read(paper, BEN, shared).gone == [mark_id], "who has it still is told"
+        assert (store.last(paper, BEN), store.last(paper, ANNA)) == (hidden, seq)
+    again, news = push(6, "again", "shared")
+    assert (news, texts(store.read(paper, BEN, hidden).marks), store.last(paper, BEN)) == (public, ["again"], again)
+    gone, news = push(7, None, "shared")
+    assert (news, store.read(paper, BEN, again).gone, store.last(paper, BEN)) == (public, [mark_id], gone)
+    _, news = push(8, None, "shared")
+    assert (news, store.read(paper, BEN, gone).gone, store.last(paper, BEN)) == (private, [], gone)
+
+
+def test_what_was_never_shown_is_told_to_nobody_when_it_is_deleted(
+    shelf: Shelf, store: MarkStore, clock: Clock, paper: str
+) -> None:
+    store.push(paper, [note("x", clock.now_ms)], "anna")
+    before = store.last(paper, BEN)
+    store.push(paper, [note(None, clock.now_ms, visibility="shared")], "anna")
+    assert (store.read(paper, BEN, 1).gone, store.last(paper, BEN)) == ([], before)
+    with shelf.database.reading() as reading:
+        assert ending.news(reading, 0)[0] == [MarkNews(paper, "anna", True)]
 
 
 def test_a_device_whose_reader_has_other_rights_begins_anew(store: MarkStore, clock: Clock, paper: str) -> None:

@@ -112,4 +112,4 @@ class MarkNews(Struct, frozen=True, array_like=True):
     owner: str
     """Whose. Empty: of several people."""
     is_private: bool
-    """Nobody but the owner has seen them, or does: nobody else need look."""
+    """Nobody but the owner could see them before, or can now: nobody else need look."""

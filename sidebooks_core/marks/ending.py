@@ -53,7 +53,8 @@ def search(database: Database, owner: str, query: str, limit: int, paper_id: str
 
 def news(reading: Reading, told: int) -> tuple[list[MarkNews], int]:
     """What changed after a number, each paper and owner once; and the number to go on from."""
-    changed = reading.all(_Changed, "SELECT seq, paper, owner, shown = '' FROM mark WHERE seq > ?", told)
+    private = "shown = '' OR (hidden_seq > 0 AND hidden_seq <= ?1)"
+    changed = reading.all(_Changed, f"SELECT seq, paper, owner, {private} FROM mark WHERE seq > ?1", told)
     changed += reading.all(_Changed, "SELECT seq, paper, '', 0 FROM mark_horizon WHERE seq > ?", told)
     found = dict.fromkeys(MarkNews(one.paper, one.owner, one.is_private) for one in sorted(changed, key=lambda one: one.seq))
     return list(found), max([told, *(one.seq for one in changed)])

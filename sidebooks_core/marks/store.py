@@ -105,10 +105,10 @@ class MarkStore:
             changes = _changes(reading, paper_id, reader, 0, 0)
         return replace(changes, seq=seq, server_ms=int(now_s * 1000))
 
-    def last(self, paper_id: str) -> int:
-        """The number of the last change of the marks of a paper; 0 if there was none."""
+    def last(self, paper_id: str, reader: MarkReader) -> int:
+        """The number of the last change of the marks of a paper, but for private ones of others; 0 if there was none."""
         with self._database.reading() as reading:
-            return rows.last_of(reading, paper_id)
+            return rows.last_of(reading, paper_id, reader)
 
     def meetings(self, paper_id: str) -> set[str]:
         """Those that marks of a paper were ever shared with or collected in. Whoever reads says which of them they are in."""
@@ -286,31 +286,33 @@ def _changes(reading: Reading, paper_id: str, reader: MarkReader, since: int, wh
     seq = last_seq(reading)
     horizon = reading.one(int, "SELECT seq FROM mark_horizon WHERE paper = ?", paper_id) or 0
     is_whole = since <= 0 or since > seq or since < max(horizon, whole) or is_in_gap(reading, since)
-    marks, gone = _seen(_shown_after(reading, paper_id, reader, 0 if is_whole else since), reader)
+    after = 0 if is_whole else since
+    marks, gone = _seen(_shown_after(reading, paper_id, reader, after), reader, after)
     return MarkChanges(seq, 0, is_whole, marks, [] if is_whole else gone)
 
 
 def _shown_after(reading: Reading, paper_id: str, reader: MarkReader, since: int) -> list[rows.MarkRow]:
-    """Marks that are a reader's, or were ever shown to others than their owner, in the order of their changes.
+    """Marks that are a reader's, or that others than their owner could see after a number, in the order of their changes.
 
     Private ones of others are not even looked at: there are many more of these.
     """
+    shown = f"{rows.SELECT} INDEXED BY mark_shown WHERE paper = ?1 AND shown != '' AND owner != ?3"
     found = reading.all(
         rows.MarkRow,
-        f"{rows.SELECT} INDEXED BY mark_shown WHERE paper = ?1 AND seq > ?2 AND shown != '' AND owner != ?3 UNION ALL "
+        f"{shown} AND hidden_seq = 0 AND seq > ?2 UNION ALL {shown} AND hidden_seq > ?2 UNION ALL "
         f"{rows.SELECT} WHERE paper = ?1 AND seq > ?2 AND owner = ?3 AND ?3 != '' ORDER BY 4",
         paper_id, since, reader.id,
     )  # fmt: skip
     return [rows.completed(reading, row) for row in found]
 
 
-def _seen(found: Sequence[rows.MarkRow], reader: MarkReader) -> tuple[list[Mark], list[str]]:
-    """The marks that a reader sees, and the ids of those that they see no more."""
+def _seen(found: Sequence[rows.MarkRow], reader: MarkReader, since: int) -> tuple[list[Mark], list[str]]:
+    """The marks that a reader sees, and the ids of those that they see no more since a number."""
     marks: list[Mark] = []
     gone: list[str] = []
     for row in found:
         if row.body is not None and may_see(mark := row.mark(), reader):
             marks.append(mark)
-        elif row.was_seen_by(reader):
+        elif row.was_seen_by(reader, since):
             gone.append(row.id)
     return marks, gone
