@@ -176,6 +176,19 @@ def test_texts_that_lost_are_kept_for_a_time_and_shown_to_the_owner(
         assert reading.number("SELECT count(*) FROM mark_lost_text") == 0
 
 
+@pytest.mark.parametrize("order", list(itertools.permutations(range(3))))
+def test_no_text_is_lost_whose_stamp_was_wrong(store: MarkStore, clock: Clock, paper: str, order: tuple[int, ...]) -> None:
+    far_ms = clock.now_ms + 10 * 365 * 86_400_000
+    mark_id = new_mark_id()
+    versions = [note(f"v{at}", far_ms + at, mark_id=mark_id) for at in range(3)]
+    for number in [*order, *order]:
+        store.push(paper, [versions[number]], "anna")
+    held = store.find(paper, mark_id, "anna")
+    assert held is not None
+    kept = [*texts([held]), *(one.text for one in store.lost_texts(paper, mark_id, "anna"))]
+    assert sorted(kept) == ["v0", "v1", "v2"]
+
+
 def assert_counted(shelf: Shelf, paper: str) -> None:
     """What was added up for anna at each push is what there is."""
     query = "SELECT bytes FROM mark_use WHERE owner = 'anna'"

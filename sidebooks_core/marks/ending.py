@@ -11,7 +11,7 @@ from sidebooks_core.databases.database import Database, Reading, Writing
 from sidebooks_core.marks import rows
 from sidebooks_core.marks.answers import FoundMark, MarkLimits, MarkNews
 from sidebooks_core.marks.model import text_of
-from sidebooks_core.marks.schema import ended_name, next_seq
+from sidebooks_core.marks.schema import digest_of, next_seq
 
 
 class _Changed(Struct, frozen=True, array_like=True):
@@ -133,7 +133,7 @@ def count_anew(writing: Writing, paper_id: str, owner: str) -> None:
 
 def _end(writing: Writing, paper_id: str, ids: Sequence[str]) -> None:
     """Nothing is left of marks but a digest of each id, by which a device that brings it is refused."""
-    names = [(paper_id, ended_name(mark_id)) for mark_id in ids]
+    names = [(paper_id, digest_of(mark_id)) for mark_id in ids]
     writing.run_each("INSERT OR IGNORE INTO mark_ended (paper, name) VALUES (?, ?)", names)
     writing.run_each("DELETE FROM mark WHERE id = ?", [(mark_id,) for mark_id in ids])
 

@@ -11,7 +11,7 @@ from sidebooks_core.marks import clock, rows
 from sidebooks_core.marks.answers import MarkLimits, RefusalReason, Refused
 from sidebooks_core.marks.merge import merged
 from sidebooks_core.marks.model import Mark, Stamp, text_of
-from sidebooks_core.marks.schema import ended_name, last_seq, set_last_seq
+from sidebooks_core.marks.schema import digest_of, last_seq, set_last_seq
 
 _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder(Mark).decode
@@ -85,7 +85,7 @@ class Taking:
 
     def _has_ended(self, mark_id: str) -> bool:
         query = "SELECT 1 FROM mark_ended WHERE paper = ? AND name = ?"
-        return self._writing.one(int, query, self._paper_id, ended_name(mark_id)) is not None
+        return self._writing.one(int, query, self._paper_id, digest_of(mark_id)) is not None
 
     def _content_id(self, revision: int, page: int) -> str | None:
         key = revision, page
@@ -144,8 +144,9 @@ class Taking:
     def _keep_text(self, loser: Mark, text: str) -> None:
         stamp = loser.stamp
         added = self._writing.run(
-            "INSERT OR IGNORE INTO mark_lost_text (mark, at_ms, counter, device, text, lost_s) VALUES (?, ?, ?, ?, ?, ?)",
-            loser.id, stamp.at_ms, stamp.counter, stamp.device, text, self._now_ms / 1000,
+            "INSERT OR IGNORE INTO mark_lost_text (mark, at_ms, counter, device, name, text, lost_s) "
+            "VALUES (?, ?, ?, ?, ?, ?, ?)",
+            loser.id, stamp.at_ms, stamp.counter, stamp.device, digest_of(text), text, self._now_ms / 1000,
         )  # fmt: skip
         if not added:
             return
