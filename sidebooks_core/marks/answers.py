@@ -19,7 +19,7 @@ class MarkLimits(Struct, frozen=True):
     marks: int = 50_000
     """Deleted ones count until they are forgotten."""
     bytes: int = 64 << 20
-    """With the texts that lost."""
+    """With the texts that lost, and what is kept of wrong stamps and of marks that were forgotten."""
     marks_in_push: int = 2_000
     lost_texts: int = 50
     """Of one mark. The newest ones are kept."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import unicodedata
+from collections import Counter
 from collections.abc import Sequence
 
 from msgspec import Struct
@@ -112,7 +113,10 @@ def sweep(writing: Writing, now_s: float, limits: MarkLimits) -> int:
     for paper_id, marks in by_paper.items():
         _end(writing, paper_id, [one.id for one in marks])
         _set_horizon(writing, paper_id, max(one.seq for one in marks))
-    for pair in smaller | {_Pair(one.paper, one.owner) for one in old}:
+    ended = Counter(_Pair(one.paper, one.owner) for one in old)
+    for pair, count in ended.items():
+        writing.run("UPDATE mark_use SET ended = ended + ? WHERE paper = ? AND owner = ?", count, pair.paper, pair.owner)
+    for pair in smaller | ended.keys():
         count_anew(writing, pair.paper, pair.owner)
     return len(old)
 
@@ -126,8 +130,11 @@ def count_anew(writing: Writing, paper_id: str, owner: str) -> None:
                     FROM mark WHERE paper = ?1 AND owner = ?2)
                 + (SELECT coalesce(sum(length(CAST(text AS BLOB))), 0)
                     FROM mark JOIN mark_lost_text ON mark_lost_text.mark = mark.id WHERE paper = ?1 AND owner = ?2)
+                + (SELECT ?4 * count(*) FROM mark JOIN mark_clamped ON mark_clamped.mark = mark.id
+                    WHERE paper = ?1 AND owner = ?2)
+                + ?5 * ended
             WHERE paper = ?1 AND owner = ?2""",
-        paper_id, owner, rows.ROW_BYTES,
+        paper_id, owner, rows.ROW_BYTES, rows.CLAMPED_BYTES, rows.ENDED_BYTES,
     )  # fmt: skip
 
 

@@ -92,6 +92,7 @@ TABLES = """
         owner TEXT NOT NULL,
         marks INTEGER NOT NULL,
         bytes INTEGER NOT NULL,
+        ended INTEGER NOT NULL DEFAULT 0, -- marks that were deleted and forgotten: their rows in mark_ended stay
         PRIMARY KEY (paper, owner)
     ) STRICT, WITHOUT ROWID;
     CREATE TABLE mark_destruction ( -- who has destroyed the marks of a paper, and how many: the proof that it was done

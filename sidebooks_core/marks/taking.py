@@ -16,7 +16,7 @@ from sidebooks_core.marks.schema import digest_of, last_seq, set_last_seq
 _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder(Mark).decode
 _LAST_COUNTER = (1 << 16) - 1
-MOST_CLAMPED = 100
+MOST_CLAMPED = 5
 """Stamps of a mark that are remembered although they could not be right; the newest ones."""
 
 
@@ -163,16 +163,17 @@ class Taking:
 
     def _note_clamped(self, mark: Mark, believed: Stamp) -> None:
         given = mark.stamp
-        self._writing.run(
+        added = self._writing.run(
             "INSERT OR IGNORE INTO mark_clamped (mark, device, given_ms, given_counter, at_ms, counter) "
             "VALUES (?, ?, ?, ?, ?, ?)",
             mark.id, given.device, given.at_ms, given.counter, believed.at_ms, believed.counter,
         )  # fmt: skip
-        self._writing.run(
+        removed = self._writing.run(
             "DELETE FROM mark_clamped WHERE mark = ?1 AND (device, given_ms, given_counter) IN (SELECT device, given_ms, "
             "given_counter FROM mark_clamped WHERE mark = ?1 ORDER BY at_ms DESC, counter DESC LIMIT -1 OFFSET ?2)",
             mark.id, MOST_CLAMPED,
         )  # fmt: skip
+        self._bytes += (added - removed) * rows.CLAMPED_BYTES
 
     def _over(self, is_new: bool, grown_bytes: int) -> str:
         """Which limit a change would break; empty: none."""
