@@ -92,7 +92,12 @@ class Destroyed(Struct, frozen=True):
     texts: int
     """That had lost."""
     is_in_log: bool
-    """The log of the database still has something of them: somebody reads. It is cut when nobody does for a moment."""
+    """The log of the database still has something of them: somebody reads, or it cannot be cut, and Python's log says why.
+
+    It is tried again until it is cut.
+    """
+    papers: int = 0
+    """Of which the marks were removed."""
 
 
 class Destruction(Struct, frozen=True, array_like=True):
