@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import unicodedata
+from collections import Counter
 from collections.abc import Sequence
 
 from msgspec import Struct
@@ -11,7 +12,7 @@ from sidebooks_core.databases.database import Database, Reading, Writing
 from sidebooks_core.marks import rows
 from sidebooks_core.marks.answers import FoundMark, MarkLimits, MarkNews
 from sidebooks_core.marks.model import text_of
-from sidebooks_core.marks.schema import ended_name, next_seq
+from sidebooks_core.marks.schema import digest_of, next_seq
 
 
 class _Changed(Struct, frozen=True, array_like=True):
@@ -53,7 +54,8 @@ def search(database: Database, owner: str, query: str, limit: int, paper_id: str
 
 def news(reading: Reading, told: int) -> tuple[list[MarkNews], int]:
     """What changed after a number, each paper and owner once; and the number to go on from."""
-    changed = reading.all(_Changed, "SELECT seq, paper, owner, shown = '' FROM mark WHERE seq > ?", told)
+    private = "shown = '' OR (hidden_seq > 0 AND hidden_seq <= ?1)"
+    changed = reading.all(_Changed, f"SELECT seq, paper, owner, {private} FROM mark WHERE seq > ?1", told)
     changed += reading.all(_Changed, "SELECT seq, paper, '', 0 FROM mark_horizon WHERE seq > ?", told)
     found = dict.fromkeys(MarkNews(one.paper, one.owner, one.is_private) for one in sorted(changed, key=lambda one: one.seq))
     return list(found), max([told, *(one.seq for one in changed)])
@@ -111,7 +113,10 @@ def sweep(writing: Writing, now_s: float, limits: MarkLimits) -> int:
     for paper_id, marks in by_paper.items():
         _end(writing, paper_id, [one.id for one in marks])
         _set_horizon(writing, paper_id, max(one.seq for one in marks))
-    for pair in smaller | {_Pair(one.paper, one.owner) for one in old}:
+    ended = Counter(_Pair(one.paper, one.owner) for one in old)
+    for pair, count in ended.items():
+        writing.run("UPDATE mark_use SET ended = ended + ? WHERE paper = ? AND owner = ?", count, pair.paper, pair.owner)
+    for pair in smaller | ended.keys():
         count_anew(writing, pair.paper, pair.owner)
     return len(old)
 
@@ -125,14 +130,17 @@ def count_anew(writing: Writing, paper_id: str, owner: str) -> None:
                     FROM mark WHERE paper = ?1 AND owner = ?2)
                 + (SELECT coalesce(sum(length(CAST(text AS BLOB))), 0)
                     FROM mark JOIN mark_lost_text ON mark_lost_text.mark = mark.id WHERE paper = ?1 AND owner = ?2)
+                + (SELECT ?4 * count(*) FROM mark JOIN mark_clamped ON mark_clamped.mark = mark.id
+                    WHERE paper = ?1 AND owner = ?2)
+                + ?5 * ended
             WHERE paper = ?1 AND owner = ?2""",
-        paper_id, owner, rows.ROW_BYTES,
+        paper_id, owner, rows.ROW_BYTES, rows.CLAMPED_BYTES, rows.ENDED_BYTES,
     )  # fmt: skip
 
 
 def _end(writing: Writing, paper_id: str, ids: Sequence[str]) -> None:
     """Nothing is left of marks but a digest of each id, by which a device that brings it is refused."""
-    names = [(paper_id, ended_name(mark_id)) for mark_id in ids]
+    names = [(paper_id, digest_of(mark_id)) for mark_id in ids]
     writing.run_each("INSERT OR IGNORE INTO mark_ended (paper, name) VALUES (?, ?)", names)
     writing.run_each("DELETE FROM mark WHERE id = ?", [(mark_id,) for mark_id in ids])
 
