@@ -163,6 +163,36 @@ def test_whoever_may_read_some_pages_sees_and_makes_marks_on_these_alone(hall: T
     assert refusals(hall, "member", mark(page=2)) == ["page"]
 
 
+def test_a_device_begins_anew_when_its_reader_may_read_other_pages(hall: TownHall) -> None:
+    def may_read(limits: Limits) -> None:
+        tending = Grant("group", "secretaries", "tend")
+        hall.access.set_grants(hall.finance.id, [Grant("group", "finance", limits=limits), tending])
+
+    narrow = Limits(pages=((0, 0),))
+    may_read(narrow)
+    first, last = mark(visibility="shared"), mark(page=2, visibility="shared")
+    kept(hall, "clerk", first, last)
+    before = read(hall, "member")
+    assert [one["id"] for one in before["marks"]] == [first["id"]]
+    may_read(Limits())
+    widened = read(hall, "member", before["seq"])
+    assert (widened["is_whole"], {one["id"] for one in widened["marks"]}) == (True, {first["id"], last["id"]})
+    may_read(narrow)
+    narrowed = read(hall, "member", widened["seq"])
+    assert (narrowed["is_whole"], [one["id"] for one in narrowed["marks"]]) == (True, [first["id"]])
+
+
+def test_a_reader_of_some_pages_is_not_told_what_is_gone_from_another(hall: TownHall) -> None:
+    hall.access.set_grants(hall.finance.id, [Grant("group", "finance", limits=Limits(pages=((0, 0),)))])
+    first, last = mark(visibility="shared"), mark(page=2, visibility="shared")
+    kept(hall, "clerk", first, last)
+    before = read(hall, "member")
+    deleted = [mark(None, page=one["anchor"]["page"], id=one["id"], at_ms=one["stamp"][0] + 1) for one in (first, last)]
+    kept(hall, "clerk", *deleted)
+    told = read(hall, "member", before["seq"])
+    assert (told["is_whole"], told["marks"], told["gone"]) == (False, [], [first["id"]])
+
+
 def test_one_finds_ones_own_marks_in_all_papers_that_one_may_read(hall: TownHall) -> None:
     hall.access.set_grants(hall.planning.id, [Grant("group", "finance")])
     here, there = mark(NOTE | {"text": "道路の予算"}), mark(NOTE | {"text": "道路の計画"})

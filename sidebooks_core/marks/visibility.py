@@ -18,12 +18,20 @@ class MarkReader(Struct, frozen=True):
     """Of which they are a participant."""
     chairs: frozenset[str] = frozenset()
     """Meetings that they preside over."""
+    pages: tuple[tuple[int, int], ...] | None = None
+    """Ranges of pages that they may read, first and last, from 0. None: all. Their own marks they see on any page."""
+
+    def has_page(self, page: int) -> bool:
+        """Whether they may read a page, from 0."""
+        return self.pages is None or any(first <= page <= last for first, last in self.pages)
 
 
 def may_see(mark: Mark, reader: MarkReader) -> bool:
     """Whether somebody sees a mark. A private one: its owner alone."""
     if reader.id and mark.owner == reader.id:
         return True
+    if not reader.has_page(mark.anchor.page):
+        return False  # a mark tells of what stands there
     if mark.visibility == "shared":
         return not mark.meeting or mark.meeting in reader.meetings or mark.meeting in reader.chairs
     if mark.visibility == "collected":
