@@ -64,7 +64,7 @@ def test_its_owner_is_shown_it(private: Private) -> None:
 def test_no_answer_to_a_change_shows_it(private: Private, who: str) -> None:
     hall, own = private.hall, mark(id=private.note["id"])
     reply = push(hall, who, own)
-    assert [one["reason"] for one in reply.json()["refused"]] == ["owner"]
+    assert [one["reason"] for one in reply.json()["refused"]] == ["taken"]
     assert SECRET not in reply.body.decode()
     for route in ROUTES:
         if route.method in ("PATCH", "PUT") and "paper" in route.parameters:

@@ -123,8 +123,8 @@ def test_nobody_changes_a_mark_of_somebody_else(hall: TownHall) -> None:
     own = mark(visibility="shared")
     kept(hall, "member", own)
     for who in ("tender", "clerk", "admin"):
-        assert refusals(hall, who, mark(NOTE | {"text": "書換"}, id=own["id"], at_ms=own["stamp"][0] + 1)) == ["owner"]
-        assert refusals(hall, who, mark(None, id=own["id"], at_ms=own["stamp"][0] + 1)) == ["owner"]
+        assert refusals(hall, who, mark(NOTE | {"text": "書換"}, id=own["id"], at_ms=own["stamp"][0] + 1)) == ["taken"]
+        assert refusals(hall, who, mark(None, id=own["id"], at_ms=own["stamp"][0] + 1)) == ["taken"]
     (found,) = read(hall, "clerk")["marks"]
     assert found["body"] == NOTE
 

@@ -105,7 +105,7 @@ def test_one_mark_that_is_refused_keeps_no_other_from_being_taken(
     store.push(paper, [of_ben], "ben")
     store.push(other, [elsewhere], "anna")
     bad = [
-        (replace(of_ben, stamp=Stamp(clock.now_ms + 9, 0, "d")), "owner"),
+        (replace(of_ben, stamp=Stamp(clock.now_ms + 9, 0, "d")), "taken"),
         (replace(elsewhere, stamp=Stamp(clock.now_ms + 9, 0, "d")), "paper"),
         (note("p", clock.now_ms, page=3), "page"),
         (replace(note("r", clock.now_ms), anchor=Anchor(2, 0, "")), "page"),

@@ -8,9 +8,9 @@ from msgspec import Struct
 
 from sidebooks_core.marks.model import Mark, Stamp
 
-RefusalReason = Literal["invalid", "owner", "paper", "page", "limit"]
-"""invalid: it is no mark. owner: the id is of somebody else's mark. paper: the id is of a mark on another paper. page: the
-paper has no such revision, or the revision no such page. limit: its owner has too many marks on the paper."""
+RefusalReason = Literal["invalid", "taken", "paper", "page", "limit"]
+"""invalid: it is no mark. taken: the id is, or was, of somebody else's mark. paper: the id is of a mark on another paper. page:
+the paper has no such revision, or the revision no such page. limit: its owner has too many marks on the paper."""
 
 
 class MarkLimits(Struct, frozen=True):
