@@ -209,3 +209,13 @@ def test_one_finds_ones_own_marks_in_all_papers_that_one_may_read(hall: TownHall
     assert found("") == found("橋") == {}
     hall.access.set_grants(hall.planning.id, [])
     assert found("道路") == {here["id"]: hall.paper.id}
+
+
+def test_marks_on_papers_that_one_may_not_read_any_more_do_not_count_in_a_search(hall: TownHall) -> None:
+    hall.access.set_grants(hall.planning.id, [Grant("group", "finance")])
+    here = mark()
+    kept(hall, "member", here)
+    kept(hall, "member", *(mark(at_ms=here["stamp"][0] + 1 + later) for later in range(3)), paper=hall.other.id)
+    hall.access.set_grants(hall.planning.id, [])
+    answer = hall.ask("member", f"/marks?query={quote('要確認')}&limit=2").json()
+    assert [one["mark"]["id"] for one in answer["marks"]] == [here["id"]]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from msgspec import Struct
 
@@ -13,12 +13,20 @@ from sidebooks_core.marks.answers import FoundMark, MarkLimits, MarkNews
 from sidebooks_core.marks.model import text_of
 from sidebooks_core.marks.schema import ended_name, next_seq
 
+SEARCHED_AT_ONCE = 200
+"""Marks that are read in one reading of the database."""
+
 
 class _Changed(Struct, frozen=True, array_like=True):
     seq: int
     paper: str
     owner: str
     is_private: bool
+
+
+class _Placed(Struct, frozen=True, array_like=True):
+    id: str
+    paper: str
 
 
 class _Pair(Struct, frozen=True, array_like=True):
@@ -38,21 +46,35 @@ class _Old(Struct, frozen=True, array_like=True):
     seq: int
 
 
-def search(database: Database, owner: str, query: str, limit: int, paper_id: str | None) -> list[FoundMark]:
-    """Marks of an owner whose text has all words of a query; the newest first."""
+def search(
+    database: Database, owner: str, query: str, limit: int, *, paper_id: str | None = None, reads: Callable[[str], bool]
+) -> list[FoundMark]:
+    """Marks of an owner whose text has all words of a query; the newest first.
+
+    paper_id: on this paper only; None: on all. reads: whether the owner may read a paper, asked once for each. The others do not
+    count. No reading lasts long: while one does, the log of the database grows.
+    """
     words = _folded(query).split()
     found: list[FoundMark] = []
     if not words or not owner or limit <= 0:
         return found
+    condition = "WHERE owner = ?1 AND has_text = 1 AND (?2 IS NULL OR paper = ?2) ORDER BY at_ms DESC, counter DESC, id"
     with database.reading() as reading:
-        condition = "WHERE owner = ?1 AND has_text = 1 AND (?2 IS NULL OR paper = ?2) ORDER BY at_ms DESC, counter DESC, id"
-        for row in reading.each(rows.MarkRow, f"{rows.SELECT} {condition}", owner, paper_id):
-            mark = rows.completed(reading, row).mark()
+        there = reading.all(_Placed, f"SELECT id, paper FROM mark {condition}", owner, paper_id)
+    papers = {paper for paper in {one.paper for one in there} if reads(paper)}
+    ids = [one.id for one in there if one.paper in papers]
+    for start in range(0, len(ids), SEARCHED_AT_ONCE):
+        with database.reading() as reading:
+            some = [rows.find(reading, mark_id) for mark_id in ids[start : start + SEARCHED_AT_ONCE]]
+        for row in some:
+            if row is None:
+                continue
+            mark = row.mark()
             text = _folded(text_of(mark))
             if all(word in text for word in words):
                 found.append(FoundMark(row.paper, mark))
                 if len(found) == limit:
-                    break
+                    return found
     return found
 
 
@@ -69,7 +91,9 @@ def end_owner(writing: Writing, owner: str) -> int:
     papers = writing.all(str, "SELECT DISTINCT paper FROM mark WHERE owner = ?", owner)
     count = writing.number("SELECT count(*) FROM mark WHERE owner = ? AND body IS NOT NULL", owner)
     for paper_id in papers:
-        _end(writing, paper_id, writing.all(_Owned, "SELECT id, owner FROM mark WHERE owner = ? AND paper = ?", owner, paper_id))
+        _end(
+            writing, paper_id, writing.all(_Owned, "SELECT id, owner FROM mark WHERE owner = ? AND paper = ?", owner, paper_id)
+        )
         _set_horizon(writing, paper_id, next_seq(writing))
     writing.run("DELETE FROM mark_use WHERE owner = ?", owner)
     writing.run("DELETE FROM mark_device WHERE reader = ?", owner)

@@ -35,6 +35,7 @@ from sidebooks_core.server.schemas_marks import (
 )
 from sidebooks_core.server.statuses import Refused
 from sidebooks_core.shelf import standing
+from sidebooks_core.shelf.model import Paper
 
 MOST_PUSH_BYTES = 4 << 20
 """Of the body of a request: some two hundred long strokes."""
@@ -111,13 +112,21 @@ async def search(parts: ServerParts, request: HttpRequest) -> HttpResponse:
     limit = min(whole(request, "limit") or FOUND, MOST_FOUND)
 
     def made() -> HttpResponse:
-        listed: list[FoundMarkEntry] = []
-        for one in papers.shelf.mark_store.search(person, query, limit) if query else ():
-            standings = papers.places.papers.find(one.paper_id) or ()
+        readable: dict[str, Paper] = {}
+
+        def reads(paper_id: str) -> bool:
+            standings = papers.places.papers.find(paper_id) or ()
             paper = next((at.paper for at in standings if at.paper is not None), None)
-            if paper is not None and parts.gate.sees(request.principal, Operation.KEEP_MARKS, standings):
-                (mark,) = entries(parts, person, [one.mark])
-                listed.append(FoundMarkEntry(paper.id, paper.name, paper.folder or AT_THE_TOP, mark))
+            if paper is None or not parts.gate.sees(request.principal, Operation.KEEP_MARKS, standings):
+                return False
+            readable[paper_id] = paper
+            return True
+
+        listed: list[FoundMarkEntry] = []
+        for one in papers.shelf.mark_store.search(person, query, limit, reads=reads) if query else ():
+            paper = readable[one.paper_id]
+            (mark,) = entries(parts, person, [one.mark])
+            listed.append(FoundMarkEntry(paper.id, paper.name, paper.folder or AT_THE_TOP, mark))
         return responses.private_json(request, FoundMarkList(query, listed))
 
     return await parts.pools.run("marks", made)
