@@ -51,8 +51,8 @@ def search(
 ) -> list[FoundMark]:
     """Marks of an owner whose text has all words of a query; the newest first.
 
-    paper_id: on this paper only; None: on all. reads: whether the owner may read a paper, asked once for each. The others do not
-    count. No reading lasts long: while one does, the log of the database grows.
+    paper_id: on this paper only; None: on all. reads: whether the owner may read a paper, asked once for each. Marks on the
+    others do not count. No reading lasts long: while one does, the log of the database grows.
     """
     words = _folded(query).split()
     found: list[FoundMark] = []

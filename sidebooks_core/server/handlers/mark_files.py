@@ -74,7 +74,7 @@ async def take_in(parts: ServerParts, request: HttpRequest) -> HttpResponse:
             raise Refused(409, error.message) from None
         require_here(parts, request)
         refused = [Refusal(one.id, one.reason, one.detail) for one in found.refused]
-        told = ImportedMarkList(found.found, entries(parts, person, found.marks), refused)
+        told = ImportedMarkList(found.found, entries(parts, person, found.marks), refused, found.left_out)
         return HttpResponse(200, json_bytes(told), headers.momentary(responses.JSON))
 
     return await parts.pools.run("exports", made)
