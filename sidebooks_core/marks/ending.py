@@ -21,7 +21,7 @@ class _Changed(Struct, frozen=True, array_like=True):
     seq: int
     paper: str
     owner: str
-    is_private: bool
+    shown: str
 
 
 class _Placed(Struct, frozen=True, array_like=True):
@@ -80,9 +80,10 @@ def search(
 
 def news(reading: Reading, told: int) -> tuple[list[MarkNews], int]:
     """What changed after a number, each paper and owner once; and the number to go on from."""
-    changed = reading.all(_Changed, "SELECT seq, paper, owner, shown = '' FROM mark WHERE seq > ?", told)
-    changed += reading.all(_Changed, "SELECT seq, paper, '', 0 FROM mark_horizon WHERE seq > ?", told)
-    found = dict.fromkeys(MarkNews(one.paper, one.owner, one.is_private) for one in sorted(changed, key=lambda one: one.seq))
+    changed = reading.all(_Changed, "SELECT seq, paper, owner, shown FROM mark WHERE seq > ?", told)
+    changed += reading.all(_Changed, "SELECT seq, paper, '', '' FROM mark_horizon WHERE seq > ?", told)
+    changed.sort(key=lambda one: one.seq)
+    found = dict.fromkeys(MarkNews(one.paper, one.owner, tuple(sorted(rows.shown_of(one.shown)))) for one in changed)
     return list(found), max([told, *(one.seq for one in changed)])
 
 

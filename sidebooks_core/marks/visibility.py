@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from msgspec import Struct
 
-from sidebooks_core.marks.model import Mark
+from sidebooks_core.marks.model import Mark, Visibility
+
+Audience = tuple[Visibility, str]
+"""To whom a mark is shown: its visibility, and its meeting."""
 
 
 class MarkReader(Struct, frozen=True):
@@ -32,8 +35,14 @@ def may_see(mark: Mark, reader: MarkReader) -> bool:
         return True
     if not reader.has_page(mark.anchor.page):
         return False  # a mark tells of what stands there
-    if mark.visibility == "shared":
-        return not mark.meeting or mark.meeting in reader.meetings or mark.meeting in reader.chairs
-    if mark.visibility == "collected":
-        return mark.meeting in reader.chairs if mark.meeting else reader.tends
+    return is_for((mark.visibility, mark.meeting), reader)
+
+
+def is_for(audience: Audience, reader: MarkReader) -> bool:
+    """Whether somebody is among those to whom a mark of somebody else is shown, if they may read its page."""
+    visibility, meeting = audience
+    if visibility == "shared":
+        return not meeting or meeting in reader.meetings or meeting in reader.chairs
+    if visibility == "collected":
+        return meeting in reader.chairs if meeting else reader.tends
     return False

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Collection
 
 from sidebooks_core.access.operations import Operation
-from sidebooks_core.access.policy import Limits
+from sidebooks_core.access.policy import UNLIMITED, Limits
 from sidebooks_core.access.principals import Principal
-from sidebooks_core.marks.visibility import MarkReader
+from sidebooks_core.marks.visibility import MarkReader, is_for
 from sidebooks_core.meeting.ids import participant_id
 from sidebooks_core.server.gate import Gate
 from sidebooks_core.server.live.connection import Live
+from sidebooks_core.server.mark_events import Touched
 from sidebooks_core.server.places import Standings
 
 
@@ -35,6 +36,16 @@ class MarkReaders:
         part = self._live.meetings.records.part_in(principal.id, wanted)
         here = {one for one in wanted if self._is_here(principal, one)}
         return MarkReader(principal.id, tends, part.meetings | here, part.chairs, limits.pages)
+
+    def concerns(self, principal: Principal, standings: Standings, touched: Touched) -> bool:
+        """Whether somebody may see something of the marks of a paper that have changed. The paper stands there. Raises
+        StorageError."""
+        if not principal.id or not self._gate.sees(principal, Operation.KEEP_MARKS, standings):
+            return False
+        if touched.is_for_all or principal.id in touched.owners:
+            return True
+        reader = self.of(principal, standings, {meeting for _, meeting in touched.audiences}, UNLIMITED)
+        return any(is_for(one, reader) for one in touched.audiences)
 
     def _is_here(self, principal: Principal, meeting: str) -> bool:
         """Whether they are in a meeting by a client of this process: that may not be written down yet."""
