@@ -182,6 +182,17 @@ def test_a_device_begins_anew_when_its_reader_may_read_other_pages(hall: TownHal
     assert (narrowed["is_whole"], [one["id"] for one in narrowed["marks"]]) == (True, [first["id"]])
 
 
+def test_what_a_reader_does_not_see_changes_no_etag(hall: TownHall) -> None:
+    hall.access.set_grants(hall.finance.id, [Grant("group", "finance", limits=Limits(pages=((0, 0),)))])
+    kept(hall, "clerk", mark(visibility="shared"))
+    path = f"/papers/{hall.paper.id}/marks?since=0&device={DEVICE}"
+    etag = hall.ask("member", path).headers["etag"]
+    kept(hall, "clerk", mark(), mark(page=2, visibility="shared"))
+    assert hall.ask("member", path, If_None_Match=etag).status == 304
+    kept(hall, "clerk", mark(visibility="shared"))
+    assert hall.ask("member", path, If_None_Match=etag).status == 200
+
+
 def test_a_reader_of_some_pages_is_not_told_what_is_gone_from_another(hall: TownHall) -> None:
     hall.access.set_grants(hall.finance.id, [Grant("group", "finance", limits=Limits(pages=((0, 0),)))])
     first, last = mark(visibility="shared"), mark(page=2, visibility="shared")

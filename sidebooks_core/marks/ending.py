@@ -83,7 +83,7 @@ def news(reading: Reading, told: int) -> tuple[list[MarkNews], int]:
     changed = reading.all(_Changed, "SELECT seq, paper, owner, shown FROM mark WHERE seq > ?", told)
     changed += reading.all(_Changed, "SELECT seq, paper, '', '' FROM mark_horizon WHERE seq > ?", told)
     changed.sort(key=lambda one: one.seq)
-    found = dict.fromkeys(MarkNews(one.paper, one.owner, tuple(sorted(rows.shown_of(one.shown)))) for one in changed)
+    found = dict.fromkeys(MarkNews(one.paper, one.owner, rows.audiences_of(one.shown, told)) for one in changed)
     return list(found), max([told, *(one.seq for one in changed)])
 
 

@@ -20,7 +20,8 @@ TABLES = """
         device TEXT NOT NULL,
         visibility TEXT NOT NULL,
         meeting TEXT NOT NULL,
-        shown TEXT NOT NULL, -- to whom it was ever shown, in JSON: see Shown in rows.py. Empty: to its owner alone
+        shown TEXT NOT NULL, -- to whom it was ever shown, in JSON: see _Shown in rows.py. Empty: to its owner alone
+        hidden_seq INTEGER NOT NULL, -- the number at which it ceased to be shown to anybody; 0: it has not, or never was
         revision INTEGER NOT NULL,
         page INTEGER NOT NULL,
         content_id TEXT NOT NULL, -- empty: it was not known yet
@@ -32,7 +33,7 @@ TABLES = """
     CREATE INDEX mark_by_seq ON mark (seq);
     CREATE INDEX mark_by_paper ON mark (paper, seq);
     CREATE INDEX mark_by_owner ON mark (owner, paper, seq);
-    CREATE INDEX mark_shown ON mark (paper, seq, shown) WHERE shown != '';
+    CREATE INDEX mark_shown ON mark (paper, hidden_seq, seq, shown) WHERE shown != '';
     CREATE INDEX mark_with_text ON mark (owner, paper) WHERE has_text = 1;
     CREATE INDEX mark_deleted ON mark (paper, seq) WHERE body IS NULL;
 

@@ -128,8 +128,7 @@ class Taking:
 
     def _keep(self, winner: Mark, loser: Mark, before: rows.MarkRow | None) -> Mark | Refused:
         """Write the version that holds, if it is another one than before, and the text of the other one."""
-        shown = frozenset() if before is None else rows.shown_of(before.shown)
-        row = rows.row_of(self._paper_id, 0 if before is None else before.seq, winner, shown)
+        row = rows.row_of(self._paper_id, self._seq + 1, winner, before)
         lost = text_of(loser) if loser != winner and text_of(loser) != text_of(winner) else ""
         grown = row.size_bytes - (0 if before is None else before.size_bytes) + len(lost.encode())
         is_new = before is None
@@ -137,8 +136,8 @@ class Taking:
             if is_new or winner.body is not None:
                 return _refused(winner, "limit", message)
             lost = ""  # that a mark is deleted is told in any case
-        if row != before:
-            rows.write(self._writing, replace(row, seq=self._seq + 1), winner)
+        if before is None or not row.is_version_of(before):
+            rows.write(self._writing, row, winner)
             self._seq += 1
             self._marks += is_new
             self._bytes += row.size_bytes - (0 if before is None else before.size_bytes)

@@ -57,7 +57,7 @@ async def of_paper(parts: ServerParts, request: HttpRequest) -> HttpResponse:
     def made() -> HttpResponse:
         of, store = still(parts, request), shelf.mark_store
         reader = reader_of(parts, request, store.meetings(of.id))
-        tag = _tag(store.last(of.id), since, reader)
+        tag = _tag(store.last(of.id, reader), since, reader)
         if request.has_etag(tag):
             return HttpResponse(304, headers=headers.text(tag, headers.NO_STORE, []))
         found = store.read(of.id, reader, since, device=device)
