@@ -32,7 +32,9 @@ from sidebooks_core.marks import (
     new_mark_id,
 )
 from sidebooks_core.marks.model import Visibility
+from sidebooks_core.marks.rows import CLAMPED_BYTES, ENDED_BYTES, ROW_BYTES
 from sidebooks_core.marks.schema import TABLES
+from sidebooks_core.marks.taking import MOST_CLAMPED
 from sidebooks_core.shelf import Shelf
 from sidebooks_core.shelf.schema import SHELF
 from sidebooks_core.shelf.upkeep import DATABASE_NAME
@@ -176,6 +178,19 @@ def test_texts_that_lost_are_kept_for_a_time_and_shown_to_the_owner(
         assert reading.number("SELECT count(*) FROM mark_lost_text") == 0
 
 
+@pytest.mark.parametrize("order", list(itertools.permutations(range(3))))
+def test_no_text_is_lost_whose_stamp_was_wrong(store: MarkStore, clock: Clock, paper: str, order: tuple[int, ...]) -> None:
+    far_ms = clock.now_ms + 10 * 365 * 86_400_000
+    mark_id = new_mark_id()
+    versions = [note(f"v{at}", far_ms + at, mark_id=mark_id) for at in range(3)]
+    for number in [*order, *order]:
+        store.push(paper, [versions[number]], "anna")
+    held = store.find(paper, mark_id, "anna")
+    assert held is not None
+    kept = [*texts([held]), *(one.text for one in store.lost_texts(paper, mark_id, "anna"))]
+    assert sorted(kept) == ["v0", "v1", "v2"]
+
+
 def assert_counted(shelf: Shelf, paper: str) -> None:
     """What was added up for anna at each push is what there is."""
     query = "SELECT bytes FROM mark_use WHERE owner = 'anna'"
@@ -183,6 +198,35 @@ def assert_counted(shelf: Shelf, paper: str) -> None:
         added_up = writing.number(query)
         ending.count_anew(writing, paper, "anna")
         assert added_up == writing.number(query) > 0
+
+
+def test_wrong_stamps_of_a_mark_are_few_and_count(shelf: Shelf, store: MarkStore, clock: Clock, paper: str) -> None:
+    far_ms = clock.now_ms + 10 * 365 * 86_400_000
+    mark_id = new_mark_id()
+    for at in range(20):
+        store.push(paper, [note("x", far_ms + at, device=f"d{at}", mark_id=mark_id)], "anna")
+    assert_counted(shelf, paper)
+    with shelf.database.reading() as reading:
+        assert reading.number("SELECT count(*) FROM mark_clamped") == MOST_CLAMPED
+        assert reading.number("SELECT bytes FROM mark_use") > ROW_BYTES + MOST_CLAMPED * CLAMPED_BYTES
+
+
+def test_what_is_left_of_marks_that_were_forgotten_counts(shelf: Shelf, clock: Clock, paper: str) -> None:
+    store = MarkStore(shelf.database, clock=clock, limits=MarkLimits(bytes=1000))
+    for _ in range(3):
+        mark = note("", clock.now_ms)
+        store.push(paper, [mark], "anna")
+        store.push(paper, [replace(mark, body=None)], "anna")
+        clock.now_s += 401 * 86_400
+        assert store.sweep() == 1
+    store.push(paper, [note("", clock.now_ms)], "ben")
+    assert_counted(shelf, paper)
+    with shelf.database.reading() as reading:
+        assert reading.number("SELECT count(*) FROM mark_ended") == 3
+        assert reading.number("SELECT bytes FROM mark_use WHERE owner = 'anna'") == 3 * ENDED_BYTES
+    big = note("x" * 600, clock.now_ms)
+    assert [one.reason for one in store.push(paper, [big], "anna").refused] == ["limit"]
+    assert store.push(paper, [note("y" * 300, clock.now_ms)], "anna").refused == []
 
 
 def test_of_the_texts_that_lost_the_newest_are_kept(shelf: Shelf, clock: Clock, paper: str) -> None:
@@ -471,7 +515,9 @@ def test_what_is_deleted_is_forgotten_when_all_devices_know_it(shelf: Shelf, clo
     assert kept.sweep() == 1
     assert store.read(paper, ANNA, old.seq, device="old pad").is_whole
     with shelf.database.reading() as reading:
-        assert set(reading.all(int, "SELECT marks FROM mark_use UNION ALL SELECT bytes FROM mark_use")) == {0}
+        assert set(
+            reading.all(int, "SELECT marks FROM mark_use UNION ALL SELECT bytes - ended * ? FROM mark_use", ENDED_BYTES)
+        ) == {0}
 
 
 def test_an_owner_who_has_too_much_is_told_which_limit(shelf: Shelf, clock: Clock, paper: str) -> None:

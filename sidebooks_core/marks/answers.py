@@ -20,7 +20,7 @@ class MarkLimits(Struct, frozen=True):
     marks: int = 50_000
     """Deleted ones count until they are forgotten."""
     bytes: int = 64 << 20
-    """With the texts that lost."""
+    """With the texts that lost, and what is kept of wrong stamps and of marks that were forgotten."""
     marks_in_push: int = 2_000
     lost_texts: int = 50
     """Of one mark. The newest ones are kept."""
@@ -93,7 +93,12 @@ class Destroyed(Struct, frozen=True):
     texts: int
     """That had lost."""
     is_in_log: bool
-    """The log of the database still has something of them: somebody reads. It is cut when nobody does for a moment."""
+    """The log of the database still has something of them: somebody reads, or it cannot be cut, and Python's log says why.
+
+    It is tried again until it is cut.
+    """
+    papers: int = 0
+    """Of which the marks were removed."""
 
 
 class Destruction(Struct, frozen=True, array_like=True):

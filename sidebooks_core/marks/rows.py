@@ -13,6 +13,10 @@ from sidebooks_core.marks.visibility import Audience, MarkReader, is_for
 
 ROW_BYTES = 300
 """What a row takes beside its body and its quote, about."""
+CLAMPED_BYTES = 150
+"""What a stamp that could not be right takes, about."""
+ENDED_BYTES = 80
+"""What is left of a mark that was deleted and forgotten, about."""
 _COLUMNS = (
     "id, paper, owner, seq, at_ms, counter, device, visibility, meeting, shown, hidden_seq, revision, page, content_id, quote, "
     "is_of_file, body"

@@ -42,9 +42,10 @@ TABLES = """
         at_ms INTEGER NOT NULL,
         counter INTEGER NOT NULL,
         device TEXT NOT NULL,
+        name BLOB NOT NULL, -- a digest of the text: versions whose stamps were wrong can have the same one
         text TEXT NOT NULL,
         lost_s REAL NOT NULL,
-        PRIMARY KEY (mark, at_ms, counter, device)
+        PRIMARY KEY (mark, at_ms, counter, device, name)
     ) STRICT;
     CREATE INDEX mark_lost_text_by_time ON mark_lost_text (lost_s);
 
@@ -92,6 +93,7 @@ TABLES = """
         owner TEXT NOT NULL,
         marks INTEGER NOT NULL,
         bytes INTEGER NOT NULL,
+        ended INTEGER NOT NULL DEFAULT 0, -- marks that were deleted and forgotten: their rows in mark_ended stay
         PRIMARY KEY (paper, owner)
     ) STRICT, WITHOUT ROWID;
     CREATE TABLE mark_destruction ( -- who has destroyed the marks of a paper, and how many: the proof that it was done
@@ -138,6 +140,6 @@ def is_in_gap(reading: Reading, seq: int) -> bool:
     return reading.one(int, "SELECT 1 FROM mark_gap WHERE after < ?1 AND ?1 < before", seq) is not None
 
 
-def ended_name(mark_id: str, owner: str = "") -> bytes:
-    """What is kept of a mark of which nothing else is left: of its id, or of that and its owner."""
-    return hashlib.sha256(f"{mark_id}{owner}".encode()).digest()[:16]
+def digest_of(text: str) -> bytes:
+    """16 bytes that stand for the text of a version, or for the id of a mark of which nothing else is left, alone and with its owner."""
+    return hashlib.sha256(text.encode()).digest()[:16]

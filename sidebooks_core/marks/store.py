@@ -12,7 +12,7 @@ from msgspec.structs import replace
 
 from sidebooks_core.databases.database import Database, Reading, Writing
 from sidebooks_core.databases.watcher import Watcher
-from sidebooks_core.errors import NotOnShelf, RequestError, StorageError, StorageFailed
+from sidebooks_core.errors import NotOnShelf, RequestError, SidebooksError, StorageError, StorageFailed
 from sidebooks_core.marks import ending, rows
 from sidebooks_core.marks.answers import (
     Destroyed,
@@ -167,20 +167,23 @@ class MarkStore:
         """
         with self._database.writing() as writing:
             count = sum(ending.end_owner(writing, owner) for owner in owners)
-        self._cut_log()
+        self._is_log_cut()
         self._wake()
         return count
 
-    def destroy(self, paper_ids: Sequence[str], who: str) -> Destroyed:
+    def destroy(self, papers: Sequence[str] | Callable[[Reading], Sequence[str]], who: str) -> Destroyed:
         """Remove all marks of some papers, of all owners: nothing that they said stays in the files. See `destructions`.
 
-        No device can bring them back. Copies of the database that were made before have them still. who: is kept as a proof.
+        No device can bring them back. Copies of the database that were made before have them still. papers: ids; or what finds
+        them in the step that removes their marks, so that no paper is missed. who: is kept as a proof. Raises StorageFailed;
+        then nothing was removed.
         """
         with self._database.writing() as writing:
+            paper_ids = papers(writing) if callable(papers) else papers
             marks, texts = ending.destroy(writing, paper_ids, who, self._clock())
-        is_cut = self._cut_log()
+        is_cut = self._is_log_cut()
         self._wake()
-        return Destroyed(marks, texts, not is_cut)
+        return Destroyed(marks, texts, not is_cut, len(paper_ids))
 
     def destructions(self, paper_id: str) -> list[Destruction]:
         """When marks of a paper were destroyed, the oldest first."""
@@ -252,6 +255,14 @@ class MarkStore:
         return Pushed(
             last_seq(writing), now_ms, list(held.values()), [answer for answer in found if isinstance(answer, Refused)]
         )
+
+    def _is_log_cut(self) -> bool:
+        """Have the log cut. What was removed is removed also if that fails."""
+        try:
+            return self._cut_log()
+        except (SidebooksError, OSError):
+            _log.exception("the log of the database cannot be cut: it has something of the marks that were removed")
+            return False
 
     def _wake(self) -> None:
         if self._watcher is not None:

@@ -11,12 +11,12 @@ from sidebooks_core.marks import clock, rows
 from sidebooks_core.marks.answers import MarkLimits, RefusalReason, Refused
 from sidebooks_core.marks.merge import merged
 from sidebooks_core.marks.model import Mark, Stamp, text_of
-from sidebooks_core.marks.schema import ended_name, last_seq, set_last_seq
+from sidebooks_core.marks.schema import digest_of, last_seq, set_last_seq
 
 _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder(Mark).decode
 _LAST_COUNTER = (1 << 16) - 1
-MOST_CLAMPED = 100
+MOST_CLAMPED = 5
 """Stamps of a mark that are remembered although they could not be right; the newest ones."""
 
 
@@ -49,7 +49,7 @@ class Taking:
         before = rows.find(self._writing, mark.id)
         ended_owner = self._ended_owner(mark.id) if before is None else None
         if ended_owner is not None:
-            if ended_owner != ended_name(mark.id, self._owner):
+            if ended_owner != digest_of(mark.id + self._owner):
                 return _taken(mark)
             return replace(mark, owner=self._owner, anchor=replace(mark.anchor, quote=""), body=None)
         found = self._as_kept(mark, before)
@@ -87,9 +87,9 @@ class Taking:
         return replace(mark, owner=self._owner, anchor=anchor, stamp=self._believed(mark, before))
 
     def _ended_owner(self, mark_id: str) -> bytes | None:
-        """A digest of the owner of a mark that has ended; see `ended_name`. None: it has not."""
+        """A digest of the owner of a mark that has ended. None: it has not."""
         query = "SELECT owner FROM mark_ended WHERE paper = ? AND name = ?"
-        return self._writing.one(bytes, query, self._paper_id, ended_name(mark_id))
+        return self._writing.one(bytes, query, self._paper_id, digest_of(mark_id))
 
     def _content_id(self, revision: int, page: int) -> str | None:
         key = revision, page
@@ -148,8 +148,9 @@ class Taking:
     def _keep_text(self, loser: Mark, text: str) -> None:
         stamp = loser.stamp
         added = self._writing.run(
-            "INSERT OR IGNORE INTO mark_lost_text (mark, at_ms, counter, device, text, lost_s) VALUES (?, ?, ?, ?, ?, ?)",
-            loser.id, stamp.at_ms, stamp.counter, stamp.device, text, self._now_ms / 1000,
+            "INSERT OR IGNORE INTO mark_lost_text (mark, at_ms, counter, device, name, text, lost_s) "
+            "VALUES (?, ?, ?, ?, ?, ?, ?)",
+            loser.id, stamp.at_ms, stamp.counter, stamp.device, digest_of(text), text, self._now_ms / 1000,
         )  # fmt: skip
         if not added:
             return
@@ -166,16 +167,17 @@ class Taking:
 
     def _note_clamped(self, mark: Mark, believed: Stamp) -> None:
         given = mark.stamp
-        self._writing.run(
+        added = self._writing.run(
             "INSERT OR IGNORE INTO mark_clamped (mark, device, given_ms, given_counter, at_ms, counter) "
             "VALUES (?, ?, ?, ?, ?, ?)",
             mark.id, given.device, given.at_ms, given.counter, believed.at_ms, believed.counter,
         )  # fmt: skip
-        self._writing.run(
+        removed = self._writing.run(
             "DELETE FROM mark_clamped WHERE mark = ?1 AND (device, given_ms, given_counter) IN (SELECT device, given_ms, "
             "given_counter FROM mark_clamped WHERE mark = ?1 ORDER BY at_ms DESC, counter DESC LIMIT -1 OFFSET ?2)",
             mark.id, MOST_CLAMPED,
         )  # fmt: skip
+        self._bytes += (added - removed) * rows.CLAMPED_BYTES
 
     def _over(self, is_new: bool, grown_bytes: int) -> str:
         """Which limit a change would break; empty: none."""

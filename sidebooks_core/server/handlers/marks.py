@@ -142,11 +142,12 @@ async def destroy(parts: ServerParts, request: HttpRequest) -> HttpResponse:
             parts.access.audit_now(Operation.DESTROY_MARKS, who=request.principal, what=what, address=address, detail=detail)
 
     def made() -> HttpResponse:
-        found = standing.papers_within(shelf.database, folder)
-        note(f"destroys the marks of {len(found)} papers")
-        done = shelf.mark_store.destroy(found, who_of(request).name)
+        with shelf.database.reading() as reading:
+            count = len(standing.papers_within(reading, folder))
+        note(f"destroys the marks of {count} papers")
+        done = shelf.mark_store.destroy(lambda reading: standing.papers_within(reading, folder), who_of(request).name)
         note(f"destroyed {done.marks} marks")
-        told = DestroyedMarks(len(found), done.marks, done.is_in_log)
+        told = DestroyedMarks(done.papers, done.marks, done.is_in_log)
         return HttpResponse(200, json_bytes(told), headers.momentary(responses.JSON))
 
     return await parts.pools.run("marks", made)
