@@ -30,10 +30,8 @@ class Use(Struct, frozen=True, array_like=True):
 
 
 def use_of(reading: Reading, paper_id: str, owner: str) -> Use:
-    return (
-        reading.one(Use, "SELECT marks, bytes, shown_bytes FROM mark_use WHERE paper = ? AND owner = ?", paper_id, owner)
-        or Use()
-    )
+    query = "SELECT marks, bytes, shown_bytes FROM mark_use WHERE paper = ? AND owner = ?"
+    return reading.one(Use, query, paper_id, owner) or Use()
 
 
 class Taking:
