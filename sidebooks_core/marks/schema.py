@@ -75,6 +75,7 @@ TABLES = """
     CREATE TABLE mark_ended ( -- marks of which nothing else is left, so that no device brings them back
         paper TEXT NOT NULL REFERENCES paper (id) ON DELETE CASCADE,
         name BLOB NOT NULL, -- a digest of the id
+        owner BLOB NOT NULL, -- a digest of id and owner
         PRIMARY KEY (paper, name)
     ) STRICT, WITHOUT ROWID;
     CREATE TABLE mark_horizon ( -- who has read up to an older number begins anew
@@ -92,6 +93,7 @@ TABLES = """
         owner TEXT NOT NULL,
         marks INTEGER NOT NULL,
         bytes INTEGER NOT NULL,
+        shown_bytes INTEGER NOT NULL, -- of marks that were ever shown to others
         ended INTEGER NOT NULL DEFAULT 0, -- marks that were deleted and forgotten: their rows in mark_ended stay
         PRIMARY KEY (paper, owner)
     ) STRICT, WITHOUT ROWID;

@@ -25,10 +25,13 @@ class Use(Struct, frozen=True, array_like=True):
 
     marks: int = 0
     bytes: int = 0
+    shown_bytes: int = 0
+    """Of those that were ever shown to others."""
 
 
 def use_of(reading: Reading, paper_id: str, owner: str) -> Use:
-    return reading.one(Use, "SELECT marks, bytes FROM mark_use WHERE paper = ? AND owner = ?", paper_id, owner) or Use()
+    query = "SELECT marks, bytes, shown_bytes FROM mark_use WHERE paper = ? AND owner = ?"
+    return reading.one(Use, query, paper_id, owner) or Use()
 
 
 class Taking:
@@ -42,12 +45,17 @@ class Taking:
         self._limits = limits
         self._seq = last_seq(writing)
         self._content_ids: dict[tuple[int, int], str | None] = {}
-        self._marks, self._bytes = msgspec.structs.astuple(use_of(writing, paper_id, owner))
+        query = "SELECT coalesce(sum(shown_bytes), 0) FROM mark_use WHERE paper = ? AND owner != ?"
+        self._shown_bytes_of_others = writing.number(query, paper_id, owner)
+        self._marks, self._bytes, self._shown_bytes = msgspec.structs.astuple(use_of(writing, paper_id, owner))
 
     def take(self, mark: Mark) -> Mark | Refused:
         """The version of a mark that holds now; or why this one was refused. mark: see `checked_mark`."""
         before = rows.find(self._writing, mark.id)
-        if before is None and self._has_ended(mark.id):
+        ended_owner = self._ended_owner(mark.id) if before is None else None
+        if ended_owner is not None:
+            if ended_owner != digest_of(mark.id + self._owner):
+                return _taken(mark)
             return replace(mark, owner=self._owner, anchor=replace(mark.anchor, quote=""), body=None)
         found = self._as_kept(mark, before)
         if isinstance(found, Refused):
@@ -63,15 +71,15 @@ class Taking:
         """Write how much the owner has now, and the number of the last change."""
         set_last_seq(self._writing, self._seq)
         self._writing.run(
-            "INSERT INTO mark_use (paper, owner, marks, bytes) VALUES (?, ?, ?, ?) "
-            "ON CONFLICT (paper, owner) DO UPDATE SET marks = excluded.marks, bytes = excluded.bytes",
-            self._paper_id, self._owner, self._marks, self._bytes,
+            "INSERT INTO mark_use (paper, owner, marks, bytes, shown_bytes) VALUES (?, ?, ?, ?, ?) ON CONFLICT (paper, owner) "
+            "DO UPDATE SET marks = excluded.marks, bytes = excluded.bytes, shown_bytes = excluded.shown_bytes",
+            self._paper_id, self._owner, self._marks, self._bytes, self._shown_bytes,
         )  # fmt: skip
 
     def _as_kept(self, mark: Mark, before: rows.MarkRow | None) -> Mark | Refused:
         """A version with what the server knows better: owner, content id and stamp."""
         if before is not None and before.owner != self._owner:
-            return _refused(mark, "owner", "a mark is changed by its owner only: give a new mark an id of its own")
+            return _taken(mark)
         if before is not None and before.paper != self._paper_id:
             return _refused(mark, "paper", "a mark stays on its paper")
         content_id = self._content_id(mark.anchor.revision, mark.anchor.page)
@@ -83,9 +91,10 @@ class Taking:
             anchor = replace(anchor, quote="")
         return replace(mark, owner=self._owner, anchor=anchor, stamp=self._believed(mark, before))
 
-    def _has_ended(self, mark_id: str) -> bool:
-        query = "SELECT 1 FROM mark_ended WHERE paper = ? AND name = ?"
-        return self._writing.one(int, query, self._paper_id, digest_of(mark_id)) is not None
+    def _ended_owner(self, mark_id: str) -> bytes | None:
+        """A digest of the owner of a mark that has ended. None: it has not."""
+        query = "SELECT owner FROM mark_ended WHERE paper = ? AND name = ?"
+        return self._writing.one(bytes, query, self._paper_id, digest_of(mark_id))
 
     def _content_id(self, revision: int, page: int) -> str | None:
         key = revision, page
@@ -127,8 +136,9 @@ class Taking:
         row = rows.row_of(self._paper_id, self._seq + 1, winner, before)
         lost = text_of(loser) if loser != winner and text_of(loser) != text_of(winner) else ""
         grown = row.size_bytes - (0 if before is None else before.size_bytes) + len(lost.encode())
+        shown = row.shown_bytes - (0 if before is None else before.shown_bytes)
         is_new = before is None
-        if message := self._over(is_new, grown):
+        if message := self._over(is_new, grown) or self._over_paper(shown):
             if is_new or winner.body is not None:
                 return _refused(winner, "limit", message)
             lost = ""  # that a mark is deleted is told in any case
@@ -137,6 +147,7 @@ class Taking:
             self._seq += 1
             self._marks += is_new
             self._bytes += row.size_bytes - (0 if before is None else before.size_bytes)
+            self._shown_bytes += shown
         if lost:
             self._keep_text(loser, lost)
         return winner
@@ -183,6 +194,13 @@ class Taking:
             return f"the marks of this owner on the paper take {self._bytes} bytes; MarkLimits.bytes is {self._limits.bytes}"
         return ""
 
+    def _over_paper(self, grown_bytes: int) -> str:
+        """The same, of what is shown to the readers of the paper."""
+        there, most = self._shown_bytes_of_others + self._shown_bytes, self._limits.paper_bytes
+        if grown_bytes > 0 and there + grown_bytes > most:
+            return f"the marks on the paper that others see take {there} bytes; MarkLimits.paper_bytes is {most}"
+        return ""
+
 
 def checked_mark(told: Mark) -> Mark | Refused:
     """A mark that is within the bounds of the model, which Python does not look at; or what is wrong with it."""
@@ -194,6 +212,11 @@ def checked_mark(told: Mark) -> Mark | Refused:
 
 def _refused(mark: Mark, reason: RefusalReason, detail: str) -> Refused:
     return Refused(str(mark.id)[:100], reason, detail)
+
+
+def _taken(mark: Mark) -> Refused:
+    """The same whether the mark of the other owner is there, or has ended: nobody learns that."""
+    return _refused(mark, "taken", "a mark is changed by its owner only: give a new mark an id of its own")
 
 
 class _At(Struct, frozen=True, array_like=True):
