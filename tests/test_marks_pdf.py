@@ -69,6 +69,19 @@ def test_a_page_with_a_unit_of_its_own_shows_marks_in_place(service: sb.TileServ
     assert misplaced(PROGRAMS["mupdf"](data), places(opened.pages[0].width_pt)) == {}
 
 
+def test_the_width_of_a_line_is_in_units_of_the_page(service: sb.TileService) -> None:
+    with pymupdf.open(stream=page(), filetype="pdf") as document:
+        document.xref_set_key(document[0].xref, "UserUnit", "2")
+        opened = service.open(document.tobytes())
+    data = exported(service, opened, marks(bodies=(Ink(((10, 10, 0.5), (90, 90, 0.5)), 6, "#ff0000"),)))
+    with pymupdf.open(stream=data, filetype="pdf") as written:
+        (number,) = (one.xref for one in written[0].annots())
+        assert written.xref_get_key(number, "BS/W") == ("int", "3")
+    (found,) = read_back(service, data)
+    assert isinstance(found.body, Ink)
+    assert found.body.width_pt == 6
+
+
 def test_a_mark_in_another_place_would_be_seen(service: sb.TileService) -> None:
     document = service.open(page(90, "cropped"))
     data = exported(service, document, marks("anna"))

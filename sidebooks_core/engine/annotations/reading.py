@@ -35,6 +35,7 @@ _NOWHERE = 32767
 _FALLBACKS = {"highlight": "#ffff00", "note": "#ffd400", "bookmark": "#cc0000", "underline": "#cc0000"}
 _DIGITS = 3
 """The engine's numbers have 24 bits: more digits are noise."""
+_WIDEST_PT = 1000
 _MIDDLE = 0.5
 """The pressure of a pen that tells none."""
 
@@ -131,8 +132,9 @@ def _ink(annotation: RawObj, plane: Plane, _box: Box, page: int) -> Annotation |
     given = iter(pressures)
     strokes = [packed_stroke((x, y, min(1.0, max(0.0, next(given, _MIDDLE)))) for x, y in points) for points in lists if points]
     border = get(get(annotation, "BS"), "W")
-    width = mupdf.ll_pdf_to_real(border) if mupdf.ll_pdf_is_number(border) else 1.0
-    width_pt = width if math.isfinite(width) and 0 < width <= 1000 else 1.0
+    width_pt = round(plane.unit_pt * (mupdf.ll_pdf_to_real(border) if mupdf.ll_pdf_is_number(border) else 1.0), _DIGITS)
+    if not 0 < width_pt <= _WIDEST_PT:  # so is what is no number
+        width_pt = 1.0
     return Annotation(page=page, kind="ink", packed_strokes=tuple(strokes), width_pt=width_pt) if strokes else None
 
 
