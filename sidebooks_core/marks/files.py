@@ -81,9 +81,13 @@ class MarkedFile(Struct, frozen=True):
 
     def pieces(self) -> Iterator[bytes]:
         """The file from its beginning, piece by piece. Raises OSError, DamagedDocument if the document's file has changed."""
+        yield from self.pieces_before()
+        yield self.added
+
+    def pieces_before(self) -> Iterator[bytes]:
+        """What comes before `added`. Raises as `pieces` does."""
         if not self.is_whole:
             yield from _pieces(self.document)
-        yield self.added
 
     def write(self, target: str | os.PathLike[str] | BinaryIO) -> None:
         """Write it to a path, where it appears when it is complete, or to an open file. Raises OSError, DamagedDocument."""

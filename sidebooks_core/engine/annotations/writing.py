@@ -143,7 +143,9 @@ def _described(one: _Placed, page_number: int) -> str:
     if strokes:
         lists = "".join(f"[{_points(one.plane, ((x, y) for x, y, _ in stroke))}]" for stroke in strokes)
         pressures = written(*(pressure for stroke in strokes for *_, pressure in stroke))
-        entries.append(f"/InkList[{lists}]/BS<</W {written(annotation.width_pt / one.plane.unit_pt)}>>/{PRESSURES}[{pressures}]")
+        entries.append(
+            f"/InkList[{lists}]/BS<</W {written(annotation.width_pt / one.plane.unit_pt)}>>/{PRESSURES}[{pressures}]"
+        )
     return "".join((*entries, ">>"))
 
 
