@@ -243,6 +243,17 @@ def test_a_second_import_adds_nothing_and_brings_nothing_back(service: sb.TileSe
         assert own.all() == [first]
 
 
+def test_what_somebody_has_imported_and_lost_others_import_still(service: sb.TileService) -> None:
+    text = f"/Subtype/Text/Rect[40 340 60 360]/Contents(a)/NM({marks()[0].id})"
+    with Shelf(None, service) as shelf:
+        paper = shelf.register(with_annotations(text), name="議案")
+        assert [one.id for one in shelf.marks(paper, owner="guest").import_pdf().marks] == [marks()[0].id]
+        shelf.mark_store.end_owner("guest")
+        found = shelf.marks(paper, owner="ben").import_pdf()
+        assert ([one.owner for one in found.marks], found.refused) == (["ben"], [])
+        assert [one.body for one in shelf.marks(paper, owner="ben").all()] == [found.marks[0].body]
+
+
 @pytest.mark.skipif(shutil.which("pdftoppm") is None, reason="needs poppler")
 @pytest.mark.parametrize(
     ("annotation", "at"),

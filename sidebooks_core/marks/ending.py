@@ -26,6 +26,11 @@ class _Pair(Struct, frozen=True, array_like=True):
     owner: str
 
 
+class _Own(Struct, frozen=True, array_like=True):
+    id: str
+    owner: str
+
+
 class _Old(Struct, frozen=True, array_like=True):
     id: str
     paper: str
@@ -64,7 +69,8 @@ def end_owner(writing: Writing, owner: str) -> int:
     papers = writing.all(str, "SELECT DISTINCT paper FROM mark WHERE owner = ?", owner)
     count = writing.number("SELECT count(*) FROM mark WHERE owner = ? AND body IS NOT NULL", owner)
     for paper_id in papers:
-        _end(writing, paper_id, writing.all(str, "SELECT id FROM mark WHERE owner = ? AND paper = ?", owner, paper_id))
+        query = "SELECT id, owner FROM mark WHERE owner = ? AND paper = ?"
+        _end(writing, paper_id, writing.all(_Own, query, owner, paper_id))
         _set_horizon(writing, paper_id, next_seq(writing))
     writing.run("DELETE FROM mark_use WHERE owner = ?", owner)
     writing.run("DELETE FROM mark_device WHERE reader = ?", owner)
@@ -80,7 +86,7 @@ def destroy(writing: Writing, paper_ids: Sequence[str], who: str, now_s: float) 
         live = writing.number("SELECT count(*) FROM mark WHERE paper = ? AND body IS NOT NULL", paper_id)
         query = "SELECT count(*) FROM mark_lost_text JOIN mark ON mark.id = mark_lost_text.mark WHERE mark.paper = ?"
         lost = writing.number(query, paper_id)
-        _end(writing, paper_id, writing.all(str, "SELECT id FROM mark WHERE paper = ?", paper_id))
+        _end(writing, paper_id, writing.all(_Own, "SELECT id, owner FROM mark WHERE paper = ?", paper_id))
         writing.run("DELETE FROM mark_use WHERE paper = ?", paper_id)
         _set_horizon(writing, paper_id, next_seq(writing))
         writing.run(
@@ -109,7 +115,7 @@ def sweep(writing: Writing, now_s: float, limits: MarkLimits) -> int:
     for one in old:
         by_paper.setdefault(one.paper, []).append(one)
     for paper_id, marks in by_paper.items():
-        _end(writing, paper_id, [one.id for one in marks])
+        _end(writing, paper_id, [_Own(one.id, one.owner) for one in marks])
         _set_horizon(writing, paper_id, max(one.seq for one in marks))
     for pair in smaller | {_Pair(one.paper, one.owner) for one in old}:
         count_anew(writing, pair.paper, pair.owner)
@@ -130,11 +136,11 @@ def count_anew(writing: Writing, paper_id: str, owner: str) -> None:
     )  # fmt: skip
 
 
-def _end(writing: Writing, paper_id: str, ids: Sequence[str]) -> None:
-    """Nothing is left of marks but a digest of each id, by which a device that brings it is refused."""
-    names = [(paper_id, ended_name(mark_id)) for mark_id in ids]
+def _end(writing: Writing, paper_id: str, marks: Sequence[_Own]) -> None:
+    """Nothing is left of marks but a digest of each, by which a device of the owner that brings it is refused."""
+    names = [(paper_id, ended_name(one.id, one.owner)) for one in marks]
     writing.run_each("INSERT OR IGNORE INTO mark_ended (paper, name) VALUES (?, ?)", names)
-    writing.run_each("DELETE FROM mark WHERE id = ?", [(mark_id,) for mark_id in ids])
+    writing.run_each("DELETE FROM mark WHERE id = ?", [(one.id,) for one in marks])
 
 
 def _set_horizon(writing: Writing, paper_id: str, seq: int) -> None:

@@ -72,7 +72,7 @@ TABLES = """
 
     CREATE TABLE mark_ended ( -- marks of which nothing else is left, so that no device brings them back
         paper TEXT NOT NULL REFERENCES paper (id) ON DELETE CASCADE,
-        name BLOB NOT NULL, -- a digest of the id
+        name BLOB NOT NULL, -- a digest of the id and the owner: see ended_name
         PRIMARY KEY (paper, name)
     ) STRICT, WITHOUT ROWID;
     CREATE TABLE mark_horizon ( -- who has read up to an older number begins anew
@@ -136,6 +136,6 @@ def is_in_gap(reading: Reading, seq: int) -> bool:
     return reading.one(int, "SELECT 1 FROM mark_gap WHERE after < ?1 AND ?1 < before", seq) is not None
 
 
-def ended_name(mark_id: str) -> bytes:
-    """What is kept of a mark of which nothing else is left."""
-    return hashlib.sha256(mark_id.encode()).digest()[:16]
+def ended_name(mark_id: str, owner: str) -> bytes:
+    """What is kept of a mark of which nothing else is left. Others may have the id: a file that they import names it, too."""
+    return hashlib.sha256(f"{mark_id} {owner}".encode()).digest()[:16]

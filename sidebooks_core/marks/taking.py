@@ -85,7 +85,7 @@ class Taking:
 
     def _has_ended(self, mark_id: str) -> bool:
         query = "SELECT 1 FROM mark_ended WHERE paper = ? AND name = ?"
-        return self._writing.one(int, query, self._paper_id, ended_name(mark_id)) is not None
+        return self._writing.one(int, query, self._paper_id, ended_name(mark_id, self._owner)) is not None
 
     def _content_id(self, revision: int, page: int) -> str | None:
         key = revision, page
