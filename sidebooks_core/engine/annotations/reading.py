@@ -9,6 +9,8 @@ import math
 from collections.abc import Callable, Iterator
 from itertools import islice
 
+from msgspec.structs import replace
+
 from sidebooks_core.documents.annotations import (
     FARTHEST_PT,
     MOST_POINTS,
@@ -54,13 +56,14 @@ def annotations_of(document: pymupdf.Document, page: int) -> tuple[list[Annotati
     replies = _replies(listed)
     found: list[Annotation] = []
     taken_bytes = 0
-    for one in listed:
+    for place, one in enumerate(listed):
         flags = mupdf.ll_pdf_to_int(get(one, "F"))
         if _is_reply(one) or flags & (_HIDDEN | _NO_VIEW):
             continue
-        made = _read(one, plane, page, replies.get(mupdf.ll_pdf_to_num(one), []))
-        if made is None:
+        read = _read(one, plane, page, replies.get(mupdf.ll_pdf_to_num(one), []))
+        if read is None:
             continue
+        made = replace(read, place=place)
         if taken_bytes + made.size_bytes > MOST_READ_BYTES:
             left_out += 1
             continue

@@ -10,7 +10,7 @@ from typing import BinaryIO, cast
 
 from sidebooks_core.errors import DocumentError, DocumentTooLarge, PageError
 from sidebooks_core.library.questions import Questions
-from sidebooks_core.marks.files import MarkedFile, export_marks
+from sidebooks_core.marks.files import MarkedFile, MarksToWrite, export_marks
 from sidebooks_core.marks.model import Mark
 from sidebooks_core.marks.placing import PlacedMark
 from sidebooks_core.marks.w3c import W3C_CONTEXT, Canvas, annotation_page
@@ -46,8 +46,9 @@ async def as_pdf(parts: ServerParts, request: HttpRequest) -> HttpResponse:
         names = names_of(parts, request, marks)
         try:
             document, shown = shelf.document(of.id, number), shelf.placed_marks(of.id, marks, number)
+            told = MarksToWrite(shown, names, of.id, shelf.mark_store.imported(of.id))
             is_flat = request.query("flattened") in ("1", "true")
-            file = export_marks(shelf.service.parts.questions, document, shown, names, flattened=is_flat, client=request.client)
+            file = export_marks(shelf.service.parts.questions, document, told, flattened=is_flat, client=request.client)
             size = file.size_bytes
         except DocumentTooLarge:
             raise
