@@ -18,7 +18,7 @@ from town_hall import TownHall
 import sidebooks_core as sb
 from sidebooks_core.access.policy import Grant, Limits
 from sidebooks_core.marks.files import MarkedFile
-from sidebooks_core.server.handlers.mark_files import _Pieces
+from sidebooks_core.server.handlers.mark_files import Pieces
 from sidebooks_core.server.http import FileRange
 from sidebooks_core.testing import FakeEngine
 
@@ -190,7 +190,7 @@ def test_a_download_is_neither_held_nor_copied_as_a_whole() -> None:
     with sb.TileService(sb.Settings(workers=1)) as service:
         document = service.open(before)
     added = b"%" * (8 << 20)
-    pieces = FileRange(cast("BinaryIO", _Pieces(MarkedFile(document, added, is_whole=False))), len(before) + len(added))
+    pieces = FileRange(cast("BinaryIO", Pieces(MarkedFile(document, added, is_whole=False))), len(before) + len(added))
     digest = hashlib.sha256(before + added).digest()
     del added
     sent = hashlib.sha256()

@@ -57,7 +57,7 @@ async def as_pdf(parts: ServerParts, request: HttpRequest) -> HttpResponse:
         except OSError:
             raise Refused(410, "the original is gone") from None
         try:
-            pieces = _Pieces(file)
+            pieces = Pieces(file)
         except OSError as fault:
             _log.error("a PDF with marks cannot wait on the disk: %s", fault)
             raise Refused(503, "the server has no room for the file: try again later") from None
@@ -184,7 +184,7 @@ def _revision(request: HttpRequest) -> int | None:
     return number_of(told) if told else None
 
 
-class _Pieces(RawIOBase):
+class Pieces(RawIOBase):
     """A file that is made while it is read. What was added waits on the disk if it is large."""
 
     def __init__(self, file: MarkedFile) -> None:
