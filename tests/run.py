@@ -29,7 +29,8 @@ BIN = BUILD / "venv" / ("Scripts" if os.name == "nt" else "bin")
 PYTHON = BIN / "python"
 PYTEST = BIN / "pytest"
 """The binary, not `python -m pytest`: the latter would put the sources before the installed wheel."""
-MOST_AGAIN = 6
+TWO_FILES_AT_ONCE = ("-n", "2", "--dist", "loadfile")
+MOST_AGAIN = 8
 """If more tests fail than this, none of them runs again."""
 BENCHMARKS = sorted(
     [path.stem for path in (ROOT / "benchmarks").glob("*.py") if "def main(" in path.read_text(encoding="utf-8")]
@@ -65,7 +66,7 @@ def main(pytest_arguments: list[str]) -> None:
     if pytest_arguments:
         step("tests", PYTEST, *pytest_arguments, SIDEBOOKS_REQUIRE_WHEEL="1")
     else:
-        run_tests("tests", PYTEST)
+        run_tests("tests", PYTEST, *TWO_FILES_AT_ONCE)
         others = [partial(test_on, version, wheel) for version in OTHER_PYTHONS]
         benchmarks = [partial(step, f"benchmark {name}", PYTHON, "-m", f"benchmarks.{name}", "--quick") for name in BENCHMARKS]
         two_at_once([*others, *benchmarks])
@@ -86,7 +87,8 @@ def run_tests(name: str, *command: str | Path) -> None:
         names = list(json.loads(failed.read_text(encoding="utf-8"))) if failed.exists() else []
         if not 0 < len(names) <= MOST_AGAIN:
             raise
-        step(f"{name} that failed, again", *command, *kept, "--last-failed", SIDEBOOKS_REQUIRE_WHEEL="1")
+        alone = [part for part in command if part not in TWO_FILES_AT_ONCE]
+        step(f"{name} that failed, again", *alone, *kept, "--last-failed", SIDEBOOKS_REQUIRE_WHEEL="1")
         print("== UNSTEADY, failed once and passed once, to be mended:", *names, sep="\n   ", flush=True)
 
 

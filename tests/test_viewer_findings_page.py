@@ -81,6 +81,8 @@ def test_a_page_as_wide_as_the_screen_stays_so(open_at: Open) -> None:
     assert place(tab)["y"] == -wide["y"], "back at its end"
     tab.set_viewport_size({"width": 810, "height": 1080})
     tab.wait_for_function("zoom => sidebooks.mode === 'width' && sidebooks.zoom < zoom", arg=wide["zoom"])
+    tab.wait_for_function("() => document.getElementById('canvas').width === 810")  # it is painted in its new size
+    tab.wait_for_function("() => !document.getElementById('number').textContent.includes('–')")  # and one page is told
     [box] = tab.evaluate(BOXES)
     assert box["width"] == pytest.approx(810, abs=3)
     tab.reload()

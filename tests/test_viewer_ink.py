@@ -311,6 +311,15 @@ def test_the_tool_bar_fits_and_its_targets_are_large(open_at: Open, device: str,
     tab.wait_for_selector("#inkbar", state="detached")
 
 
+def test_the_tool_bar_comes_before_all_else_of_marks(open_at: Open) -> None:
+    tab = open_at("", 0, "desktop", viewport=UPRIGHT)
+    tab.route("**/marks_attend.js", lambda route: None)  # it is on its way
+    tab.click("#shelf a")
+    shown(tab, 1)
+    tab.keyboard.press("d")
+    tab.wait_for_selector("#inkbar", timeout=LATE_MS)
+
+
 def test_the_tool_bar_is_used_by_keys(open_at: Open) -> None:
     tab = open_at("予算書", 3, "desktop", viewport=UPRIGHT)
     tab.keyboard.press("d")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections import deque
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future
@@ -205,4 +206,5 @@ class PageImages(Iterator[Tile]):
         self.close()
 
     def __del__(self) -> None:
-        self.close()
+        if self._asked:  # not in this thread: whatever thread the collector runs in may hold a lock that cancelling needs
+            threading.Thread(target=self.close, name="sidebooks-drop", daemon=True).start()

@@ -98,7 +98,9 @@ export class Drawing {
       pointerup: (event) => this.#up(event), pointercancel: (event) => this.#up(event),
     };
     // In the capturing phase: what draws does not turn pages. At the stage, since a pinch takes its fingers there.
-    for (const [name, does] of Object.entries(hears)) stage.addEventListener(name, /** @type {EventListener} */ (does), { capture: true, signal });
+    for (const [name, does] of Object.entries(hears)) {
+      stage.addEventListener(name, /** @type {EventListener} */ (does), { capture: true, signal });
+    }
     // Else a browser may take quick strokes for writing by hand, or for a scroll.
     for (const name of ["touchstart", "touchmove"]) {
       this.#ground.addEventListener(name, (event) => { if (event.cancelable) event.preventDefault(); }, { passive: false, signal });
@@ -138,7 +140,10 @@ export class Drawing {
     const target = /** @type {Element} */ (event.target);
     if (target.closest(LEAVES) || (event.pointerType === "mouse" && event.button !== 0)) return;
     const pointer = /** @type {PointerKind} */ (event.pointerType || "mouse");
-    if (pointer !== "touch" && !this.reader.tell("touched")) { event.stopImmediatePropagation(); return; } // it closed what lay over the page
+    if (pointer !== "touch" && !this.reader.tell("touched")) { // it closed what lay over the page
+      event.stopImmediatePropagation();
+      return;
+    }
     const wasDrawing = this.#hands.drawing;
     const wasPenSeen = this.#hands.isPenSeen;
     const handled = wentDown(this.#hands, { id: event.pointerId, pointer, t_ms: event.timeStamp });
@@ -246,7 +251,8 @@ export class Drawing {
       const [x, y] = live.pointOf(event.clientX - frame.left, event.clientY - frame.top);
       const isPen = event.pointerType === "pen" && event.pressure > 0;
       /** @type {Sample} */
-      const sample = [rounded(x, 100), rounded(y, 100), isPen ? rounded(event.pressure, 1000) : last && event.pointerType === "pen" ? last[2] : STEADY];
+      const sample = [rounded(x, 100), rounded(y, 100),
+        isPen ? rounded(event.pressure, 1000) : last && event.pointerType === "pen" ? last[2] : STEADY];
       if (last && last[0] === sample[0] && last[1] === sample[1] && (last[2] === sample[2] || event.type === "pointerup")) continue;
       samples.push(sample);
       last = sample;

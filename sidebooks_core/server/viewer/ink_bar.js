@@ -73,7 +73,8 @@ export function makeInkBar(drawing, leave) {
         choice(t(`ink_${name}`), drawing.choice.tool === name, () => drawing.choose({ tool: name }), icon(image), name)))),
       ...details(), ...sharing(),
       h("div", { role: "group", "aria-label": t("marks_here") }, toolButtons(drawing.marking.app, leave, { class: "tool" })),
-      h("div", { class: "last" }, state.undo, state.redo, act(isLow ? "up" : "down", isLow ? "ink_up" : "ink_down", move, "move"), act("done", "ink_done", leave, "done")), told,
+      h("div", { class: "last" }, state.undo, state.redo,
+        act(isLow ? "up" : "down", isLow ? "ink_up" : "ink_down", move, "move"), act("done", "ink_done", leave, "done")), told,
     );
     update();
     /** @type {HTMLElement | null} */

@@ -11,10 +11,12 @@ const TOGETHER_MS = 400; // fingers that go down within this pinch
 /**
  * `drawing`: the pointer that draws; `touches`: fingers that are down; `idle`: those that shall do nothing.
  * @typedef {{
- *   drawing: {id: number, pointer: PointerKind, t_ms: number} | null, touches: readonly number[], idle: readonly number[], isPenSeen: boolean,
+ *   drawing: {id: number, pointer: PointerKind, t_ms: number} | null, touches: readonly number[], idle: readonly number[],
+ *   isPenSeen: boolean,
  * }} Hands
  */
-/** What is to be done: begin a stroke, go on with it, end it, take it back; nothing. @typedef {"begin" | "extend" | "end" | "discard" | ""} Act */
+/** What is to be done: begin a stroke, go on with it, end it, take it back; nothing.
+    @typedef {"begin" | "extend" | "end" | "discard" | ""} Act */
 /** `isAlone`: nothing else hears of the event. @typedef {{hands: Hands, act: Act, isAlone: boolean}} Handled */
 
 /** @param {boolean} isPenSeen @returns {Hands} */
@@ -50,7 +52,10 @@ export function moved(hands, id) {
   return { hands, act: isDrawing ? "extend" : "", isAlone: isDrawing && hands.drawing?.pointer !== "touch" };
 }
 
-/** It was lifted, or the browser took it away, as bad pens do in the middle of a line. @param {Hands} hands @param {number} id @returns {Handled} */
+/**
+ * It was lifted, or the browser took it away, as bad pens do in the middle of a line.
+ * @param {Hands} hands @param {number} id @returns {Handled}
+ */
 export function wentUp(hands, id) {
   const { drawing } = hands;
   const isDrawing = drawing?.id === id;

@@ -79,7 +79,7 @@ export class Marking {
 
   /** Draw from now on, or read on. */
   async toggle(isOn = !this.isDrawing) {
-    if (isOn) await speakAlsoOf("ink");
+    if (isOn) await Promise.all([speakAlsoOf("ink"), speakAlsoOf("notes")]); // its bar has other tools, too
     if (isOn === this.isDrawing || (isOn && !this.reader.state.book)) return;
     if (!isOn) {
       this.drawing.stop();

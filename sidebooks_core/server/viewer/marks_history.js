@@ -4,7 +4,10 @@
 
 const MOST_STEPS = 200;
 
-/** @typedef {{kind: "add", marks: Mark[]} | {kind: "remove", marks: Mark[]} | {kind: "change", id: string, before: MarkBody, after: MarkBody}} Step */
+/**
+ * @typedef {{kind: "add", marks: Mark[]} | {kind: "remove", marks: Mark[]}
+ *   | {kind: "change", id: string, before: MarkBody, after: MarkBody}} Step
+ */
 
 export class MarksHistory {
   /** @type {Step[]} */

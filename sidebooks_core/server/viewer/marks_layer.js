@@ -19,7 +19,9 @@ const MOST_BITMAPS = 4;
 /** A page as it lies on the view. @typedef {{page: number, box: Box, view: View, matrix: Frame["matrix"]}} Lies */
 /**
  * The bitmap of a page: of `rect`, in points of the upright page, at `scale`. `left`: marks that are to be painted on it yet.
- * @typedef {{page: number, scale: number, rect: Corners, canvas: HTMLCanvasElement, context: CanvasRenderingContext2D, left: PlacedMark[]}} PageBitmap
+ * @typedef {{
+ *   page: number, scale: number, rect: Corners, canvas: HTMLCanvasElement, context: CanvasRenderingContext2D, left: PlacedMark[],
+ * }} PageBitmap
  */
 
 /**
@@ -194,7 +196,8 @@ export class MarksLayer {
     const share = box.scale / bitmap.scale;
     const [x, y] = [box.x + x0 * box.scale, box.y + y0 * box.scale];
     const isSame = Math.abs(share - 1) < 1e-6;
-    context.drawImage(bitmap.canvas, isSame ? Math.round(x) : x, isSame ? Math.round(y) : y, bitmap.canvas.width * share, bitmap.canvas.height * share);
+    const { width, height } = bitmap.canvas;
+    context.drawImage(bitmap.canvas, isSame ? Math.round(x) : x, isSame ? Math.round(y) : y, width * share, height * share);
     context.restore();
   }
 
@@ -268,7 +271,10 @@ export class MarksLayer {
       const known = this.#bitmaps.get(page);
       if (!known || (known.scale === box.scale && covers(known.rect, box, view))) { this.#coming.delete(page); continue; }
       let coming = this.#coming.get(page);
-      if (!coming || coming.scale !== box.scale || !covers(coming.rect, box, view)) this.#coming.set(page, coming = this.#begin(page, box, view));
+      if (!coming || coming.scale !== box.scale || !covers(coming.rect, box, view)) {
+        coming = this.#begin(page, box, view);
+        this.#coming.set(page, coming);
+      }
       this.#paintSome(coming);
       if (coming.left.length) return;
       this.#coming.delete(page);
@@ -357,7 +363,10 @@ function paintMark({ context, scale }, mark) {
   context.restore();
 }
 
-/** A part of a page on the view, in whole pixels around it. @param {Corners} part @param {number} scale @param {number} x @param {number} y */
+/**
+ * A part of a page on the view, in whole pixels around it.
+ * @param {Corners} part @param {number} scale @param {number} x @param {number} y
+ */
 const pixelsOf = ([x0, y0, x1, y1], scale, x, y) => [
   Math.floor(x + x0 * scale) - 2, Math.floor(y + y0 * scale) - 2, Math.ceil(x + x1 * scale) + 2, Math.ceil(y + y1 * scale) + 2,
 ];

@@ -111,7 +111,10 @@ export class PageMarks {
     return mark;
   }
 
-  /** Give a mark another body, or show it to others. Throws if it is not one's own. @param {string} id @param {MarkBody} body @param {AddOptions} [options] */
+  /**
+   * Give a mark another body, or show it to others. Throws if it is not one's own.
+   * @param {string} id @param {MarkBody} body @param {AddOptions} [options]
+   */
   change(id, body, options = {}) {
     const { mark } = this.#mine(id);
     if (mark.body) this.#history.note({ kind: "change", id, before: mark.body, after: body });

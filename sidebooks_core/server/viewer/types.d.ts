@@ -158,7 +158,9 @@ export type MarkRecord = {
   person: string; paper: string; id: string; mark: Mark; isMine: boolean; isPending: boolean; isUnsure?: boolean; refused?: string;
 };
 /** page: in the revision that is open, from 1; null: it was removed. */
-export type PlacedMark = { mark: Mark; kind: "exact" | "changed" | "removed"; page: number | null; isMine: boolean; isPending: boolean; refused?: string };
+export type PlacedMark = {
+  mark: Mark; kind: "exact" | "changed" | "removed"; page: number | null; isMine: boolean; isPending: boolean; refused?: string;
+};
 /** id: that the device has made already. */
 export type AddOptions = { id?: string; quote?: string; visibility?: Visibility; meeting?: string };
 /** [x0, y0, x1, y1] in points of the page; null: it lies nowhere on it. */
