@@ -19,7 +19,7 @@ class MarkLimits(Struct, frozen=True):
     marks: int = 50_000
     """Deleted ones count until they are forgotten."""
     bytes: int = 64 << 20
-    """With the texts that lost."""
+    """With the texts that lost, and what is kept of wrong stamps and of marks that were forgotten."""
     marks_in_push: int = 2_000
     lost_texts: int = 50
     """Of one mark. The newest ones are kept."""
@@ -92,7 +92,12 @@ class Destroyed(Struct, frozen=True):
     texts: int
     """That had lost."""
     is_in_log: bool
-    """The log of the database still has something of them: somebody reads. It is cut when nobody does for a moment."""
+    """The log of the database still has something of them: somebody reads, or it cannot be cut, and Python's log says why.
+
+    It is tried again until it is cut.
+    """
+    papers: int = 0
+    """Of which the marks were removed."""
 
 
 class Destruction(Struct, frozen=True, array_like=True):
@@ -112,4 +117,4 @@ class MarkNews(Struct, frozen=True, array_like=True):
     owner: str
     """Whose. Empty: of several people."""
     is_private: bool
-    """Nobody but the owner has seen them, or does: nobody else need look."""
+    """Nobody but the owner could see them before, or can now: nobody else need look."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import unicodedata
+from collections import Counter
 from collections.abc import Sequence
 
 from msgspec import Struct
@@ -58,7 +59,8 @@ def search(database: Database, owner: str, query: str, limit: int, paper_id: str
 
 def news(reading: Reading, told: int) -> tuple[list[MarkNews], int]:
     """What changed after a number, each paper and owner once; and the number to go on from."""
-    changed = reading.all(_Changed, "SELECT seq, paper, owner, shown = '' FROM mark WHERE seq > ?", told)
+    private = "shown = '' OR (hidden_seq > 0 AND hidden_seq <= ?1)"
+    changed = reading.all(_Changed, f"SELECT seq, paper, owner, {private} FROM mark WHERE seq > ?1", told)
     changed += reading.all(_Changed, "SELECT seq, paper, '', 0 FROM mark_horizon WHERE seq > ?", told)
     found = dict.fromkeys(MarkNews(one.paper, one.owner, one.is_private) for one in sorted(changed, key=lambda one: one.seq))
     return list(found), max([told, *(one.seq for one in changed)])
@@ -117,7 +119,10 @@ def sweep(writing: Writing, now_s: float, limits: MarkLimits) -> int:
     for paper_id, marks in by_paper.items():
         _end(writing, paper_id, [_Own(one.id, one.owner) for one in marks])
         _set_horizon(writing, paper_id, max(one.seq for one in marks))
-    for pair in smaller | {_Pair(one.paper, one.owner) for one in old}:
+    ended = Counter(_Pair(one.paper, one.owner) for one in old)
+    for pair, count in ended.items():
+        writing.run("UPDATE mark_use SET ended = ended + ? WHERE paper = ? AND owner = ?", count, pair.paper, pair.owner)
+    for pair in smaller | ended.keys():
         count_anew(writing, pair.paper, pair.owner)
     return len(old)
 
@@ -131,8 +136,11 @@ def count_anew(writing: Writing, paper_id: str, owner: str) -> None:
                     FROM mark WHERE paper = ?1 AND owner = ?2)
                 + (SELECT coalesce(sum(length(CAST(text AS BLOB))), 0)
                     FROM mark JOIN mark_lost_text ON mark_lost_text.mark = mark.id WHERE paper = ?1 AND owner = ?2)
+                + (SELECT ?4 * count(*) FROM mark JOIN mark_clamped ON mark_clamped.mark = mark.id
+                    WHERE paper = ?1 AND owner = ?2)
+                + ?5 * ended
             WHERE paper = ?1 AND owner = ?2""",
-        paper_id, owner, rows.ROW_BYTES,
+        paper_id, owner, rows.ROW_BYTES, rows.CLAMPED_BYTES, rows.ENDED_BYTES,
     )  # fmt: skip
 
 

@@ -11,12 +11,12 @@ from sidebooks_core.marks import clock, rows
 from sidebooks_core.marks.answers import MarkLimits, RefusalReason, Refused
 from sidebooks_core.marks.merge import merged
 from sidebooks_core.marks.model import Mark, Stamp, text_of
-from sidebooks_core.marks.schema import ended_name, last_seq, set_last_seq
+from sidebooks_core.marks.schema import digest_of, ended_name, last_seq, set_last_seq
 
 _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder(Mark).decode
 _LAST_COUNTER = (1 << 16) - 1
-MOST_CLAMPED = 100
+MOST_CLAMPED = 5
 """Stamps of a mark that are remembered although they could not be right; the newest ones."""
 
 
@@ -131,8 +131,7 @@ class Taking:
 
     def _keep(self, winner: Mark, loser: Mark, before: rows.MarkRow | None) -> Mark | Refused:
         """Write the version that holds, if it is another one than before, and the text of the other one."""
-        shown = frozenset() if before is None else rows.shown_of(before.shown)
-        row = rows.row_of(self._paper_id, 0 if before is None else before.seq, winner, shown)
+        row = rows.row_of(self._paper_id, self._seq + 1, winner, before)
         lost = text_of(loser) if loser != winner and text_of(loser) != text_of(winner) else ""
         grown = row.size_bytes - (0 if before is None else before.size_bytes) + len(lost.encode())
         is_new = before is None
@@ -140,8 +139,8 @@ class Taking:
             if is_new or winner.body is not None:
                 return _refused(winner, "limit", message)
             lost = ""  # that a mark is deleted is told in any case
-        if row != before:
-            rows.write(self._writing, replace(row, seq=self._seq + 1), winner)
+        if before is None or not row.is_version_of(before):
+            rows.write(self._writing, row, winner)
             self._seq += 1
             self._marks += is_new
             self._bytes += row.size_bytes - (0 if before is None else before.size_bytes)
@@ -152,8 +151,9 @@ class Taking:
     def _keep_text(self, loser: Mark, text: str) -> None:
         stamp = loser.stamp
         added = self._writing.run(
-            "INSERT OR IGNORE INTO mark_lost_text (mark, at_ms, counter, device, text, lost_s) VALUES (?, ?, ?, ?, ?, ?)",
-            loser.id, stamp.at_ms, stamp.counter, stamp.device, text, self._now_ms / 1000,
+            "INSERT OR IGNORE INTO mark_lost_text (mark, at_ms, counter, device, name, text, lost_s) "
+            "VALUES (?, ?, ?, ?, ?, ?, ?)",
+            loser.id, stamp.at_ms, stamp.counter, stamp.device, digest_of(text), text, self._now_ms / 1000,
         )  # fmt: skip
         if not added:
             return
@@ -170,16 +170,17 @@ class Taking:
 
     def _note_clamped(self, mark: Mark, believed: Stamp) -> None:
         given = mark.stamp
-        self._writing.run(
+        added = self._writing.run(
             "INSERT OR IGNORE INTO mark_clamped (mark, device, given_ms, given_counter, at_ms, counter) "
             "VALUES (?, ?, ?, ?, ?, ?)",
             mark.id, given.device, given.at_ms, given.counter, believed.at_ms, believed.counter,
         )  # fmt: skip
-        self._writing.run(
+        removed = self._writing.run(
             "DELETE FROM mark_clamped WHERE mark = ?1 AND (device, given_ms, given_counter) IN (SELECT device, given_ms, "
             "given_counter FROM mark_clamped WHERE mark = ?1 ORDER BY at_ms DESC, counter DESC LIMIT -1 OFFSET ?2)",
             mark.id, MOST_CLAMPED,
         )  # fmt: skip
+        self._bytes += (added - removed) * rows.CLAMPED_BYTES
 
     def _over(self, is_new: bool, grown_bytes: int) -> str:
         """Which limit a change would break; empty: none."""

@@ -58,7 +58,7 @@ async def of_paper(parts: ServerParts, request: HttpRequest) -> HttpResponse:
     def made() -> HttpResponse:
         of, store = still(parts, request), shelf.mark_store
         reader = parts.of_papers().mark_readers.of(request.principal, places(request), store.meetings(of.id))
-        tag = _tag(store.last(of.id), since, reader, request.limits)
+        tag = _tag(store.last(of.id, reader), since, reader, request.limits)
         if request.has_etag(tag):
             return HttpResponse(304, headers=headers.text(tag, headers.NO_STORE, []))
         found = store.read(of.id, reader, since, device=device)
@@ -135,11 +135,12 @@ async def destroy(parts: ServerParts, request: HttpRequest) -> HttpResponse:
             parts.access.audit_now(Operation.DESTROY_MARKS, who=request.principal, what=what, address=address, detail=detail)
 
     def made() -> HttpResponse:
-        found = standing.papers_within(shelf.database, folder)
-        note(f"destroys the marks of {len(found)} papers")
-        done = shelf.mark_store.destroy(found, who_of(request).name)
+        with shelf.database.reading() as reading:
+            count = len(standing.papers_within(reading, folder))
+        note(f"destroys the marks of {count} papers")
+        done = shelf.mark_store.destroy(lambda reading: standing.papers_within(reading, folder), who_of(request).name)
         note(f"destroyed {done.marks} marks")
-        told = DestroyedMarks(len(found), done.marks, done.is_in_log)
+        told = DestroyedMarks(done.papers, done.marks, done.is_in_log)
         return HttpResponse(200, json_bytes(told), headers.momentary(responses.JSON))
 
     return await parts.pools.run("marks", made)
