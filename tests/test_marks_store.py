@@ -108,7 +108,7 @@ def test_one_mark_that_is_refused_keeps_no_other_from_being_taken(
     store.push(paper, [of_ben], "ben")
     store.push(other, [elsewhere], "anna")
     bad = [
-        (replace(of_ben, stamp=Stamp(clock.now_ms + 9, 0, "d")), "owner"),
+        (replace(of_ben, stamp=Stamp(clock.now_ms + 9, 0, "d")), "taken"),
         (replace(elsewhere, stamp=Stamp(clock.now_ms + 9, 0, "d")), "paper"),
         (note("p", clock.now_ms, page=3), "page"),
         (replace(note("r", clock.now_ms), anchor=Anchor(2, 0, "")), "page"),
@@ -338,7 +338,7 @@ def test_edits_of_a_mark_that_is_private_again_are_told_to_nobody(
         return seq, news
 
     mark_id = new_mark_id()
-    public, private = [MarkNews(paper, "anna", False)], [MarkNews(paper, "anna", True)]
+    public, private = [MarkNews(paper, "anna", (("shared", ""),))], [MarkNews(paper, "anna")]
     assert push(0, "x", "private") == (1, private)
     before = store.last(paper, BEN)
     shared, news = push(1, "x", "shared")
@@ -369,7 +369,7 @@ def test_what_was_never_shown_is_told_to_nobody_when_it_is_deleted(
     store.push(paper, [note(None, clock.now_ms, visibility="shared")], "anna")
     assert (store.read(paper, BEN, 1).gone, store.last(paper, BEN)) == ([], before)
     with shelf.database.reading() as reading:
-        assert ending.news(reading, 0)[0] == [MarkNews(paper, "anna", True)]
+        assert ending.news(reading, 0)[0] == [MarkNews(paper, "anna")]
 
 
 def test_a_device_whose_reader_has_other_rights_begins_anew(store: MarkStore, clock: Clock, paper: str) -> None:
@@ -593,13 +593,13 @@ def test_another_process_is_told_and_reads_the_same(tmp_path: Path) -> None:
         ours.mark_store.tell(fails)
         marks = ours.marks(paper, owner="anna")
         mark = marks.add(0, Note(1.0, 2.0, "x", RED))
-        wait_until(lambda: told == [MarkNews(paper, "anna", True)], "they are not told", 30)
+        wait_until(lambda: told == [MarkNews(paper, "anna")], "they are not told", 30)
         assert list(theirs.marks(paper, owner="anna")) == [mark]
         theirs.marks(paper, owner="anna").share(mark.id)
-        wait_until(lambda: told[1:] == [MarkNews(paper, "anna", False)], "they are not told of the second", 30)
+        wait_until(lambda: told[1:] == [MarkNews(paper, "anna", (("shared", ""),))], "they are not told of the second", 30)
         assert texts(ours.mark_store.read(paper, BEN).marks) == ["x"]
         assert ours.mark_store.end_owner("anna", "nobody") == 1
-        wait_until(lambda: told[2:] == [MarkNews(paper, "", False)], "they are not told of the end", 30)
+        wait_until(lambda: told[2:] == [MarkNews(paper, "")], "they are not told of the end", 30)
         since = theirs.mark_store.read(paper, BEN, 2)
         assert (since.is_whole, since.marks) == (True, [])
 

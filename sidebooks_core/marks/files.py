@@ -232,7 +232,7 @@ def import_marks(workers: Annotating, store: MarkStore, document: Document, into
         content_ids = {page: document.content_id(page) for page in sorted({one.page for one in some})}
         read = file.of(some, content_ids)
         held, not_held = _pushed(store, [_as_shared(one, there.get(one.id)) for one in read], into)
-        taken = {one.id for one in not_held if one.reason in ("owner", "paper")}
+        taken = {one.id for one in not_held if one.reason in ("taken", "paper")}
         given = [replace(one, id=file.own_id(one.id)) for one in read if one.id in taken]
         again, not_again = _pushed(store, [_as_shared(one, there.get(one.id)) for one in given], into)
         found += len(read)

@@ -9,7 +9,7 @@ from msgspec.structs import replace
 from sidebooks_core.databases.database import Reading, Writing
 from sidebooks_core.errors import StorageDamaged
 from sidebooks_core.marks.model import Anchor, Body, Mark, Stamp, Visibility, text_of
-from sidebooks_core.marks.visibility import MarkReader, may_see
+from sidebooks_core.marks.visibility import Audience, MarkReader, is_for
 
 ROW_BYTES = 300
 """What a row takes beside its body and its quote, about."""
@@ -73,9 +73,7 @@ class MarkRow(Struct, frozen=True, array_like=True):
         """Whether a reader could see a version of it after a number, if they see none now."""
         if reader.id and self.owner == reader.id:
             return True
-        bare = Mark(self.id, Stamp(0, 0, self.device), Anchor(self.revision, self.page, ""), None, owner=self.owner)
-        after = [one for one in _shown(self) if one[2] == 0 or one[2] > since]
-        return any(may_see(replace(bare, visibility=visibility, meeting=meeting), reader) for visibility, meeting, _ in after)
+        return reader.has_page(self.page) and any(is_for(one, reader) for one in audiences_of(self.shown, since))
 
     def is_version_of(self, other: MarkRow) -> bool:
         """Whether both are of the same version, whenever it came."""
@@ -88,6 +86,12 @@ class MarkRow(Struct, frozen=True, array_like=True):
     @property
     def size_bytes(self) -> int:
         return ROW_BYTES + len(self.body or b"") + len(self.quote.encode())
+
+
+def audiences_of(shown: str, since: int) -> tuple[Audience, ...]:
+    """To whom a mark is shown, or was after a number."""
+    known = _shown_of(shown) if shown else []
+    return tuple((visibility, meeting) for visibility, meeting, until in known if until == 0 or until > since)
 
 
 def row_of(paper_id: str, seq: int, mark: Mark, before: MarkRow | None) -> MarkRow:
@@ -133,14 +137,17 @@ def write(writing: Writing, row: MarkRow, mark: Mark) -> None:
 
 
 def last_of(reading: Reading, paper_id: str, reader: MarkReader) -> int:
-    """The number of the last change of the marks of a paper, without private ones of others."""
+    """The number of the last change of the marks of a paper, without those of others that are private, or on pages that the
+    reader may not read."""
+    pages = None if reader.pages is None else _encode(reader.pages).decode()
+    page = "(?3 IS NULL OR EXISTS (SELECT 1 FROM json_each(?3) WHERE page BETWEEN value ->> 0 AND value ->> 1))"
     query = (
         "SELECT max(coalesce((SELECT max(seq) FROM mark WHERE paper = ?1 AND owner = ?2), 0), "
-        "coalesce((SELECT max(seq) FROM mark WHERE paper = ?1 AND hidden_seq = 0 AND shown != ''), 0), "
-        "coalesce((SELECT max(hidden_seq) FROM mark WHERE paper = ?1 AND shown != ''), 0), "
+        f"coalesce((SELECT max(seq) FROM mark WHERE paper = ?1 AND hidden_seq = 0 AND shown != '' AND {page}), 0), "
+        f"coalesce((SELECT max(hidden_seq) FROM mark WHERE paper = ?1 AND shown != '' AND {page}), 0), "
         "coalesce((SELECT seq FROM mark_horizon WHERE paper = ?1), 0))"
     )
-    return reading.number(query, paper_id, reader.id)
+    return reading.number(query, paper_id, reader.id, pages)
 
 
 def meetings_of(reading: Reading, paper_id: str) -> set[str]:

@@ -78,7 +78,8 @@ TABLES = """
 
     CREATE TABLE mark_ended ( -- marks of which nothing else is left, so that no device brings them back
         paper TEXT NOT NULL REFERENCES paper (id) ON DELETE CASCADE,
-        name BLOB NOT NULL, -- a digest of the id and the owner: see ended_name
+        name BLOB NOT NULL, -- a digest of the id
+        owner BLOB NOT NULL, -- a digest of id and owner
         PRIMARY KEY (paper, name)
     ) STRICT, WITHOUT ROWID;
     CREATE TABLE mark_horizon ( -- who has read up to an older number begins anew
@@ -146,8 +147,3 @@ def is_in_gap(reading: Reading, seq: int) -> bool:
 def digest_of(text: str) -> bytes:
     """16 bytes that stand for a text."""
     return hashlib.sha256(text.encode()).digest()[:16]
-
-
-def ended_name(mark_id: str, owner: str) -> bytes:
-    """What is kept of a mark of which nothing else is left. Others may have the id: a file that they import names it, too."""
-    return digest_of(f"{mark_id} {owner}")

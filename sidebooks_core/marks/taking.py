@@ -11,7 +11,7 @@ from sidebooks_core.marks import clock, rows
 from sidebooks_core.marks.answers import MarkLimits, RefusalReason, Refused
 from sidebooks_core.marks.merge import merged
 from sidebooks_core.marks.model import Mark, Stamp, text_of
-from sidebooks_core.marks.schema import digest_of, ended_name, last_seq, set_last_seq
+from sidebooks_core.marks.schema import digest_of, last_seq, set_last_seq
 
 _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder(Mark).decode
@@ -50,7 +50,10 @@ class Taking:
         mark: see `checked_mark`. of_file: it was read from a file of the paper; only what was counts as that later.
         """
         before = rows.find(self._writing, mark.id)
-        if before is None and self._has_ended(mark.id):
+        ended_owner = self._ended_owner(mark.id) if before is None else None
+        if ended_owner is not None:
+            if ended_owner != digest_of(mark.id + self._owner):
+                return _taken(mark)
             return replace(mark, owner=self._owner, anchor=replace(mark.anchor, quote=""), body=None)
         if not of_file and (before is None or not before.is_of_file):
             mark = replace(mark, is_of_file=False)
@@ -78,7 +81,7 @@ class Taking:
     def _as_kept(self, mark: Mark, before: rows.MarkRow | None) -> Mark | Refused:
         """A version with what the server knows better: owner, content id and stamp."""
         if before is not None and before.owner != self._owner:
-            return _refused(mark, "owner", "a mark is changed by its owner only: give a new mark an id of its own")
+            return _taken(mark)
         if before is not None and before.paper != self._paper_id:
             return _refused(mark, "paper", "a mark stays on its paper")
         content_id = self._content_id(mark.anchor.revision, mark.anchor.page)
@@ -90,9 +93,10 @@ class Taking:
             anchor = replace(anchor, quote="")
         return replace(mark, owner=self._owner, anchor=anchor, stamp=self._believed(mark, before))
 
-    def _has_ended(self, mark_id: str) -> bool:
-        query = "SELECT 1 FROM mark_ended WHERE paper = ? AND name = ?"
-        return self._writing.one(int, query, self._paper_id, ended_name(mark_id, self._owner)) is not None
+    def _ended_owner(self, mark_id: str) -> bytes | None:
+        """A digest of the owner of a mark that has ended. None: it has not."""
+        query = "SELECT owner FROM mark_ended WHERE paper = ? AND name = ?"
+        return self._writing.one(bytes, query, self._paper_id, digest_of(mark_id))
 
     def _content_id(self, revision: int, page: int) -> str | None:
         key = revision, page
@@ -201,6 +205,11 @@ def checked_mark(told: Mark) -> Mark | Refused:
 
 def _refused(mark: Mark, reason: RefusalReason, detail: str) -> Refused:
     return Refused(str(mark.id)[:100], reason, detail)
+
+
+def _taken(mark: Mark) -> Refused:
+    """The same whether the mark of the other owner is there, or has ended: nobody learns that."""
+    return _refused(mark, "taken", "a mark is changed by its owner only: give a new mark an id of its own")
 
 
 class _At(Struct, frozen=True, array_like=True):
