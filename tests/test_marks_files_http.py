@@ -122,7 +122,7 @@ def test_the_annotations_of_a_file_become_marks_and_a_second_time_adds_nothing(h
 
 
 def test_annotations_that_were_not_read_are_told(hall: TownHall, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(files, "annotations_in", lambda *_: ([], 7))
+    monkeypatch.setattr(files, "annotations_in", lambda *_: [([], 3), ([], 4)])
     told = hall.ask("clerk", f"/papers/{hall.paper.id}/marks/import", "POST").json()
     assert told == {"found": 0, "marks": [], "refused": [], "left_out": 7}
 

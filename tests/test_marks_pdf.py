@@ -38,7 +38,7 @@ def exported(
     service: sb.TileService, document: Document, given: list[Mark], *, flattened: bool = False, imported: bool = False
 ) -> bytes:
     placed = [PlacedMark(one, "exact", one.anchor.page) for one in given]
-    ids = {one.id for one in given} if imported else set[str]()
+    ids = frozenset(one.id for one in given if imported)
     told = MarksToWrite(placed, NAMES, imported=ids)
     made = export_marks(service.parts.questions, document, told, flattened=flattened)
     data = b"".join(made.pieces())

@@ -129,7 +129,7 @@ class MarksToWrite(Struct, frozen=True):
     names: Mapping[str, str]
     """Of their owners, by id."""
     paper_id: str = ""
-    imported: Set[str] = frozenset()
+    imported: frozenset[str] = frozenset()
     """Those of them that were read from the file: see `MarkStore.imported`. They replace what they were read from. All else
     that the file has stays."""
 
@@ -153,9 +153,11 @@ def export_marks(
     the queue under this name. Raises RequestError for more strokes than one file takes, DocumentTooLarge, DamagedDocument,
     RenderFailed.
     """
-    originals = _originals(workers, document, marks, client)
+    every = to_annotations(marks.placed, marks.names)
+    imported = marks.imported.intersection(one.name for one in every)
+    originals = _originals(workers, document, marks, imported, client) if imported else {}
     annotations: list[Annotation] = []
-    for one in to_annotations(marks.placed, marks.names):
+    for one in every:
         original = originals.get(one.name)
         if original is None or original.page != one.page:
             annotations.append(one)
@@ -168,12 +170,14 @@ def export_marks(
     return MarkedFile(document, made.data, made.is_whole)
 
 
-def _originals(workers: Annotating, document: Document, marks: MarksToWrite, client: str) -> dict[str, _Original]:
-    """The annotations of a document from which marks were imported, by the ids of the marks."""
-    wanted = {one.mark.id: one.mark for one in marks.placed if one.mark.id in marks.imported and one.page is not None}
+def _originals(
+    workers: Annotating, document: Document, marks: MarksToWrite, ids: Set[str], client: str
+) -> dict[str, _Original]:
+    """The annotations of a document from which marks of some ids were imported, by these."""
+    wanted = {one.mark.id: one.mark for one in marks.placed if one.mark.id in ids}
     files = {owner: FileMarks(1, _salt(marks.paper_id, owner)) for owner in sorted({one.owner for one in wanted.values()})}
     found: dict[str, _Original] = {}
-    for some, _ in annotations_in(workers, document, client=client) if wanted else ():
+    for some, _ in annotations_in(workers, document, client=client):
         for annotation, (owner, file) in product(some, files.items()):
             said = file.bodies(annotation)
             for mark_id, body in said:
