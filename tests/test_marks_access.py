@@ -12,6 +12,7 @@ from mark_hall import NOTE, attend, kept, mark, person, push, read, refusals, se
 from quiet import wait_until
 from town_hall import EVERYBODY, NOBODY, TownHall, address, body_of, hall, town_hall
 
+from sidebooks_core.marks import Note
 from sidebooks_core.server.guest_marks import GuestMarks
 from sidebooks_core.server.mark_routes import MARK_ROUTES
 from sidebooks_core.server.route import Route
@@ -218,6 +219,16 @@ class TestGuests:
         assert guests.look() == 0
         guests.close()
         assert seen(hall, "guest") == {one["id"]}
+
+    def test_whoever_is_only_called_like_a_guest_keeps_theirs(self, hall: TownHall) -> None:
+        own = [hall.shelf.marks(hall.paper, owner=owner) for owner in ("guest-book", "guest-", f"guest-{'0' * 24}")]
+        for marks in own:
+            marks.add(0, Note(1.0, 2.0, "x", "#c00000"))
+        guests = GuestMarks(hall.shelf.mark_store, hall.access)
+        guests.look()
+        guests.close()
+        assert hall.shelf.mark_store.owners("guest-") == ["guest-", "guest-book"]
+        assert [len(list(marks)) for marks in own] == [1, 1, 0]
 
 
 class TestDestruction:

@@ -442,13 +442,14 @@ def test_a_device_that_asks_two_processes_misses_nothing(shelf: Shelf, clock: Cl
     assert not other.read(paper, member, again.seq, device="pad").is_whole
 
 
-def test_two_pages_of_a_device_do_not_make_each_other_begin_anew(store: MarkStore, paper: str) -> None:
-    store.read(paper, BEN, device="pad")
+def test_two_pages_of_a_device_do_not_make_each_other_begin_anew(store: MarkStore, clock: Clock, paper: str) -> None:
+    store.push(paper, [note("x", clock.now_ms)], "anna")
+    first = store.read(paper, BEN, device="pad").seq
     member = MarkReader("ben", meetings=frozenset({"m"}))
-    tab = store.read(paper, member, 1, device="pad").seq
-    other = store.read(paper, member, 1, device="pad").seq
-    assert not store.read(paper, member, tab, device="pad").is_whole
-    assert not store.read(paper, member, other, device="pad").is_whole
+    tab, other = (store.read(paper, member, first, device="pad") for _ in range(2))
+    assert (tab.is_whole, other.is_whole) == (True, True)
+    for answer in (tab, other, tab, other):
+        assert not store.read(paper, member, answer.seq, device="pad").is_whole
 
 
 def test_a_reader_is_answered_when_nothing_can_be_written(
