@@ -12,6 +12,7 @@ from mark_hall import DEVICE, INK, NOTE, attend, kept, mark, person, push, read,
 from town_hall import TownHall, hall
 
 from sidebooks_core.access.policy import Grant, Limits
+from sidebooks_core.marks.rows import MarkRow
 
 __all__ = ["hall"]
 
@@ -76,6 +77,13 @@ def test_whoever_has_the_newest_gets_304_before_a_mark_is_read(hall: TownHall, m
         assert hall.ask(who, path, If_None_Match=first.headers["etag"]).status == 200, "another one's ETag is none"
     kept(hall, "member", mark())
     assert hall.ask("member", path, If_None_Match=first.headers["etag"]).status == 200
+
+
+def test_a_reading_decodes_no_mark(hall: TownHall, monkeypatch: pytest.MonkeyPatch) -> None:
+    kept(hall, "member", mark(INK, visibility="shared"))
+    monkeypatch.setattr(MarkRow, "mark", None)
+    (found,) = read(hall, "clerk")["marks"]
+    assert found["body"] == INK | {"opacity": 1.0}
 
 
 def test_the_answer_is_compressed(hall: TownHall) -> None:

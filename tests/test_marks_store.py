@@ -633,3 +633,18 @@ def test_a_backup_has_the_marks_and_numbers_of_its_own(tmp_path: Path) -> None:
         known = marks.since(before.seq)
         assert (known.is_whole, texts(known.marks)) == (False, ["new"]), "that number is of both"
         assert shelf.verify().is_whole
+
+
+def test_the_marks_that_others_see_are_bounded_for_each_paper(shelf: Shelf, clock: Clock, paper: str) -> None:
+    store = MarkStore(shelf.database, clock=clock, limits=MarkLimits(paper_bytes=1000))
+    first = note("a", clock.now_ms, visibility="shared")
+    assert store.push(paper, [first], "anna").refused == []
+    assert store.push(paper, [note("b", clock.now_ms, visibility="shared")], "ben").refused == []
+    many = note("c", clock.now_ms, visibility="shared")
+    refused = store.push(paper, [many], "carl").refused
+    assert [(one.id, one.reason) for one in refused] == [(many.id, "limit")]
+    assert "paper_bytes" in refused[0].detail
+    assert store.push(paper, [note("c" * 2000, clock.now_ms)], "carl").refused == [], "nobody else reads it"
+    assert store.push(paper, [replace(first, stamp=Stamp(clock.now_ms, 1, "d"), body=None)], "anna").refused == []
+    store.end_owner("ben")
+    assert store.push(paper, [many], "carl").refused == []

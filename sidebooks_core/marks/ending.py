@@ -161,7 +161,9 @@ def count_anew(writing: Writing, paper_id: str, owner: str) -> None:
                     FROM mark JOIN mark_lost_text ON mark_lost_text.mark = mark.id WHERE paper = ?1 AND owner = ?2)
                 + (SELECT ?4 * count(*) FROM mark JOIN mark_clamped ON mark_clamped.mark = mark.id
                     WHERE paper = ?1 AND owner = ?2)
-                + ?5 * ended
+                + ?5 * ended,
+            shown_bytes = (SELECT coalesce(sum(?3 + coalesce(length(body), 0) + length(CAST(quote AS BLOB))), 0)
+                    FROM mark WHERE paper = ?1 AND owner = ?2 AND shown != '')
             WHERE paper = ?1 AND owner = ?2""",
         paper_id, owner, rows.ROW_BYTES, rows.CLAMPED_BYTES, rows.ENDED_BYTES,
     )  # fmt: skip

@@ -61,7 +61,7 @@ class MarkRow(Struct, frozen=True, array_like=True):
         return Mark(
             self.id,
             self.stamp,
-            Anchor(self.revision, self.page, self.content_id, self.quote),
+            self.anchor,
             body,
             self.visibility,
             self.meeting,
@@ -79,6 +79,16 @@ class MarkRow(Struct, frozen=True, array_like=True):
         """Whether both are of the same version, whenever it came."""
         return replace(self, seq=other.seq, shown=other.shown, hidden_seq=other.hidden_seq) == other
 
+    def is_seen_by(self, reader: MarkReader) -> bool:
+        """As `may_see`."""
+        if reader.id and self.owner == reader.id:
+            return True
+        return reader.has_page(self.page) and is_for((self.visibility, self.meeting), reader)
+
+    @property
+    def anchor(self) -> Anchor:
+        return Anchor(self.revision, self.page, self.content_id, self.quote)
+
     @property
     def stamp(self) -> Stamp:
         return Stamp(self.at_ms, self.counter, self.device)
@@ -86,6 +96,21 @@ class MarkRow(Struct, frozen=True, array_like=True):
     @property
     def size_bytes(self) -> int:
         return ROW_BYTES + len(self.body or b"") + len(self.quote.encode())
+
+    @property
+    def shown_bytes(self) -> int:
+        """What it takes of what is read by others than its owner."""
+        return self.size_bytes if self.shown else 0
+
+
+class SeenRows(Struct, frozen=True):
+    """The same as `MarkChanges`, of marks whose bodies nobody has looked at."""
+
+    seq: int
+    server_ms: int
+    is_whole: bool
+    rows: list[MarkRow]
+    gone: list[str]
 
 
 def audiences_of(shown: str, since: int) -> tuple[Audience, ...]:

@@ -97,6 +97,7 @@ TABLES = """
         owner TEXT NOT NULL,
         marks INTEGER NOT NULL,
         bytes INTEGER NOT NULL,
+        shown_bytes INTEGER NOT NULL, -- of marks that were ever shown to others
         ended INTEGER NOT NULL DEFAULT 0, -- marks that were deleted and forgotten: their rows in mark_ended stay
         PRIMARY KEY (paper, owner)
     ) STRICT, WITHOUT ROWID;
@@ -145,5 +146,5 @@ def is_in_gap(reading: Reading, seq: int) -> bool:
 
 
 def digest_of(text: str) -> bytes:
-    """16 bytes that stand for a text."""
+    """16 bytes that stand for the text of a version, or for the id of a mark of which nothing else is left."""
     return hashlib.sha256(text.encode()).digest()[:16]

@@ -25,10 +25,13 @@ class Use(Struct, frozen=True, array_like=True):
 
     marks: int = 0
     bytes: int = 0
+    shown_bytes: int = 0
+    """Of those that were ever shown to others."""
 
 
 def use_of(reading: Reading, paper_id: str, owner: str) -> Use:
-    return reading.one(Use, "SELECT marks, bytes FROM mark_use WHERE paper = ? AND owner = ?", paper_id, owner) or Use()
+    query = "SELECT marks, bytes, shown_bytes FROM mark_use WHERE paper = ? AND owner = ?"
+    return reading.one(Use, query, paper_id, owner) or Use()
 
 
 class Taking:
@@ -42,7 +45,9 @@ class Taking:
         self._limits = limits
         self._seq = last_seq(writing)
         self._content_ids: dict[tuple[int, int], str | None] = {}
-        self._marks, self._bytes = msgspec.structs.astuple(use_of(writing, paper_id, owner))
+        query = "SELECT coalesce(sum(shown_bytes), 0) FROM mark_use WHERE paper = ? AND owner != ?"
+        self._shown_bytes_of_others = writing.number(query, paper_id, owner)
+        self._marks, self._bytes, self._shown_bytes = msgspec.structs.astuple(use_of(writing, paper_id, owner))
 
     def take(self, mark: Mark, *, of_file: bool = False) -> Mark | Refused:
         """The version of a mark that holds now; or why this one was refused.
@@ -73,9 +78,9 @@ class Taking:
         """Write how much the owner has now, and the number of the last change."""
         set_last_seq(self._writing, self._seq)
         self._writing.run(
-            "INSERT INTO mark_use (paper, owner, marks, bytes) VALUES (?, ?, ?, ?) "
-            "ON CONFLICT (paper, owner) DO UPDATE SET marks = excluded.marks, bytes = excluded.bytes",
-            self._paper_id, self._owner, self._marks, self._bytes,
+            "INSERT INTO mark_use (paper, owner, marks, bytes, shown_bytes) VALUES (?, ?, ?, ?, ?) ON CONFLICT (paper, owner) "
+            "DO UPDATE SET marks = excluded.marks, bytes = excluded.bytes, shown_bytes = excluded.shown_bytes",
+            self._paper_id, self._owner, self._marks, self._bytes, self._shown_bytes,
         )  # fmt: skip
 
     def _as_kept(self, mark: Mark, before: rows.MarkRow | None) -> Mark | Refused:
@@ -138,8 +143,9 @@ class Taking:
         row = rows.row_of(self._paper_id, self._seq + 1, winner, before)
         lost = text_of(loser) if loser != winner and text_of(loser) != text_of(winner) else ""
         grown = row.size_bytes - (0 if before is None else before.size_bytes) + len(lost.encode())
+        shown = row.shown_bytes - (0 if before is None else before.shown_bytes)
         is_new = before is None
-        if message := self._over(is_new, grown):
+        if message := self._over(is_new, grown) or self._over_paper(shown):
             if is_new or winner.body is not None:
                 return _refused(winner, "limit", message)
             lost = ""  # that a mark is deleted is told in any case
@@ -148,6 +154,7 @@ class Taking:
             self._seq += 1
             self._marks += is_new
             self._bytes += row.size_bytes - (0 if before is None else before.size_bytes)
+            self._shown_bytes += shown
         if lost:
             self._keep_text(loser, lost)
         return winner
@@ -192,6 +199,13 @@ class Taking:
             return f"there are {self._marks} marks of this owner on the paper, and MarkLimits.marks is {self._limits.marks}"
         if grown_bytes > 0 and self._bytes + grown_bytes > self._limits.bytes:
             return f"the marks of this owner on the paper take {self._bytes} bytes; MarkLimits.bytes is {self._limits.bytes}"
+        return ""
+
+    def _over_paper(self, grown_bytes: int) -> str:
+        """The same, of what is shown to the readers of the paper."""
+        there, most = self._shown_bytes_of_others + self._shown_bytes, self._limits.paper_bytes
+        if grown_bytes > 0 and there + grown_bytes > most:
+            return f"the marks on the paper that others see take {there} bytes; MarkLimits.paper_bytes is {most}"
         return ""
 
 

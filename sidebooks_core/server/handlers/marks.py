@@ -11,6 +11,7 @@ from msgspec.structs import replace
 from sidebooks_core.access.model import What
 from sidebooks_core.access.operations import Operation
 from sidebooks_core.marks.model import DeviceId, Mark
+from sidebooks_core.marks.rows import MarkRow
 from sidebooks_core.marks.visibility import MarkReader
 from sidebooks_core.server import headers, responses
 from sidebooks_core.server.gate import AT_THE_TOP
@@ -60,8 +61,8 @@ async def of_paper(parts: ServerParts, request: HttpRequest) -> HttpResponse:
         tag = _tag(store.last(of.id, reader), since, reader)
         if request.has_etag(tag):
             return HttpResponse(304, headers=headers.text(tag, headers.NO_STORE, []))
-        found = store.read(of.id, reader, since, device=device)
-        seen = entries(parts, person, found.marks)
+        found = store.read_rows(of.id, reader, since, device=device)
+        seen = entries(parts, person, found.rows)
         told = PaperMarkList(found.seq, found.server_ms, found.is_whole, seen, list(found.gone))
         return responses.private_json(request, told, tag=tag)
 
@@ -194,12 +195,14 @@ def _refusal(mark: Mark, device: str, reader: MarkReader, request: HttpRequest) 
     return None
 
 
-def entries(parts: ServerParts, person: str, marks: Iterable[Mark]) -> list[MarkEntry]:
+def entries(parts: ServerParts, person: str, marks: Iterable[Mark | MarkRow]) -> list[MarkEntry]:
     """As one reader may have them: whose devices they were made on, and whose ids they are, stays with the owners."""
     names: dict[str, str] = {}
     made: list[MarkEntry] = []
     for one in marks:
         fields = {name: getattr(one, name) for name in MarkEntry.__struct_fields__ if name != "mine"}
+        if isinstance(one, MarkRow) and one.body is not None:
+            fields["body"] = msgspec.Raw(one.body)  # nobody looks at it on its way
         if one.owner != person:
             if one.owner not in names:
                 names[one.owner] = name_of(parts, one.owner)
