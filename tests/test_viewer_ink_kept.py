@@ -184,6 +184,23 @@ def test_a_line_of_an_older_revision_stays_with_its_page(device: Made, house: In
     assert sorted((one["anchor"]["revision"], one["anchor"]["page"]) for one in marks) == [(1, 1), (2, 2)]
 
 
+def test_a_line_under_the_pen_when_its_paper_is_replaced_is_of_the_page_it_was_drawn_on(device: Made, house: InkHouse) -> None:
+    tablet = device()
+    tab = tablet.open(2, "議員")
+    until_marks(tab)
+    begin(tab)
+    x, y = middle(tab)
+    pen = Stylus(tab)
+    pen.down((x - 50, y))
+    pen.move((x, y))
+    house.ask("POST", f"papers/{tablet.paper}/revisions?filename=new.pdf", pdf("まえがき", *WORDS))
+    shown(tab, 3)
+    pen.move((x + 50, y))
+    pen.up((x + 50, y))
+    [mark] = tablet.marks(1)
+    assert (mark["anchor"]["revision"], mark["anchor"]["page"], len(mark["body"]["samples"])) == (1, 1, 2)
+
+
 def test_what_is_written_without_a_connection_is_there_after_a_reload_without_it(device: Made) -> None:
     tablet = device()
     tab = tablet.open(1, "議員")

@@ -134,6 +134,7 @@ export class Marking {
   /** @param {boolean} isReplaced another book takes its place: who draws goes on */
   #close(isReplaced = false) {
     if (!isReplaced) this.toggle(false);
+    this.drawing.finish(); // a stroke under the pen belongs to these marks
     const { marks } = this;
     this.marks = null;
     this.layer.show(null);
