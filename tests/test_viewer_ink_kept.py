@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -199,6 +200,49 @@ def test_a_line_under_the_pen_when_its_paper_is_replaced_is_of_the_page_it_was_d
     pen.up((x + 50, y))
     [mark] = tablet.marks(1)
     assert (mark["anchor"]["revision"], mark["anchor"]["page"], len(mark["body"]["samples"])) == (1, 1, 2)
+
+
+ME = re.compile(r"/me$")
+
+
+@pytest.mark.parametrize("answer", ["error", "none"])
+def test_whoever_is_known_here_writes_although_the_server_does_not_say_who_reads(device: Made, answer: str) -> None:
+    tablet = device()
+    tab = tablet.open(1, "議員")
+    until_marks(tab)
+    tab.wait_for_function("() => localStorage.getItem('sidebooks person')", timeout=LATE_MS)
+    tab.close()
+    tab = tablet.context.new_page()
+    tab.route(ME, lambda route: route.fulfill(status=500) if answer == "error" else None)
+    tab.goto(f"{tablet.house.address}#paper={tablet.paper}/1")
+    shown(tab, 1)
+    begin(tab)
+    draw(tab)
+    assert tablet.marks(1)[0]["mine"]
+
+
+def test_the_tool_comes_when_it_is_known_who_reads_and_that_is_said(device: Made) -> None:
+    tablet = device()
+    tablet.house.log_in(tablet.context, "議員")
+    tab = tablet.context.new_page()
+    tab.add_init_script("localStorage.removeItem('sidebooks person')")
+    tab.route("**/position", lambda route: route.abort())
+    asked: list[Any] = []
+    tab.route(ME, lambda route: asked.append(route))
+    tab.goto(f"{tablet.house.address}#paper={tablet.paper}/1")
+    shown(tab, 1)
+    tab.wait_for_selector("#tools button", timeout=LATE_MS)
+    tab.wait_for_function("() => document.querySelector('.marks')", timeout=LATE_MS)
+    tab.click("#draw-button")
+    tab.wait_for_selector("text=You can write in a moment", timeout=LATE_MS)
+    assert tab.locator("#inkbar").count() == 0
+    tab.unroute(ME)
+    for route in asked:
+        route.continue_()
+    tab.wait_for_selector("#inkbar", timeout=LATE_MS)
+    assert tab.get_by_text("You can write in a moment").count() == 0
+    draw(tab)
+    tablet.marks(1)
 
 
 def test_what_is_written_without_a_connection_is_there_after_a_reload_without_it(device: Made) -> None:

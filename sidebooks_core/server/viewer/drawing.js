@@ -204,6 +204,7 @@ export class Drawing {
     const at = this.#placeOf(event);
     const { ratio } = reader.view();
     const under = marking.marks && reader.state.book ? pointUnder(reader, { x: at.x * ratio, y: at.y * ratio }) : null;
+    if (!marking.marks) marking.tellComing();
     if (!under) { // beside the page
       this.#hands = { ...this.#hands, drawing: null };
       return;
