@@ -297,3 +297,83 @@ def test_who_logs_out_leaves_no_marks_on_the_device(device: Made) -> None:
     tab.goto("about:blank")
     tablet.open(1, "議員").wait_for_function("() => document.querySelector('.marks')?.hidden === false", timeout=LATE_MS)
     tablet.marks(1)
+
+
+def test_what_is_written_is_sent_when_whoever_wrote_goes_back_to_the_shelf(device: Made) -> None:
+    tablet = device()
+    tab = tablet.open(1, "議員")
+    until_marks(tab)
+    begin(tab)
+    draw(tab)
+    tab.evaluate("() => { location.hash = ''; }")
+    tab.wait_for_selector("#shelf:not([hidden])", timeout=LATE_MS)
+    tablet.marks(1)
+
+
+def test_the_last_letters_of_a_note_are_sent_when_its_reader_goes_back_to_the_shelf(device: Made) -> None:
+    tablet = device()
+    tab = tablet.open(1, "議員")
+    until_marks(tab)
+    tab.click("#bookmarks-button")
+    tab.locator("#side").get_by_role("button", name="All marks in this paper").click()
+    tab.wait_for_selector("#side[data-panel=marks]", timeout=LATE_MS)
+    tab.get_by_role("button", name="Note on this page").click()
+    tab.wait_for_selector("#side[data-panel=mark] textarea", timeout=LATE_MS)
+    tablet.marks(1)
+    tab.evaluate(
+        """() => {
+            const field = document.querySelector('#side textarea');
+            field.value = '予算の根拠は？';
+            field.dispatchEvent(new Event('input', { bubbles: true }));
+            location.hash = '';
+        }"""
+    )
+    deadline_s = time.monotonic() + 30
+    while tablet.marks(1)[0]["body"]["text"] != "予算の根拠は？":
+        assert time.monotonic() < deadline_s
+        time.sleep(0.05)
+
+
+def test_marks_of_somebody_else_on_the_device_are_not_forgotten_when_ones_own_are_sent(device: Made) -> None:
+    tablet = device()
+    tab = tablet.open(1, "議員")
+    until_marks(tab)
+    kept = tab.evaluate(
+        """async ([paper]) => {
+            const { id: person } = await (await fetch('me')).json();
+            const [{ MarksDisk }, { Library }, { sendUnsent }] = await Promise.all(
+                ['marks_disk', 'client', 'marks_left'].map(one => import(`./viewer/${one}.js`)));
+            const stamp = [1, 0, 'x'];
+            const body = { kind: 'bookmark', text: '' };
+            const mark = { id: 'other', stamp, anchor: { revision: 1, page: 0, content_id: '' }, body };
+            const record = { person: 'somebody', paper, id: 'other', mark, isMine: true, isPending: true };
+            const disk = new MarksDisk('sidebooks');
+            const found = [];
+            for (const change of [{ records: [record] }, { gone: ['other'] }]) {
+                localStorage.setItem('sidebooks unsent marks', 'yes');
+                await disk.write('somebody', paper, change);
+                await sendUnsent(new Library(''), person);
+                found.push(localStorage.getItem('sidebooks unsent marks'));
+            }
+            return found;
+        }""",
+        [tablet.paper],
+    )
+    assert kept == ["yes", None]
+
+
+def test_whoever_logs_out_does_not_wait_for_a_server_that_takes_no_marks(device: Made) -> None:
+    tablet = device()
+    tab = tablet.open(1, "議員")
+    until_marks(tab)
+    tab.route("**/papers/*/marks*", lambda route: None)  # the answer never comes
+    begin(tab)
+    draw(tab)
+    strokes(tab, 1)
+    tab.evaluate("() => localStorage.setItem('sidebooks marks hidden', 'shared')")
+    tab.goto(tablet.house.address)
+    tab.locator("#shelf").get_by_role("button", name="議員").click()
+    tab.locator("dialog").get_by_role("button", name="Log out").click()
+    tab.wait_for_selector("input[type=password]", timeout=LATE_MS)
+    strokes(tab, 1)
+    assert tab.evaluate("() => localStorage.getItem('sidebooks marks hidden')") is None, "the next person sees all"

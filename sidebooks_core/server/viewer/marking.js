@@ -7,9 +7,8 @@ import { Drawing } from "./drawing.js";
 import { need } from "./elements.js";
 import { fatesSince } from "./fates.js";
 import { makeInkBar } from "./ink_bar.js";
-import { write } from "./keeping.js";
-import { UNSENT } from "./left_off.js";
 import { diskOf, keptClock } from "./marks_device.js";
+import { noteUnsent, sendAndClose } from "./marks_left.js";
 import { MarksLayer } from "./marks_layer.js";
 import { createMarks } from "./marks_store.js";
 import { marksApi } from "./marks_sync.js";
@@ -154,7 +153,7 @@ export class Marking {
     });
     this.marks = marks;
     this.#isSure = isSure;
-    marks.subscribe((change) => this.#tell(change));
+    marks.subscribe((change) => { if (this.marks === marks) this.#tell(change); });
     this.layer.show(marks);
     this.#tell(null);
     if (later) this.#makeSure(later);
@@ -178,7 +177,7 @@ export class Marking {
 
   /** @param {MarksChange | null} change */
   #tell(change) {
-    if (this.marks?.unsent.count && this.marks.given.api && !read(UNSENT)) write(UNSENT, "yes");
+    if (this.marks) noteUnsent(this.marks);
     if (change) this.#bar?.update();
     else this.#bar?.fill();
     if (change) this.app.meeting?.strokes.arrived(change.added);
@@ -192,7 +191,7 @@ export class Marking {
     const { marks } = this;
     this.marks = null;
     this.layer.show(null);
-    marks?.close();
+    if (marks) sendAndClose(marks);
     if (marks) this.#tell(null);
   }
 }
