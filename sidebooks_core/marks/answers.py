@@ -7,19 +7,23 @@ from typing import Literal
 from msgspec import Struct
 
 from sidebooks_core.marks.model import Mark, Stamp
+from sidebooks_core.marks.visibility import Audience
 
-RefusalReason = Literal["invalid", "owner", "paper", "page", "limit"]
-"""invalid: it is no mark. owner: the id is of somebody else's mark. paper: the id is of a mark on another paper. page: the
-paper has no such revision, or the revision no such page. limit: its owner has too many marks on the paper."""
+RefusalReason = Literal["invalid", "taken", "paper", "page", "limit"]
+"""invalid: it is no mark. taken: the id is, or was, of somebody else's mark. paper: the id is of a mark on another paper. page:
+the paper has no such revision, or the revision no such page. limit: its owner has too many marks on the paper, or too many
+there are shown to others."""
 
 
 class MarkLimits(Struct, frozen=True):
-    """What bounds the marks of one owner on one paper, and how long things are kept."""
+    """What bounds the marks of one owner on one paper, unless it says otherwise, and how long things are kept."""
 
     marks: int = 50_000
     """Deleted ones count until they are forgotten."""
     bytes: int = 64 << 20
-    """With the texts that lost."""
+    """With the texts that lost, and what is kept of wrong stamps and of marks that were forgotten."""
+    paper_bytes: int = 128 << 20
+    """Of the marks on one paper, of all owners, that were ever shown to others: each reader is given these."""
     marks_in_push: int = 2_000
     lost_texts: int = 50
     """Of one mark. The newest ones are kept."""
@@ -92,7 +96,12 @@ class Destroyed(Struct, frozen=True):
     texts: int
     """That had lost."""
     is_in_log: bool
-    """The log of the database still has something of them: somebody reads. It is cut when nobody does for a moment."""
+    """The log of the database still has something of them: somebody reads, or it cannot be cut, and Python's log says why.
+
+    It is tried again until it is cut.
+    """
+    papers: int
+    """Of which the marks were removed."""
 
 
 class Destruction(Struct, frozen=True, array_like=True):
@@ -110,6 +119,6 @@ class MarkNews(Struct, frozen=True, array_like=True):
 
     paper_id: str
     owner: str
-    """Whose. Empty: of several people."""
-    is_private: bool
-    """Nobody but the owner has seen them, or does: nobody else need look."""
+    """Whose. Empty: of several people, and all who read the paper should look."""
+    audiences: tuple[Audience, ...] = ()
+    """To whom beside their owner they are shown, or were until then: these should look too."""
