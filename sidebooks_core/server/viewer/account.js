@@ -22,10 +22,11 @@ export function showAccount(api, me) {
     };
     if (!isGuest) fill().catch((error) => { list.textContent = fault(error); });
     const out = async () => {
-      await leaveMarks(api, me);
+      const keepUnsent = await leaveMarks(api, me);
       await api.send("POST", "/logout");
       forgetPlaces();
       forgetUntold();
+      await keepUnsent();
       history.replaceState(null, "", location.pathname);
       location.reload();
     };
@@ -42,9 +43,9 @@ export function showAccount(api, me) {
 /* Others use this device: what the server can take of the marks goes there, and none but what it cannot take stays here. */
 /** @param {Api} api @param {import("./api.js").Me} me */
 async function leaveMarks({ library }, me) {
-  const { forgetMarks, sendUnsent } = await import("./marks_left.js");
-  await sendUnsent(library, me.id).catch(() => {}); // they stay here, for their owner alone
-  await forgetMarks(library, me.id).catch(() => {}); // this browser keeps none
+  const left = await import("./marks_left.js");
+  const unsent = await left.leaveMarks(library, me.id).catch(() => []); // this browser keeps none
+  return () => left.keepAgain(library, unsent);
 }
 
 /** @param {Api} api @param {LoginRow} one @param {() => Promise<void>} changed */

@@ -106,6 +106,22 @@ export class MarksDisk {
     });
   }
 
+  /** What the server has not taken, of everybody who uses this device. @param {number} most @returns {Promise<MarkRecord[]>} */
+  unsentOfAll(most = Infinity) {
+    return this.#run("readonly", (marks) => {
+      /** @type {MarkRecord[]} */
+      const found = [];
+      const asked = marks.openCursor();
+      asked.onsuccess = () => {
+        const cursor = asked.result;
+        if (!cursor) return;
+        if (cursor.value.isPending) found.push(cursor.value);
+        if (found.length < most) cursor.continue();
+      };
+      return () => found;
+    });
+  }
+
   /** Somebody leaves a device that others use: what the server has goes; the rest stays, for them alone. @param {string} person */
   forget(person) {
     return this.#run("readwrite", (marks, papers) => {
