@@ -99,5 +99,7 @@ def test_no_device_brings_back_what_was_destroyed(tmp_path: Path) -> None:
         for reader, since in (("anna", anna.seq), ("ben", ben.seq)):
             after = store.read(paper, MarkReader(reader), since)
             assert (after.is_whole, after.marks) == (True, []), "the device forgets what it has"
+        other = store.push(paper, edited, "ben")
+        assert ([one.reason for one in other.refused], other.marks) == (["taken"] * 2, []), "as before the end"
         new = shelf.marks(paper, owner="anna").add(0, Note(1.0, 2.0, "after the minutes", "#c00000"))
         assert store.read(paper, MarkReader("anna"), after.seq).marks == [new]

@@ -8,18 +8,20 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from feed_streams import Stream, listening
-from mark_hall import NOTE, kept, mark
+from mark_hall import NOTE, attend, kept, mark
 from quiet import wait_until
 from town_hall import TownHall, hall
 
 from sidebooks_core.access.principals import HOUSE
 from sidebooks_core.marks.answers import MarkNews
 from sidebooks_core.marks.model import Note
+from sidebooks_core.marks.visibility import Audience
 from sidebooks_core.server.listener import ANY_PAPER, MARKS, MOST_ABOUT, Listener, Listening
 from sidebooks_core.server.mark_events import MarkEvents, Touched
 from sidebooks_core.shelf import Shelf
 
 __all__ = ["hall"]
+SHARED: Audience = ("shared", "")
 
 
 def papers(stream: Stream) -> list[str]:
@@ -43,6 +45,25 @@ def test_a_private_mark_is_told_to_the_other_devices_of_its_owner_alone(hall: To
             await own.until(lambda: len(papers(own)) == 2)
             assert papers(other) == [hall.paper.id], "of two changes it was told of the one that it sees"
             assert set(papers(own)) == {hall.paper.id}
+
+    asyncio.run(scenario())
+
+
+def test_what_is_collected_is_told_to_whoever_collects_it(hall: TownHall) -> None:
+    meeting = hall.begin("tender")["id"]
+    attend(hall, "member", meeting)
+
+    async def scenario() -> None:
+        async with (
+            listening(hall, "", cookie=cookie(hall, "tender")) as chair,
+            listening(hall, "", cookie=cookie(hall, "clerk")) as other,
+        ):
+            await asyncio.to_thread(kept, hall, "member", mark(visibility="collected", meeting=meeting))
+            await chair.until(lambda: papers(chair))
+            await asyncio.to_thread(kept, hall, "member", mark(visibility="shared"))
+            await other.until(lambda: papers(other))
+            await chair.until(lambda: len(papers(chair)) == 2)
+            assert papers(other) == [hall.paper.id], "of two changes it was told of the one that it sees"
 
     asyncio.run(scenario())
 
@@ -89,11 +110,13 @@ class Told:
 
     def __init__(self) -> None:
         self.now_s = 0.0
-        self.told: list[dict[str, tuple[frozenset[str], bool]]] = []
+        self.told: list[dict[str, tuple[frozenset[str], frozenset[Audience], bool]]] = []
         self.events = MarkEvents(self._tell, 1.0, lambda: self.now_s)
 
     def _tell(self, found: Mapping[str, Touched]) -> None:
-        self.told.append({paper: (frozenset(one.owners), one.is_for_all) for paper, one in found.items()})
+        self.told.append(
+            {paper: (frozenset(one.owners), frozenset(one.audiences), one.is_for_all) for paper, one in found.items()}
+        )
 
     def wait(self, count: int) -> None:
         wait_until(lambda: len(self.told) == count, f"{self.told}, not {count} events")
@@ -101,29 +124,31 @@ class Told:
 
 def test_a_pen_that_writes_is_one_event_at_once_and_one_a_while_later() -> None:
     told = Told()
-    told.events.add([MarkNews("p", "anna", True)])
+    told.events.add([MarkNews("p", "anna")])
     told.wait(1)
     for _ in range(100):
-        told.events.add([MarkNews("p", "anna", True)])
-        told.events.add([MarkNews("p", "ben", True)])
-    told.events.add([MarkNews("q", "anna", False)])
+        told.events.add([MarkNews("p", "anna")])
+        told.events.add([MarkNews("p", "ben")])
+    told.events.add([MarkNews("q", "anna", (SHARED,))])
     told.wait(2)
-    assert told.told == [{"p": (frozenset({"anna"}), False)}, {"q": (frozenset(), True)}], "another paper does not wait"
+    anna = frozenset({"anna"})
+    shared = {"q": (anna, frozenset({SHARED}), False)}
+    assert told.told == [{"p": (anna, frozenset(), False)}, shared], "another paper does not wait"
     told.now_s = 2.0
-    told.events.add([MarkNews("p", "", False)])
+    told.events.add([MarkNews("p", "")])
     told.wait(3)
-    assert told.told[2] == {"p": (frozenset({"anna", "ben"}), True)}
+    assert told.told[2] == {"p": (frozenset({"anna", "ben", ""}), frozenset(), True)}
     told.events.close()
-    told.events.add([MarkNews("p", "anna", True)])
+    told.events.add([MarkNews("p", "anna")])
     assert len(told.told) == 3
 
 
 def test_what_came_too_soon_is_told_by_itself_when_its_time_has_come() -> None:
     came = threading.Semaphore(0)
     events = MarkEvents(lambda _: came.release(), 0.05)
-    events.add([MarkNews("p", "anna", True)])
+    events.add([MarkNews("p", "anna")])
     assert came.acquire(timeout=30)
-    events.add([MarkNews("p", "anna", True)])
+    events.add([MarkNews("p", "anna")])
     assert came.acquire(timeout=30)
     events.close()
 
@@ -137,7 +162,7 @@ def test_a_listener_whose_telling_fails_keeps_no_later_event_back() -> None:
 
     events = MarkEvents(tell, 0.0)
     for _ in range(2):
-        events.add([MarkNews("p", "anna", True)])
+        events.add([MarkNews("p", "anna")])
         assert came.acquire(timeout=30)
     events.close()
 

@@ -15,6 +15,7 @@ from town_hall import TownHall
 
 import sidebooks_core as sb
 from sidebooks_core.access.policy import Grant, Limits
+from sidebooks_core.marks import files
 from sidebooks_core.testing import FakeEngine
 
 SECRET = "極秘の下書き"
@@ -108,11 +109,17 @@ def test_the_annotations_of_a_file_become_marks_and_a_second_time_adds_nothing(h
         reply = hall.ask("clerk", f"/papers/{copy.id}/marks/import", "POST")
         assert reply.status == 200, reply.body
         told = reply.json()
-        assert (told["found"], told["refused"]) == (1, [])
+        assert (told["found"], told["refused"], told["left_out"]) == (1, [], 0)
         (found,) = told["marks"]
         assert (found["body"]["text"], found["is_of_file"], found["mine"]) == ("要確認", True, True)
         assert len(read(hall, "clerk", paper=copy.id)["marks"]) == 1
     assert seen(hall, "member", copy.id) == set(), "they are private"
+
+
+def test_annotations_that_were_not_read_are_told(hall: TownHall, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(files, "annotations_in", lambda *_: ([], 7))
+    told = hall.ask("clerk", f"/papers/{hall.paper.id}/marks/import", "POST").json()
+    assert told == {"found": 0, "marks": [], "refused": [], "left_out": 7}
 
 
 def test_who_may_read_some_pages_does_not_take_in_what_stands_on_the_others(hall: TownHall) -> None:

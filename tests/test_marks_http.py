@@ -123,8 +123,8 @@ def test_nobody_changes_a_mark_of_somebody_else(hall: TownHall) -> None:
     own = mark(visibility="shared")
     kept(hall, "member", own)
     for who in ("tender", "clerk", "admin"):
-        assert refusals(hall, who, mark(NOTE | {"text": "書換"}, id=own["id"], at_ms=own["stamp"][0] + 1)) == ["owner"]
-        assert refusals(hall, who, mark(None, id=own["id"], at_ms=own["stamp"][0] + 1)) == ["owner"]
+        assert refusals(hall, who, mark(NOTE | {"text": "書換"}, id=own["id"], at_ms=own["stamp"][0] + 1)) == ["taken"]
+        assert refusals(hall, who, mark(None, id=own["id"], at_ms=own["stamp"][0] + 1)) == ["taken"]
     (found,) = read(hall, "clerk")["marks"]
     assert found["body"] == NOTE
 
@@ -163,6 +163,36 @@ def test_whoever_may_read_some_pages_sees_and_makes_marks_on_these_alone(hall: T
     assert refusals(hall, "member", mark(page=2)) == ["page"]
 
 
+def test_a_device_begins_anew_when_its_reader_may_read_other_pages(hall: TownHall) -> None:
+    def may_read(limits: Limits) -> None:
+        tending = Grant("group", "secretaries", "tend")
+        hall.access.set_grants(hall.finance.id, [Grant("group", "finance", limits=limits), tending])
+
+    narrow = Limits(pages=((0, 0),))
+    may_read(narrow)
+    first, last = mark(visibility="shared"), mark(page=2, visibility="shared")
+    kept(hall, "clerk", first, last)
+    before = read(hall, "member")
+    assert [one["id"] for one in before["marks"]] == [first["id"]]
+    may_read(Limits())
+    widened = read(hall, "member", before["seq"])
+    assert (widened["is_whole"], {one["id"] for one in widened["marks"]}) == (True, {first["id"], last["id"]})
+    may_read(narrow)
+    narrowed = read(hall, "member", widened["seq"])
+    assert (narrowed["is_whole"], [one["id"] for one in narrowed["marks"]]) == (True, [first["id"]])
+
+
+def test_a_reader_of_some_pages_is_not_told_what_is_gone_from_another(hall: TownHall) -> None:
+    hall.access.set_grants(hall.finance.id, [Grant("group", "finance", limits=Limits(pages=((0, 0),)))])
+    first, last = mark(visibility="shared"), mark(page=2, visibility="shared")
+    kept(hall, "clerk", first, last)
+    before = read(hall, "member")
+    deleted = [mark(None, page=one["anchor"]["page"], id=one["id"], at_ms=one["stamp"][0] + 1) for one in (first, last)]
+    kept(hall, "clerk", *deleted)
+    told = read(hall, "member", before["seq"])
+    assert (told["is_whole"], told["marks"], told["gone"]) == (False, [], [first["id"]])
+
+
 def test_one_finds_ones_own_marks_in_all_papers_that_one_may_read(hall: TownHall) -> None:
     hall.access.set_grants(hall.planning.id, [Grant("group", "finance")])
     here, there = mark(NOTE | {"text": "道路の予算"}), mark(NOTE | {"text": "道路の計画"})
@@ -179,3 +209,13 @@ def test_one_finds_ones_own_marks_in_all_papers_that_one_may_read(hall: TownHall
     assert found("") == found("橋") == {}
     hall.access.set_grants(hall.planning.id, [])
     assert found("道路") == {here["id"]: hall.paper.id}
+
+
+def test_marks_on_papers_that_one_may_not_read_any_more_do_not_count_in_a_search(hall: TownHall) -> None:
+    hall.access.set_grants(hall.planning.id, [Grant("group", "finance")])
+    here = mark()
+    kept(hall, "member", here)
+    kept(hall, "member", *(mark(at_ms=here["stamp"][0] + 1 + later) for later in range(3)), paper=hall.other.id)
+    hall.access.set_grants(hall.planning.id, [])
+    answer = hall.ask("member", f"/marks?query={quote('要確認')}&limit=2").json()
+    assert [one["mark"]["id"] for one in answer["marks"]] == [here["id"]]

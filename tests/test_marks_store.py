@@ -105,7 +105,7 @@ def test_one_mark_that_is_refused_keeps_no_other_from_being_taken(
     store.push(paper, [of_ben], "ben")
     store.push(other, [elsewhere], "anna")
     bad = [
-        (replace(of_ben, stamp=Stamp(clock.now_ms + 9, 0, "d")), "owner"),
+        (replace(of_ben, stamp=Stamp(clock.now_ms + 9, 0, "d")), "taken"),
         (replace(elsewhere, stamp=Stamp(clock.now_ms + 9, 0, "d")), "paper"),
         (note("p", clock.now_ms, page=3), "page"),
         (replace(note("r", clock.now_ms), anchor=Anchor(2, 0, "")), "page"),
@@ -447,13 +447,13 @@ def test_another_process_is_told_and_reads_the_same(tmp_path: Path) -> None:
         ours.mark_store.tell(fails)
         marks = ours.marks(paper, owner="anna")
         mark = marks.add(0, Note(1.0, 2.0, "x", RED))
-        wait_until(lambda: told == [MarkNews(paper, "anna", True)], "they are not told", 30)
+        wait_until(lambda: told == [MarkNews(paper, "anna")], "they are not told", 30)
         assert list(theirs.marks(paper, owner="anna")) == [mark]
         theirs.marks(paper, owner="anna").share(mark.id)
-        wait_until(lambda: told[1:] == [MarkNews(paper, "anna", False)], "they are not told of the second", 30)
+        wait_until(lambda: told[1:] == [MarkNews(paper, "anna", (("shared", ""),))], "they are not told of the second", 30)
         assert texts(ours.mark_store.read(paper, BEN).marks) == ["x"]
         assert ours.mark_store.end_owner("anna", "nobody") == 1
-        wait_until(lambda: told[2:] == [MarkNews(paper, "", False)], "they are not told of the end", 30)
+        wait_until(lambda: told[2:] == [MarkNews(paper, "")], "they are not told of the end", 30)
         since = theirs.mark_store.read(paper, BEN, 2)
         assert (since.is_whole, since.marks) == (True, [])
 

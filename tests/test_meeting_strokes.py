@@ -14,7 +14,7 @@ pytest.importorskip("websockets", reason="needs the extra server")
 from live_house import LiveHouse, live_house
 from mark_hall import DEVICE, mark
 
-from sidebooks_core.access.policy import Grant
+from sidebooks_core.access.policy import Grant, Limits
 from sidebooks_core.marks.ids import new_mark_id
 from sidebooks_core.meeting.messages import MOST_WHISPER_BYTES, Stroke, encoded, rounded
 from sidebooks_core.server.live.between import Drawn
@@ -119,6 +119,34 @@ def test_whoever_may_not_read_the_paper_sees_no_stroke_on_it(tmp_path: Path) -> 
                 await follower.until("stroke")
                 assert [one["mark"] for one in follower.of("stroke")] == [shown["mark"]]
                 assert [one["mark"] for one in clerk.of("stroke")] == [hidden["mark"], shown["mark"]]
+
+        asyncio.run(scenario())
+
+
+def test_whoever_may_read_some_pages_sees_no_stroke_on_another_and_draws_none(tmp_path: Path) -> None:
+    with live_house(tmp_path) as house:
+        hall = house.hall
+        first_page = Grant("group", "finance", limits=Limits(pages=((0, 0),)))
+        hall.access.set_grants(hall.finance.id, [first_page, Grant("group", "secretaries", "tend")])
+        meeting = house.begin()
+
+        async def scenario() -> None:
+            async with house.tablet("tender") as presenter, house.tablet("member") as follower, house.tablet("clerk") as clerk:
+                for tablet in (presenter, follower, clerk):
+                    await tablet.hello(meeting)
+                hidden, shown = piece(house, page=3), piece(house, page=1)
+                await presenter.say("stroke", **hidden)
+                await presenter.say("stroke", **shown)
+                await clerk.until("stroke", 2)
+                await follower.until("stroke")
+                assert [one["mark"] for one in follower.of("stroke")] == [shown["mark"]]
+                participant = follower.of("welcome")[0]["participant"]
+                assert (await presenter.command("give_role", to=participant, name="x", role="speaker"))["kind"] == "done"
+                own = piece(house, page=1)
+                await follower.say("stroke", **piece(house, page=3))
+                await follower.say("stroke", **own)
+                await presenter.until("stroke")
+                assert [one["mark"] for one in presenter.of("stroke")] == [own["mark"]]
 
         asyncio.run(scenario())
 

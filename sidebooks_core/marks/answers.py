@@ -7,10 +7,11 @@ from typing import Literal
 from msgspec import Struct
 
 from sidebooks_core.marks.model import Mark, Stamp
+from sidebooks_core.marks.visibility import Audience
 
-RefusalReason = Literal["invalid", "owner", "paper", "page", "limit"]
-"""invalid: it is no mark. owner: the id is of somebody else's mark. paper: the id is of a mark on another paper. page: the
-paper has no such revision, or the revision no such page. limit: its owner has too many marks on the paper."""
+RefusalReason = Literal["invalid", "taken", "paper", "page", "limit"]
+"""invalid: it is no mark. taken: the id is, or was, of somebody else's mark. paper: the id is of a mark on another paper. page:
+the paper has no such revision, or the revision no such page. limit: its owner has too many marks on the paper."""
 
 
 class MarkLimits(Struct, frozen=True):
@@ -110,6 +111,6 @@ class MarkNews(Struct, frozen=True, array_like=True):
 
     paper_id: str
     owner: str
-    """Whose. Empty: of several people."""
-    is_private: bool
-    """Nobody but the owner has seen them, or does: nobody else need look."""
+    """Whose. Empty: of several people, and all who read the paper should look."""
+    audiences: tuple[Audience, ...] = ()
+    """To whom beside their owner they are shown, or were until then: these should look too."""

@@ -110,5 +110,5 @@ class Devices:
 
 def _rights(reader: MarkReader) -> str:
     """A digest of what somebody may see."""
-    told = msgspec.json.encode((reader.tends, sorted(reader.meetings | reader.chairs), sorted(reader.chairs)))
+    told = msgspec.json.encode((reader.tends, sorted(reader.meetings | reader.chairs), sorted(reader.chairs), reader.pages))
     return hashlib.sha256(told).hexdigest()[:16]

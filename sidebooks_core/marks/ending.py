@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from msgspec import Struct
 
@@ -13,16 +13,29 @@ from sidebooks_core.marks.answers import FoundMark, MarkLimits, MarkNews
 from sidebooks_core.marks.model import text_of
 from sidebooks_core.marks.schema import ended_name, next_seq
 
+SEARCHED_AT_ONCE = 200
+"""Marks that are read in one reading of the database."""
+
 
 class _Changed(Struct, frozen=True, array_like=True):
     seq: int
     paper: str
     owner: str
-    is_private: bool
+    shown: str
+
+
+class _Placed(Struct, frozen=True, array_like=True):
+    id: str
+    paper: str
 
 
 class _Pair(Struct, frozen=True, array_like=True):
     paper: str
+    owner: str
+
+
+class _Owned(Struct, frozen=True, array_like=True):
+    id: str
     owner: str
 
 
@@ -33,29 +46,44 @@ class _Old(Struct, frozen=True, array_like=True):
     seq: int
 
 
-def search(database: Database, owner: str, query: str, limit: int, paper_id: str | None) -> list[FoundMark]:
-    """Marks of an owner whose text has all words of a query; the newest first."""
+def search(
+    database: Database, owner: str, query: str, limit: int, *, paper_id: str | None = None, reads: Callable[[str], bool]
+) -> list[FoundMark]:
+    """Marks of an owner whose text has all words of a query; the newest first.
+
+    paper_id: on this paper only; None: on all. reads: whether the owner may read a paper, asked once for each. Marks on the
+    others do not count. No reading lasts long: while one does, the log of the database grows.
+    """
     words = _folded(query).split()
     found: list[FoundMark] = []
     if not words or not owner or limit <= 0:
         return found
+    condition = "WHERE owner = ?1 AND has_text = 1 AND (?2 IS NULL OR paper = ?2) ORDER BY at_ms DESC, counter DESC, id"
     with database.reading() as reading:
-        condition = "WHERE owner = ?1 AND has_text = 1 AND (?2 IS NULL OR paper = ?2) ORDER BY at_ms DESC, counter DESC, id"
-        for row in reading.each(rows.MarkRow, f"{rows.SELECT} {condition}", owner, paper_id):
-            mark = rows.completed(reading, row).mark()
+        there = reading.all(_Placed, f"SELECT id, paper FROM mark {condition}", owner, paper_id)
+    papers = {paper for paper in {one.paper for one in there} if reads(paper)}
+    ids = [one.id for one in there if one.paper in papers]
+    for start in range(0, len(ids), SEARCHED_AT_ONCE):
+        with database.reading() as reading:
+            some = [rows.find(reading, mark_id) for mark_id in ids[start : start + SEARCHED_AT_ONCE]]
+        for row in some:
+            if row is None:
+                continue
+            mark = row.mark()
             text = _folded(text_of(mark))
             if all(word in text for word in words):
                 found.append(FoundMark(row.paper, mark))
                 if len(found) == limit:
-                    break
+                    return found
     return found
 
 
 def news(reading: Reading, told: int) -> tuple[list[MarkNews], int]:
     """What changed after a number, each paper and owner once; and the number to go on from."""
-    changed = reading.all(_Changed, "SELECT seq, paper, owner, shown = '' FROM mark WHERE seq > ?", told)
-    changed += reading.all(_Changed, "SELECT seq, paper, '', 0 FROM mark_horizon WHERE seq > ?", told)
-    found = dict.fromkeys(MarkNews(one.paper, one.owner, one.is_private) for one in sorted(changed, key=lambda one: one.seq))
+    changed = reading.all(_Changed, "SELECT seq, paper, owner, shown FROM mark WHERE seq > ?", told)
+    changed += reading.all(_Changed, "SELECT seq, paper, '', '' FROM mark_horizon WHERE seq > ?", told)
+    changed.sort(key=lambda one: one.seq)
+    found = dict.fromkeys(MarkNews(one.paper, one.owner, tuple(sorted(rows.shown_of(one.shown)))) for one in changed)
     return list(found), max([told, *(one.seq for one in changed)])
 
 
@@ -64,7 +92,9 @@ def end_owner(writing: Writing, owner: str) -> int:
     papers = writing.all(str, "SELECT DISTINCT paper FROM mark WHERE owner = ?", owner)
     count = writing.number("SELECT count(*) FROM mark WHERE owner = ? AND body IS NOT NULL", owner)
     for paper_id in papers:
-        _end(writing, paper_id, writing.all(str, "SELECT id FROM mark WHERE owner = ? AND paper = ?", owner, paper_id))
+        _end(
+            writing, paper_id, writing.all(_Owned, "SELECT id, owner FROM mark WHERE owner = ? AND paper = ?", owner, paper_id)
+        )
         _set_horizon(writing, paper_id, next_seq(writing))
     writing.run("DELETE FROM mark_use WHERE owner = ?", owner)
     writing.run("DELETE FROM mark_device WHERE reader = ?", owner)
@@ -80,7 +110,7 @@ def destroy(writing: Writing, paper_ids: Sequence[str], who: str, now_s: float) 
         live = writing.number("SELECT count(*) FROM mark WHERE paper = ? AND body IS NOT NULL", paper_id)
         query = "SELECT count(*) FROM mark_lost_text JOIN mark ON mark.id = mark_lost_text.mark WHERE mark.paper = ?"
         lost = writing.number(query, paper_id)
-        _end(writing, paper_id, writing.all(str, "SELECT id FROM mark WHERE paper = ?", paper_id))
+        _end(writing, paper_id, writing.all(_Owned, "SELECT id, owner FROM mark WHERE paper = ?", paper_id))
         writing.run("DELETE FROM mark_use WHERE paper = ?", paper_id)
         _set_horizon(writing, paper_id, next_seq(writing))
         writing.run(
@@ -109,7 +139,7 @@ def sweep(writing: Writing, now_s: float, limits: MarkLimits) -> int:
     for one in old:
         by_paper.setdefault(one.paper, []).append(one)
     for paper_id, marks in by_paper.items():
-        _end(writing, paper_id, [one.id for one in marks])
+        _end(writing, paper_id, [_Owned(one.id, one.owner) for one in marks])
         _set_horizon(writing, paper_id, max(one.seq for one in marks))
     for pair in smaller | {_Pair(one.paper, one.owner) for one in old}:
         count_anew(writing, pair.paper, pair.owner)
@@ -130,11 +160,11 @@ def count_anew(writing: Writing, paper_id: str, owner: str) -> None:
     )  # fmt: skip
 
 
-def _end(writing: Writing, paper_id: str, ids: Sequence[str]) -> None:
-    """Nothing is left of marks but a digest of each id, by which a device that brings it is refused."""
-    names = [(paper_id, ended_name(mark_id)) for mark_id in ids]
-    writing.run_each("INSERT OR IGNORE INTO mark_ended (paper, name) VALUES (?, ?)", names)
-    writing.run_each("DELETE FROM mark WHERE id = ?", [(mark_id,) for mark_id in ids])
+def _end(writing: Writing, paper_id: str, marks: Sequence[_Owned]) -> None:
+    """Nothing is left of marks but digests, by which a device that brings one is told so, and another owner is refused."""
+    names = [(paper_id, ended_name(one.id), ended_name(one.id, one.owner)) for one in marks]
+    writing.run_each("INSERT OR IGNORE INTO mark_ended (paper, name, owner) VALUES (?, ?, ?)", names)
+    writing.run_each("DELETE FROM mark WHERE id = ?", [(one.id,) for one in marks])
 
 
 def _set_horizon(writing: Writing, paper_id: str, seq: int) -> None:

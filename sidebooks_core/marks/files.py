@@ -165,7 +165,7 @@ def import_marks(workers: Annotating, store: MarkStore, document: Document, into
     read = from_annotations(annotations, into.revision, content_ids, salt)
     own = [_as_shared(one, there.get(one.id)) for one in read]
     marks, refused = _pushed(store, own, into)
-    taken = {one.id for one in refused if one.reason in ("owner", "paper")}
+    taken = {one.id for one in refused if one.reason in ("taken", "paper")}
     if taken:
         others = from_annotations(annotations, into.revision, content_ids, salt, keeps_ids=False)
         given = [other for one, other in zip(own, others, strict=True) if one.id in taken]

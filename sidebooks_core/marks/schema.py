@@ -73,6 +73,7 @@ TABLES = """
     CREATE TABLE mark_ended ( -- marks of which nothing else is left, so that no device brings them back
         paper TEXT NOT NULL REFERENCES paper (id) ON DELETE CASCADE,
         name BLOB NOT NULL, -- a digest of the id
+        owner BLOB NOT NULL, -- a digest of id and owner
         PRIMARY KEY (paper, name)
     ) STRICT, WITHOUT ROWID;
     CREATE TABLE mark_horizon ( -- who has read up to an older number begins anew
@@ -136,6 +137,6 @@ def is_in_gap(reading: Reading, seq: int) -> bool:
     return reading.one(int, "SELECT 1 FROM mark_gap WHERE after < ?1 AND ?1 < before", seq) is not None
 
 
-def ended_name(mark_id: str) -> bytes:
-    """What is kept of a mark of which nothing else is left."""
-    return hashlib.sha256(mark_id.encode()).digest()[:16]
+def ended_name(mark_id: str, owner: str = "") -> bytes:
+    """What is kept of a mark of which nothing else is left: of its id, or of that and its owner."""
+    return hashlib.sha256(f"{mark_id}{owner}".encode()).digest()[:16]

@@ -145,12 +145,21 @@ class MarkStore:
             )  # fmt: skip
         return [LostText(one.text, Stamp(one.at_ms, one.counter, one.device), one.lost_s) for one in found]
 
-    def search(self, owner: str, query: str, limit: int = 100, *, paper_id: str | None = None) -> list[FoundMark]:
+    def search(
+        self,
+        owner: str,
+        query: str,
+        limit: int = 100,
+        *,
+        paper_id: str | None = None,
+        reads: Callable[[str], bool] = lambda paper_id: True,
+    ) -> list[FoundMark]:
         """The marks of an owner whose text has all words of a query; the newest first, at most `limit`.
 
-        Width and case of letters make no difference. paper_id: on this paper only; None: on all.
+        Width and case of letters make no difference. paper_id: on this paper only; None: on all. reads: whether the owner may
+        read a paper, by its id; marks on others are not found.
         """
-        return ending.search(self._database, owner, query, limit, paper_id)
+        return ending.search(self._database, owner, query, limit, paper_id=paper_id, reads=reads)
 
     def end_owner(self, *owners: str) -> int:
         """Remove all marks of somebody, a guest say, with all that is known of them. Returns how many there were.

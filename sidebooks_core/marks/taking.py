@@ -47,7 +47,10 @@ class Taking:
     def take(self, mark: Mark) -> Mark | Refused:
         """The version of a mark that holds now; or why this one was refused. mark: see `checked_mark`."""
         before = rows.find(self._writing, mark.id)
-        if before is None and self._has_ended(mark.id):
+        ended_owner = self._ended_owner(mark.id) if before is None else None
+        if ended_owner is not None:
+            if ended_owner != ended_name(mark.id, self._owner):
+                return _taken(mark)
             return replace(mark, owner=self._owner, anchor=replace(mark.anchor, quote=""), body=None)
         found = self._as_kept(mark, before)
         if isinstance(found, Refused):
@@ -71,7 +74,7 @@ class Taking:
     def _as_kept(self, mark: Mark, before: rows.MarkRow | None) -> Mark | Refused:
         """A version with what the server knows better: owner, content id and stamp."""
         if before is not None and before.owner != self._owner:
-            return _refused(mark, "owner", "a mark is changed by its owner only: give a new mark an id of its own")
+            return _taken(mark)
         if before is not None and before.paper != self._paper_id:
             return _refused(mark, "paper", "a mark stays on its paper")
         content_id = self._content_id(mark.anchor.revision, mark.anchor.page)
@@ -83,9 +86,10 @@ class Taking:
             anchor = replace(anchor, quote="")
         return replace(mark, owner=self._owner, anchor=anchor, stamp=self._believed(mark, before))
 
-    def _has_ended(self, mark_id: str) -> bool:
-        query = "SELECT 1 FROM mark_ended WHERE paper = ? AND name = ?"
-        return self._writing.one(int, query, self._paper_id, ended_name(mark_id)) is not None
+    def _ended_owner(self, mark_id: str) -> bytes | None:
+        """A digest of the owner of a mark that has ended; see `ended_name`. None: it has not."""
+        query = "SELECT owner FROM mark_ended WHERE paper = ? AND name = ?"
+        return self._writing.one(bytes, query, self._paper_id, ended_name(mark_id))
 
     def _content_id(self, revision: int, page: int) -> str | None:
         key = revision, page
@@ -193,6 +197,11 @@ def checked_mark(told: Mark) -> Mark | Refused:
 
 def _refused(mark: Mark, reason: RefusalReason, detail: str) -> Refused:
     return Refused(str(mark.id)[:100], reason, detail)
+
+
+def _taken(mark: Mark) -> Refused:
+    """The same whether the mark of the other owner is there, or has ended: nobody learns that."""
+    return _refused(mark, "taken", "a mark is changed by its owner only: give a new mark an id of its own")
 
 
 class _At(Struct, frozen=True, array_like=True):

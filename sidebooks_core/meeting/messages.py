@@ -107,7 +107,7 @@ class Whisper(Struct, frozen=True, kw_only=True, tag_field="kind", tag="whisper"
 
 
 class Stroke(Struct, frozen=True, kw_only=True, tag_field="kind", tag="stroke"):
-    """A piece of a stroke of the pen while it is drawn, for those who may read the paper. It may get lost, and is not stored.
+    """A piece of a stroke of the pen while it is drawn, for those who may read the page. It may get lost, and is not stored.
 
     A client sends it of marks only that it shares with the meeting. What is drawn of it vanishes when the mark is there, when
     the stroke is gone, or when nothing has come of it for `STROKE_S`.

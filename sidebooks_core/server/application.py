@@ -153,6 +153,7 @@ class Application:
         if meetings is not None and self.places is not None:
             self._live = _live(meetings, self.places, pools, MeetingAccess(gate, self.places, pools, access), refusals)
         self._mark_events = MarkEvents(self._marks_changed)
+        self._mark_readers: MarkReaders | None = None
         self._guest_marks = None if papers is None or access is None else GuestMarks(papers.mark_store, access)
         parts = ServerParts(
             shelf=shelf,
@@ -282,6 +283,7 @@ class Application:
 
         papers.feed.forget_with(self._forget_papers)
         papers.tell(told)
+        self._mark_readers = MarkReaders(self.gate, self._live)
         papers.mark_store.tell(self._mark_events.add)
         return PaperParts(
             shelf=papers,
@@ -291,7 +293,7 @@ class Application:
             progress=ProgressEvents(self.events, feed, self.gate, self._pools),
             searches=searches,
             noted=Noted(),
-            mark_readers=MarkReaders(self.gate, self._live),
+            mark_readers=self._mark_readers,
         )
 
     def _meetings_changed(self, meetings: list[str]) -> None:
@@ -305,10 +307,10 @@ class Application:
 
     def _marks_changed(self, found: Mapping[str, Touched]) -> None:
         """From a thread of the events."""
-        if self.places is not None and len(self.events):
+        if self.places is not None and self._mark_readers is not None and len(self.events):
             places = self.places.papers
             stand = [(paper, places.find(paper) or (), touched) for paper, touched in found.items()]
-            self.events.marks_changed(stand, self.gate.sees, self.gate.as_decided)
+            self.events.marks_changed(stand, self._mark_readers.concerns, self.gate.as_decided)
 
     def _forget_papers(self) -> None:
         """The papers have changed: what is known of them is asked anew."""

@@ -192,12 +192,13 @@ class Events:
     def marks_changed(
         self,
         found: Sequence[tuple[str, Standings, Touched]],
-        sees: Callable[[Principal, Operation, Standings], bool],
+        concerns: Callable[[Principal, Standings, Touched], bool],
         as_decided: Callable[[Principal], Principal],
     ) -> None:
         """Let those ask for the marks of papers who see some that changed. What changed is not told. Call it from a thread.
 
-        found: (id of a paper, where it stands, whose marks changed). sees, as_decided: as in `progress`.
+        found: (id of a paper, where it stands, whose marks changed). concerns: whether somebody sees some of these. as_decided:
+        as in `progress`.
         """
         told: list[Listener] = []
         may: dict[tuple[Principal, str], bool] = {}
@@ -205,11 +206,9 @@ class Events:
             data = json_bytes(MarksEvent(paper))
             for listener in self._all():
                 principal = as_decided(listener.asks.principal)
-                if not principal.id or not (touched.is_for_all or principal.id in touched.owners):
-                    continue
                 key = principal, paper
                 if key not in may:
-                    may[key] = sees(principal, Operation.KEEP_MARKS, standings)
+                    may[key] = concerns(principal, standings, touched)
                 if may[key]:
                     listener.put(MARKS, data, paper, ANY_PAPER)
                     told.append(listener)

@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from msgspec import Struct, field
 
 from sidebooks_core.marks.answers import MarkNews
+from sidebooks_core.marks.visibility import Audience
 
 TOLD_EVERY_S = 1.0
 """Of one paper. A pen that writes is many changes, and each event makes all who read the paper ask."""
@@ -20,9 +21,11 @@ class Touched(Struct):
     """Whose marks of a paper have changed."""
 
     owners: set[str] = field(default_factory=set)
-    """Whose private ones: these should ask."""
+    """These should ask."""
+    audiences: set[Audience] = field(default_factory=set)
+    """These too: some are shown to them, or were."""
     is_for_all: bool = False
-    """Also some that others see or saw: all who read the paper should ask."""
+    """All who read the paper should ask."""
 
 
 Tell = Callable[[Mapping[str, Touched]], None]
@@ -50,10 +53,9 @@ class MarkEvents:
                 return
             for one in news:
                 touched = self._waiting.setdefault(one.paper_id, Touched())
-                if one.is_private and one.owner:
-                    touched.owners.add(one.owner)
-                else:
-                    touched.is_for_all = True
+                touched.is_for_all |= not one.owner
+                touched.owners.add(one.owner)
+                touched.audiences.update(one.audiences)
             if self._thread is None:
                 self._thread = threading.Thread(target=self._run, name="sidebooks-mark-events", daemon=True)
                 self._thread.start()

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Collection
 
 from sidebooks_core.access.operations import Operation
+from sidebooks_core.access.policy import UNLIMITED, Limits
 from sidebooks_core.access.principals import Principal
-from sidebooks_core.marks.visibility import MarkReader
+from sidebooks_core.marks.visibility import MarkReader, is_for
 from sidebooks_core.meeting.ids import participant_id
 from sidebooks_core.server.gate import Gate
 from sidebooks_core.server.live.connection import Live
+from sidebooks_core.server.mark_events import Touched
 from sidebooks_core.server.places import Standings
 
 
@@ -21,18 +23,29 @@ class MarkReaders:
         self._gate = gate
         self._live = live
 
-    def of(self, principal: Principal, standings: Standings, meetings: Collection[str]) -> MarkReader:
-        """Somebody who may read a paper that stands there. meetings: those that are asked about. Raises StorageError.
+    def of(self, principal: Principal, standings: Standings, meetings: Collection[str], limits: Limits) -> MarkReader:
+        """Somebody who may read a paper that stands there, with limits. meetings: those that are asked about. Raises
+        StorageError.
 
         Whoever was in a meeting sees what was shared with it also after its end, and its chair what was collected.
         """
         tends = self._gate.sees(principal, Operation.CHANGE_PAPER, standings)
         wanted = [one for one in meetings if one and principal.meeting in ("", one)]
         if self._live is None or not principal.id or not wanted:
-            return MarkReader(principal.id, tends)
+            return MarkReader(principal.id, tends, pages=limits.pages)
         part = self._live.meetings.records.part_in(principal.id, wanted)
         here = {one for one in wanted if self._is_here(principal, one)}
-        return MarkReader(principal.id, tends, part.meetings | here, part.chairs)
+        return MarkReader(principal.id, tends, part.meetings | here, part.chairs, limits.pages)
+
+    def concerns(self, principal: Principal, standings: Standings, touched: Touched) -> bool:
+        """Whether somebody may see something of the marks of a paper that have changed. The paper stands there. Raises
+        StorageError."""
+        if not principal.id or not self._gate.sees(principal, Operation.KEEP_MARKS, standings):
+            return False
+        if touched.is_for_all or principal.id in touched.owners:
+            return True
+        reader = self.of(principal, standings, {meeting for _, meeting in touched.audiences}, UNLIMITED)
+        return any(is_for(one, reader) for one in touched.audiences)
 
     def _is_here(self, principal: Principal, meeting: str) -> bool:
         """Whether they are in a meeting by a client of this process: that may not be written down yet."""

@@ -128,6 +128,8 @@ class ImportedMarkList(Struct):
     marks: list[MarkEntry]
     """As they hold now; those that were there before are among them."""
     refused: list[Refusal]
+    left_out: int
+    """Annotations that were not read, as a page has too many of them, or too large ones."""
 
 
 class DestroyedMarks(Struct):

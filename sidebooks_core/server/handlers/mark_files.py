@@ -13,7 +13,7 @@ from sidebooks_core.marks.model import Mark
 from sidebooks_core.marks.placing import PlacedMark
 from sidebooks_core.marks.w3c import W3C_CONTEXT, Canvas, annotation_page
 from sidebooks_core.server import descriptions, headers, responses
-from sidebooks_core.server.handlers.marks import entries, name_of, places, readable, require_here
+from sidebooks_core.server.handlers.marks import entries, name_of, reader_of, require_here
 from sidebooks_core.server.handlers.papers import number_of, still
 from sidebooks_core.server.handlers.shelf import person_of
 from sidebooks_core.server.http import FileRange, HttpRequest, HttpResponse
@@ -74,7 +74,7 @@ async def take_in(parts: ServerParts, request: HttpRequest) -> HttpResponse:
             raise Refused(409, error.message) from None
         require_here(parts, request)
         refused = [Refusal(one.id, one.reason, one.detail) for one in found.refused]
-        told = ImportedMarkList(found.found, entries(parts, person, found.marks), refused)
+        told = ImportedMarkList(found.found, entries(parts, person, found.marks), refused, found.left_out)
         return HttpResponse(200, json_bytes(told), headers.momentary(responses.JSON))
 
     return await parts.pools.run("exports", made)
@@ -137,8 +137,7 @@ def names_of(parts: ServerParts, request: HttpRequest, marks: Iterable[Mark]) ->
 def seen_marks(parts: ServerParts, request: HttpRequest, paper_id: str, whose: str) -> list[Mark]:
     """The marks that whoever asks sees of a paper that they may read; only their own ones for "mine"."""
     person, store = request.principal.id, parts.of_papers().shelf.mark_store
-    reader = parts.of_papers().mark_readers.of(request.principal, places(request), store.meetings(paper_id))
-    found = readable(store.read(paper_id, reader).marks, request)
+    found = store.read(paper_id, reader_of(parts, request, store.meetings(paper_id))).marks
     return [one for one in found if whose == "all" or one.owner == person]
 
 

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 
 import msgspec
 from msgspec.structs import replace
 
 from sidebooks_core.access.model import What
 from sidebooks_core.access.operations import Operation
-from sidebooks_core.access.policy import Limits
 from sidebooks_core.marks.model import DeviceId, Mark
 from sidebooks_core.marks.visibility import MarkReader
 from sidebooks_core.server import headers, responses
@@ -20,7 +19,6 @@ from sidebooks_core.server.handlers.shelf import person_of, required_folder_id, 
 from sidebooks_core.server.http import HttpRequest, HttpResponse
 from sidebooks_core.server.json_text import json_bytes, read_json
 from sidebooks_core.server.parts import ServerParts
-from sidebooks_core.server.places import Standings
 from sidebooks_core.server.schemas_marks import (
     OTHER_DEVICE,
     DestroyedMarks,
@@ -37,6 +35,7 @@ from sidebooks_core.server.schemas_marks import (
 )
 from sidebooks_core.server.statuses import Refused
 from sidebooks_core.shelf import standing
+from sidebooks_core.shelf.model import Paper
 
 MOST_PUSH_BYTES = 4 << 20
 """Of the body of a request: some two hundred long strokes."""
@@ -57,12 +56,12 @@ async def of_paper(parts: ServerParts, request: HttpRequest) -> HttpResponse:
 
     def made() -> HttpResponse:
         of, store = still(parts, request), shelf.mark_store
-        reader = parts.of_papers().mark_readers.of(request.principal, places(request), store.meetings(of.id))
-        tag = _tag(store.last(of.id), since, reader, request.limits)
+        reader = reader_of(parts, request, store.meetings(of.id))
+        tag = _tag(store.last(of.id), since, reader)
         if request.has_etag(tag):
             return HttpResponse(304, headers=headers.text(tag, headers.NO_STORE, []))
         found = store.read(of.id, reader, since, device=device)
-        seen = entries(parts, person, readable(found.marks, request))
+        seen = entries(parts, person, found.marks)
         told = PaperMarkList(found.seq, found.server_ms, found.is_whole, seen, list(found.gone))
         return responses.private_json(request, told, tag=tag)
 
@@ -78,7 +77,7 @@ async def keep(parts: ServerParts, request: HttpRequest) -> HttpResponse:
         given = read_json(body, UnreadMarks)
         of, refused = still(parts, request), list[Refusal]()
         marks = _read(given, refused)
-        reader = parts.of_papers().mark_readers.of(request.principal, places(request), {one.meeting for one in marks})
+        reader = reader_of(parts, request, {one.meeting for one in marks})
         kept: list[Mark] = []
         for one in marks:
             refusal = _refusal(one, given.device, reader, request)
@@ -113,13 +112,21 @@ async def search(parts: ServerParts, request: HttpRequest) -> HttpResponse:
     limit = min(whole(request, "limit") or FOUND, MOST_FOUND)
 
     def made() -> HttpResponse:
-        listed: list[FoundMarkEntry] = []
-        for one in papers.shelf.mark_store.search(person, query, limit) if query else ():
-            standings = papers.places.papers.find(one.paper_id) or ()
+        readable: dict[str, Paper] = {}
+
+        def reads(paper_id: str) -> bool:
+            standings = papers.places.papers.find(paper_id) or ()
             paper = next((at.paper for at in standings if at.paper is not None), None)
-            if paper is not None and parts.gate.sees(request.principal, Operation.KEEP_MARKS, standings):
-                (mark,) = entries(parts, person, [one.mark])
-                listed.append(FoundMarkEntry(paper.id, paper.name, paper.folder or AT_THE_TOP, mark))
+            if paper is None or not parts.gate.sees(request.principal, Operation.KEEP_MARKS, standings):
+                return False
+            readable[paper_id] = paper
+            return True
+
+        listed: list[FoundMarkEntry] = []
+        for one in papers.shelf.mark_store.search(person, query, limit, reads=reads) if query else ():
+            paper = readable[one.paper_id]
+            (mark,) = entries(parts, person, [one.mark])
+            listed.append(FoundMarkEntry(paper.id, paper.name, paper.folder or AT_THE_TOP, mark))
         return responses.private_json(request, FoundMarkList(query, listed))
 
     return await parts.pools.run("marks", made)
@@ -216,18 +223,13 @@ def require_here(parts: ServerParts, request: HttpRequest) -> None:
         raise Refused(401, "log in first")
 
 
-def readable(marks: Iterable[Mark], request: HttpRequest) -> list[Mark]:
-    """Without those of others on pages that whoever asks may not read: a mark tells of what stands there."""
-    own, limits = request.principal.id, request.limits
-    return [one for one in marks if one.owner == own or limits.has_page(one.anchor.page)]
+def reader_of(parts: ServerParts, request: HttpRequest, meetings: Collection[str]) -> MarkReader:
+    """Whoever asks, among the readers of the paper, as it was read last. meetings: those that are asked about."""
+    places = () if request.standing is None else (request.standing,)
+    return parts.of_papers().mark_readers.of(request.principal, places, meetings, request.limits)
 
 
-def places(request: HttpRequest) -> Standings:
-    """Where the paper of a request stands, as it was read last."""
-    return () if request.standing is None else (request.standing,)
-
-
-def _tag(seq: int, since: int, reader: MarkReader, limits: Limits) -> str:
+def _tag(seq: int, since: int, reader: MarkReader) -> str:
     """Another one whenever the answer would be another one, but for the time of the server."""
     about: Sequence[object] = (
         seq,
@@ -236,6 +238,6 @@ def _tag(seq: int, since: int, reader: MarkReader, limits: Limits) -> str:
         reader.tends,
         sorted(reader.meetings),
         sorted(reader.chairs),
-        limits.pages,
+        reader.pages,
     )
     return hashlib.blake2b(json_bytes(about), digest_size=16).hexdigest()

@@ -147,8 +147,8 @@ class Desk:
             self._refuse(speaker, "a stroke in the name of somebody else")
         elif not rights.WHISPER & here.standings(speaker.participant.id):
             self._refuse(speaker, "a stroke of somebody who may show nothing")
-        elif not await self._access.may_read_all(speaker.principal, {stroke.paper}):
-            self._refuse(speaker, "a stroke on a paper that they may not read")
+        elif not await self._access.may_read_page(speaker.principal, stroke.paper, stroke.page):
+            self._refuse(speaker, "a stroke on a page that they may not read")
         else:
             drawn = Drawn(client=speaker.client, stroke=rounded(replace(stroke, by=speaker.participant.id)))
             self._here.whisper(speaker.meeting, speaker.participant.id, drawn)

@@ -57,14 +57,24 @@ class MeetingAccess:
         """Whether somebody may read a paper that stands there. From any thread."""
         return self._gate.sees(principal, Operation.READ_IMAGE, standings)
 
-    def readers_of(self, paper_id: str) -> Callable[[Principal], bool] | None:
-        """Tells who may read a paper now. None: where it stands is not known; it is read for the next one who asks."""
+    async def may_read_page(self, principal: Principal, paper_id: str, page: int) -> bool:
+        """Whether somebody may read a page of a paper, from 1."""
+        places = self._places.papers
+        known = places.known(paper_id)
+        if known is not None and self._has_page(principal, known, page):
+            return True
+        found = await self._anew(places, paper_id, known)
+        return found is not None and self._has_page(principal, found, page)
+
+    def readers_of(self, paper_id: str, page: int) -> Callable[[Principal], bool] | None:
+        """Tells who may read a page of a paper now, from 1. None: where the paper stands is not known; it is read for the next
+        one who asks."""
         standings = self._places.papers.known(paper_id)
         if standings is None:
             looking = asyncio.ensure_future(self._pools.run("access", self._places.papers.find, paper_id))
             looking.add_done_callback(_log_failure)
             return None
-        return lambda principal: self.may_read(principal, standings)
+        return lambda principal: self._has_page(principal, standings, page)
 
     async def seen_by(self, principal: Principal, details: Details) -> Details:
         """The details of a meeting with the names of those papers that somebody may read; of others there is `CLOSED`."""
@@ -97,9 +107,16 @@ class MeetingAccess:
         known = memory.known(name)
         if known is not None and self._gate.sees(principal, operation, known):
             return True
-        # Before a refusal it is read anew: another process may have put it there.
-        found = await self._pools.run("access", memory.find_anew if known is not None else memory.find, name)
+        found = await self._anew(memory, name, known)
         return found is not None and self._gate.sees(principal, operation, found)
+
+    async def _anew(self, memory: Memory[str, Standings], name: str, known: Standings | None) -> Standings | None:
+        """Before a refusal it is read anew: another process may have put it there."""
+        return await self._pools.run("access", memory.find_anew if known is not None else memory.find, name)
+
+    def _has_page(self, principal: Principal, standings: Standings, page: int) -> bool:
+        limits = self._gate.limits_of(principal, Operation.READ_IMAGE, standings)
+        return limits is not None and limits.has_page(page - 1)
 
 
 def _log_failure(looking: asyncio.Future[Standings | None]) -> None:

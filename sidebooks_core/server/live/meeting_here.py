@@ -30,8 +30,8 @@ LONGEST_REST_S = 0.1
 """Between two states that are told, if telling takes long."""
 OTHERS_LAST_S = 15.0
 """What another process said of its clients counts so long."""
-Reads = Callable[[str], Callable[[Principal], bool] | None]
-"""Tells who may read a paper, by its id. None: that is not known without waiting. In the event loop."""
+Reads = Callable[[str, int], Callable[[Principal], bool] | None]
+"""Tells who may read a page of a paper, by its id and from 1. None: that is not known without waiting. In the event loop."""
 _log = logging.getLogger("sidebooks_core.server")
 
 
@@ -40,7 +40,7 @@ class MeetingHere:
 
     def __init__(self, meeting: Meeting, process: str, share: Callable[[Counted], None] | None, reads: Reads) -> None:
         """process: the name of this server process among those of the hub. share: tells the others how many clients are here.
-        None: there are no others. reads: who may read a paper.
+        None: there are no others. reads: who may read a page.
         """
         self.id = meeting.state.meeting
         self.state = meeting.state
@@ -245,8 +245,8 @@ class MeetingHere:
         wake([one.listener for one in woken])
 
     def _draw(self, drawn: Drawn) -> None:
-        """Tell a piece of a stroke to those who may read the paper: what is written on it is as secret as what stands there."""
-        may_read = self._reads(drawn.stroke.paper)
+        """Tell a piece of a stroke to those who may read the page: what is written on it is as secret as what stands there."""
+        may_read = self._reads(drawn.stroke.paper, drawn.stroke.page)
         if may_read is None:
             return
         data, sender = message_json(drawn.stroke), (drawn.stroke.by, drawn.client)
