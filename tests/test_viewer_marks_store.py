@@ -194,6 +194,31 @@ def test_a_deletion_elsewhere_wins_over_an_edit_here_and_the_other_way_round() -
     assert found == [[], [], 0, [None, None]]
 
 
+@pytest.mark.parametrize("other", [None, "B, later"])
+def test_a_text_that_loses_is_sent_all_the_same(other: str | None) -> None:
+    found = played(
+        """
+      const [api, disk] = [new Server(), new Disk()];
+      const first = made({ api, disk });
+      const mark = first.add(1, note("old"));
+      await first.flush();
+      first.close();
+      const pushed = [];
+      const push = api.push.bind(api);
+      api.push = (device, marks) => { pushed.push(...marks.map(one => one.body.text)); return push(device, marks); };
+      const marks = made({ api, disk });
+      await marks.flush();
+      marks.change(mark.id, note("A, earlier"));
+      api.put({ ...mark, stamp: [mark.stamp[0] + 1e9, 0, "b"], body: given[0] && note(given[0]), owner: "me" });
+      marks.read();
+      await marks.flush();
+      return [pushed, ink(marks), [...disk.records.values()].map(one => one.isPending)];
+    """,
+        other,
+    )
+    assert found == [["A, earlier"], [other] if other else [], [False] if other else []]
+
+
 def test_marks_of_others_cannot_be_changed() -> None:
     found = played("""
       const api = new Server();
@@ -226,6 +251,22 @@ def test_what_the_server_refuses_stays_here_and_is_told() -> None:
     assert found["told"] == [["no", "not here", False], ["yes", "", False]]
     assert found["pushes"] == 2, "what was refused is sent again when the paper is opened, and not before"
     assert found["after"] == 2
+
+
+def test_what_the_server_refused_is_not_forgotten_when_all_is_read_again() -> None:
+    found = played("""
+      const [api, disk] = [new Server(), new Disk()];
+      api.refusesText = "no";
+      const marks = made({ api, disk });
+      marks.add(1, note("no"));
+      await marks.flush();
+      const read = api.read.bind(api);
+      api.read = async since => ({ ...await read(since), is_whole: true });
+      marks.read();
+      await marks.flush();
+      return [ink(marks), [...disk.records.values()].map(one => one.refused)];
+    """)
+    assert found == [["no"], ["not here"]]
 
 
 def test_one_mark_that_makes_a_request_fail_does_not_keep_the_others_back() -> None:

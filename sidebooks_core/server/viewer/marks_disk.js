@@ -3,6 +3,8 @@
 
 /** @import { MarkRecord } from "./types" */
 
+import { isUnsent } from "./marks_merge.js";
+
 const VERSION = 1;
 const [MARKS, PAPERS] = ["marks", "papers"];
 
@@ -102,7 +104,7 @@ export class MarksDisk {
     return this.#run("readonly", (marks) => {
       /** @type {IDBRequest<MarkRecord[]>} */
       const all = marks.getAll(IDBKeyRange.bound([person], [person, []]));
-      return () => [...new Set(all.result.filter((one) => one.isPending).map((one) => one.paper))];
+      return () => [...new Set(all.result.filter(isUnsent).map((one) => one.paper))];
     });
   }
 
@@ -114,7 +116,7 @@ export class MarksDisk {
       asked.onsuccess = () => {
         const cursor = asked.result;
         if (!cursor) return;
-        if (!cursor.value.isPending) cursor.delete();
+        if (!isUnsent(cursor.value)) cursor.delete();
         cursor.continue();
       };
       papers.delete(range);

@@ -8,7 +8,7 @@
 
 import { compared, newMarkId } from "./marks_clock.js";
 import { MarksHistory } from "./marks_history.js";
-import { fatesByPage, merged, placed } from "./marks_merge.js";
+import { fatesByPage, isUnsent, placed } from "./marks_merge.js";
 import { MarksSync } from "./marks_sync.js";
 
 /**
@@ -181,6 +181,12 @@ export class PageMarks {
   #pending() { return [...this.#records.values()].filter((one) => one.isPending).map((one) => one.mark); }
 
   /** @param {string} id */
+  #isUnsent(id) {
+    const record = this.#records.get(id);
+    return record !== undefined && isUnsent(record);
+  }
+
+  /** @param {string} id */
   #mine(id) {
     const record = this.#records.get(this.#history.idOf(id));
     if (!record?.mark.body || !record.isMine) throw new Error(`mark ${id} is not there, or not one's own: it cannot be changed`);
@@ -236,19 +242,18 @@ export class PageMarks {
   async #heard({ seq, is_whole, marks, gone }) {
     const { clock, person, paper } = this.given;
     const there = new Set(marks.map((one) => one.id));
-    const lost = is_whole ? [...this.#records.values()].filter((one) => !one.isPending && !there.has(one.id)).map((one) => one.id) : gone;
+    const lost = (is_whole ? [...this.#records.keys()].filter((id) => !there.has(id)) : gone).filter((id) => !this.#isUnsent(id));
     const unsure = [...this.#records.values()].filter((one) => one.isUnsure)
       .map((one) => ({ ...one, mark: { ...one.mark, stamp: clock.corrected(one.mark.stamp) }, isUnsure: undefined }));
     for (const one of unsure) this.#records.set(one.id, one);
     const records = marks.map(({ mine = false, ...mark }) => {
       clock.see(mark.stamp);
       const known = this.#records.get(mark.id);
-      if (known?.isPending && merged(known.mark, mark) === known.mark) return known;
+      if (known && isUnsent(known)) return known; // the server decides when it has it, and keeps the text that loses
       return /** @type {MarkRecord} */ ({ person, paper, id: mark.id, mark, isMine: mine, isPending: false });
     });
-    const gonePending = lost.filter((id) => !is_whole || !this.#records.get(id)?.isPending);
     const kept = records.filter((one) => one.mark.body);
-    const ended = [...gonePending, ...records.filter((one) => !one.mark.body && !one.isPending).map((one) => one.id)];
+    const ended = [...lost, ...records.filter((one) => !one.mark.body && !isUnsent(one)).map((one) => one.id)];
     this.#since = seq;
     this.#keep({ records: [...unsure.filter((one) => !ended.includes(one.id)), ...kept], gone: ended, since: seq });
     this.#apply(kept, ended);
