@@ -287,6 +287,45 @@ def test_one_mark_that_makes_a_request_fail_does_not_keep_the_others_back() -> N
     assert found == [["a", "b", "c", "d", "e"], ["marks[0].body: too long"]]
 
 
+def test_when_the_bad_mark_is_found_the_others_go_together_again() -> None:
+    found = played("""
+      const api = new Server();
+      const push = api.push.bind(api);
+      api.push = async (device, marks) => {
+        if (marks.some(one => one.body.text === "bad")) throw Object.assign(new Error("too long"), { status: 400 });
+        return push(device, marks);
+      };
+      const marks = made({ api });
+      marks.add(1, note("bad"));
+      for (let n = 0; n < 99; n += 1) marks.add(1, note("good"));
+      await marks.flush();
+      return [api.asked.filter(one => one.startsWith("push")), api.marks.size];
+    """)
+    assert found == [["push 99"], 99]
+
+
+def test_marks_made_under_another_device_id_are_sent_as_of_that_one() -> None:
+    found = played("""
+      const [api, disk] = [new Server(), new Disk()];
+      const push = api.push.bind(api);
+      api.push = async (device, marks) => {
+        const wrong = marks.filter(one => one.stamp[2] !== device);
+        const pushed = await push(device, marks.filter(one => !wrong.includes(one)));
+        return { ...pushed, refused: wrong.map(one => ({ id: one.id, reason: "device" })) };
+      };
+      const first = made({ disk, api, clock: new MarksClock("before", 0) });
+      first.add(1, note("a"));
+      first.add(1, note("b"));
+      first.close();
+      const marks = made({ disk, api, clock: new MarksClock("after", 0) });
+      await marks.ready;
+      marks.add(1, note("c"));
+      await marks.flush();
+      return [[...api.marks.values()].map(one => one.mark.body.text).sort(), marks.all().filter(one => one.refused).length];
+    """)
+    assert found == [["a", "b", "c"], 0]
+
+
 def test_a_person_who_is_not_let_in_is_not_asked_again() -> None:
     found = played("""
       const api = new Server();

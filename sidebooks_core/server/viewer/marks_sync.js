@@ -57,6 +57,18 @@ export function groupOf(marks, most_bytes = MOST_BYTES, most = MOST_MARKS) {
 }
 
 /**
+ * Those of some marks that were made under one device id. A browser that was cleared, or two tabs of a first start, have several.
+ * Pure.
+ * @param {Mark[]} marks
+ * @param {string} device of this tab, for none
+ */
+function ofOneDevice(marks, device) {
+  const [first] = marks;
+  const made = first ? first.stamp[2] : device;
+  return { device: made, marks: marks.filter((one) => one.stamp[2] === made) };
+}
+
+/**
  * How long to wait before the next try. Pure.
  * @param {number} failures so many, one after the other
  * @param {number} asked_s what the server asks for
@@ -104,10 +116,11 @@ export class MarksSync {
 
   /* The page goes away: what is small goes with it. What is not, goes when the paper is opened next. */
   #leave = () => {
-    const marks = groupOf(this.host.pending(), LEAVING_BYTES);
+    const waiting = ofOneDevice(this.host.pending(), this.clock.device);
+    const marks = groupOf(waiting.marks, LEAVING_BYTES);
     const bytes = marks.reduce((sum, one) => sum + weightOf(one), 0);
     if (!marks.length || bytes > LEAVING_BYTES || this.#mustRead || this.state === "refused") return;
-    this.api.push(this.clock.device, marks, true).catch(() => {}); // they are on the device
+    this.api.push(waiting.device, marks, true).catch(() => {}); // they are on the device
   };
 
   /** There is something to send. It goes soon. */
@@ -180,16 +193,18 @@ export class MarksSync {
       await host.heard(changes);
       return true;
     }
-    const marks = groupOf(host.pending(), MOST_BYTES, this.#most);
+    const waiting = ofOneDevice(host.pending(), clock.device);
+    const marks = groupOf(waiting.marks, MOST_BYTES, this.#most);
     if (!marks.length) return false;
     try {
-      const pushed = await api.push(clock.device, marks);
+      const pushed = await api.push(waiting.device, marks);
       clock.hear(pushed.server_ms, asked_ms);
       await host.took(pushed, marks);
     } catch (error) {
       const { status, message } = /** @type {import("./requests.js").Problem} */ (error);
       if (![400, 413, 422].includes(status)) throw error;
       if (marks.length > 1) { this.#most = Math.ceil(marks.length / 4); return true; } // one of them is the reason
+      this.#most = MOST_MARKS;
       await host.took({ seq: 0, server_ms: 0, marks: [], refused: [{ id: marks[0].id, reason: message }] }, marks);
     }
     return true;
