@@ -17,7 +17,7 @@ class Disk {
   async read() { return { records: [...this.records.values()], since: this.since }; }
   async write(person, paper, { records = [], gone = [], since }) {
     this.writes += 1;
-    if (this.fails) throw new Error("full");
+    if (this.fails || JSON.stringify(records).length > (this.room ?? Infinity)) throw new Error("full");
     for (const one of records) this.records.set(one.id, one);
     for (const id of gone) this.records.delete(id);
     if (since !== undefined) this.since = since;
@@ -317,6 +317,7 @@ def test_marks_made_under_another_device_id_are_sent_as_of_that_one() -> None:
       first.add(1, note("a"));
       first.add(1, note("b"));
       first.close();
+      await first.flush();
       const marks = made({ disk, api, clock: new MarksClock("after", 0) });
       await marks.ready;
       marks.add(1, note("c"));
@@ -350,6 +351,68 @@ def test_a_device_that_keeps_nothing_goes_on_and_says_so() -> None:
       return [marks.isKept, marks.all().length, api.marks.size];
     """)
     assert found == [False, 1, 1]
+
+
+def test_a_stroke_for_which_there_was_no_room_is_written_later() -> None:
+    found = played("""
+      const [api, disk] = [new Server(), new Disk()];
+      api.push = api.read = async () => { throw new TypeError("no network"); };
+      const marks = made({ api, disk });
+      await marks.ready;
+      disk.room = 2000;
+      const long = marks.add(1, { ...stroke(), samples: Array.from({ length: 500 }, (_, n) => [n, n, 0.5]) });
+      await marks.flush();
+      const short = marks.add(1, stroke(5));
+      await marks.flush();
+      const full = [marks.isKept, [...disk.records.keys()].join() === short.id];
+      disk.room = Infinity;
+      marks.add(1, stroke(6));
+      await marks.flush();
+      marks.close();
+      return [full, marks.isKept, disk.records.has(long.id), disk.records.size];
+    """)
+    assert found == [[False, True], True, True, 3]
+
+
+def test_the_device_does_not_say_that_it_knows_what_it_could_not_write() -> None:
+    found = played("""
+      const [api, disk] = [new Server(), new Disk()];
+      api.put({ ...ofTheChair, body: { ...stroke(), samples: Array.from({ length: 500 }, (_, n) => [n, n, 0.5]) } });
+      disk.room = 2000;
+      const marks = made({ api, disk });
+      await marks.flush();
+      marks.read();
+      await marks.flush();
+      marks.add(1, stroke(5));
+      await marks.flush();
+      const full = [disk.since, marks.isKept];
+      marks.close();
+      disk.room = Infinity;
+      const again = made({ api, disk });
+      await again.flush();
+      return [full, again.all().length, disk.records.size, disk.since];
+    """)
+    assert found == [[0, False], 2, 2, 2]
+
+
+def test_a_version_of_another_tab_stays_until_the_server_has_decided() -> None:
+    found = played("""
+      const { joined, stays } = await import("./marks_disk.js");
+      const version = (at, isPending, body = note("a")) => ({ id: "i", mark: { id: "i", stamp: [at, 0, "d"], body }, isPending });
+      const none = new Set();
+      const one = version(2, true);
+      const change = joined({ records: [one], since: 1 }, { gone: ["i"], over: [[2, 0, "d"]] });
+      return {
+        stays: [stays(one, version(9, false), none), stays(one, null, none), stays(one, version(1, true), none),
+          stays({ ...version(2, false), refused: "limit" }, null, none), stays(version(2, true, null), version(9, true), none)],
+        goes: [stays(one, version(9, false), new Set(["2,0,d"])), stays(one, version(3, true), none), stays(version(2, false), null, none),
+          stays(undefined, one, none)],
+        change,
+      };
+    """)
+    assert found["stays"] == [True] * 5
+    assert found["goes"] == [False] * 4
+    assert found["change"] == {"records": [], "gone": ["i"], "since": 1, "over": [[2, 0, "d"]]}
 
 
 def test_marks_of_an_older_revision_stand_where_their_pages_are() -> None:

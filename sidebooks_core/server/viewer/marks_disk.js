@@ -1,15 +1,40 @@
 /* The marks that this device keeps, in IndexedDB: those of each person apart. A database that fails is opened anew, since its handle
    may be dead for good; it is not asked again by the same handle. */
 
-/** @import { MarkRecord } from "./types" */
+/** @import { MarkRecord, Stamp } from "./types" */
 
-import { isUnsent } from "./marks_merge.js";
+import { isUnsent, merged } from "./marks_merge.js";
 
 const VERSION = 1;
 const [MARKS, PAPERS] = ["marks", "papers"];
 
+/**
+ * Whether a version that is kept here stays: another tab made it, and the server has not decided about it. Pure.
+ * @param {MarkRecord | undefined} kept
+ * @param {MarkRecord | null} next that would take its place; null: it would go
+ * @param {Set<string>} over the stamps of Change, as text
+ */
+export function stays(kept, next, over) {
+  if (!kept || !isUnsent(kept) || over.has(String(kept.mark.stamp))) return false;
+  return !next || !isUnsent(next) || merged(kept.mark, next.mark) === kept.mark;
+}
+
+/** Two changes as one. Pure. @param {Change} before @param {Change} after @returns {Change} */
+export function joined(before, after) {
+  const records = new Map((before.records ?? []).map((one) => [one.id, one]));
+  for (const id of after.gone ?? []) records.delete(id);
+  for (const one of after.records ?? []) records.set(one.id, one);
+  const gone = new Set([...before.gone ?? [], ...after.gone ?? []]);
+  for (const one of after.records ?? []) gone.delete(one.id);
+  return { records: [...records.values()], gone: [...gone], since: after.since ?? before.since,
+    over: [...before.over ?? [], ...after.over ?? []] };
+}
+
 /** How far a person's marks of a paper are known. @typedef {{person: string, paper: string, since: number}} Known */
-/** @typedef {{records?: MarkRecord[], gone?: string[], since?: number}} Change `gone`: ids that are kept no longer */
+/**
+ * `gone`: ids that are kept no longer. `over`: stamps of versions that this tab knows: what it writes may take their place.
+ * @typedef {{records?: MarkRecord[], gone?: string[], since?: number, over?: Stamp[]}} Change
+ */
 
 export class MarksDisk {
   /** @type {Promise<IDBDatabase> | null} */
@@ -85,15 +110,26 @@ export class MarksDisk {
   }
 
   /**
-   * Keep a change, as a whole.
+   * Keep a change, as a whole, but for what another tab has made meanwhile.
    * @param {string} person
    * @param {string} paper
    * @param {Change} change
    */
-  write(person, paper, { records = [], gone = [], since }) {
+  write(person, paper, { records = [], gone = [], since, over = [] }) {
     return this.#run("readwrite", (marks, papers) => {
-      for (const one of records) marks.put(one);
-      for (const id of gone) marks.delete([person, paper, id]);
+      const known = new Set(over.map(String));
+      const changes = new Map(/** @type {[string, MarkRecord | null][]} */ (gone.map((id) => [id, null])));
+      for (const one of records) changes.set(one.id, one);
+      for (const [id, next] of changes) {
+        const key = [person, paper, id];
+        /** @type {IDBRequest<MarkRecord | undefined>} */
+        const asked = marks.get(key);
+        asked.onsuccess = () => {
+          if (stays(asked.result, next, known)) return;
+          if (next) marks.put(next);
+          else marks.delete(key);
+        };
+      }
       if (since !== undefined) papers.put({ person, paper, since });
       return () => {};
     });

@@ -3,10 +3,11 @@
 
 /** @import { AddOptions, Mark, MarkBody, MarkChanges, MarkRecord, MarksApi, MarksPushed, PageFate, PlacedMark } from "./types" */
 /** @import { MarksClock } from "./marks_clock.js" */
-/** @import { MarksDisk } from "./marks_disk.js" */
+/** @import { Change, MarksDisk } from "./marks_disk.js" */
 /** @import { Fates } from "./marks_merge.js" */
 
 import { compared, newMarkId } from "./marks_clock.js";
+import { joined } from "./marks_disk.js";
 import { MarksHistory } from "./marks_history.js";
 import { fatesByPage, isUnsent, placed } from "./marks_merge.js";
 import { MarksSync } from "./marks_sync.js";
@@ -46,7 +47,11 @@ export class PageMarks {
   /** @type {MarksSync | null} */
   #sync = null;
   #isClosed = false;
-  /** @type {Promise<unknown>} */
+  /** What is written next. @type {Change | null} */
+  #queued = null;
+  /** What could not be written. @type {Change | null} */
+  #unkept = null;
+  /** @type {Promise<void>} */
   #written = Promise.resolve();
   /** Whether this device keeps what is written. */
   isKept = true;
@@ -245,6 +250,7 @@ export class PageMarks {
     const lost = (is_whole ? [...this.#records.keys()].filter((id) => !there.has(id)) : gone).filter((id) => !this.#isUnsent(id));
     const unsure = [...this.#records.values()].filter((one) => one.isUnsure)
       .map((one) => ({ ...one, mark: { ...one.mark, stamp: clock.corrected(one.mark.stamp) }, isUnsure: undefined }));
+    const over = unsure.map((one) => /** @type {MarkRecord} */ (this.#records.get(one.id)).mark.stamp);
     for (const one of unsure) this.#records.set(one.id, one);
     const records = marks.map(({ mine = false, ...mark }) => {
       clock.see(mark.stamp);
@@ -255,7 +261,7 @@ export class PageMarks {
     const kept = records.filter((one) => one.mark.body);
     const ended = [...lost, ...records.filter((one) => !one.mark.body && !isUnsent(one)).map((one) => one.id)];
     this.#since = seq;
-    this.#keep({ records: [...unsure.filter((one) => !ended.includes(one.id)), ...kept], gone: ended, since: seq });
+    this.#keep({ records: [...unsure.filter((one) => !ended.includes(one.id)), ...kept], gone: ended, since: seq, over });
     this.#apply(kept, ended);
     await this.#written;
   }
@@ -280,20 +286,45 @@ export class PageMarks {
       else if (!(server ?? one).body) gone.push(one.id);
       else if (isSame) records.push({ ...known, mark: server ?? one, isPending: false });
     }
-    this.#keep({ records, gone });
+    const over = sent.flatMap((one) => [one.stamp, this.#records.get(one.id)?.mark.stamp ?? one.stamp]);
+    this.#keep({ records, gone, over });
     this.#apply(records, gone);
     await this.#written;
   }
 
-  /** Write to the device. @param {import("./marks_disk.js").Change} change */
+  /** Write to the device, in the order in which it is asked for. @param {Change} change */
   #keep(change) {
-    const { disk, person, paper } = this.given;
-    this.#written = Promise.all([this.#written, disk.write(person, paper, change).then(() => { this.isKept = true; }, () => this.#lose())]);
+    if (this.#queued) {
+      this.#queued = joined(this.#queued, change);
+      return;
+    }
+    this.#queued = change;
+    this.#written = this.#written.then(() => {
+      const next = /** @type {Change} */ (this.#queued);
+      this.#queued = null;
+      return this.#write(next);
+    });
   }
 
-  /* The device keeps nothing: then this page remembers the marks, and the server has them. */
-  #lose() {
-    this.isKept = false;
+  /** @param {Change} change */
+  async #write(change) {
+    const { disk, person, paper } = this.given;
+    const left = this.#unkept;
+    const all = left ? joined(left, change) : change;
+    try {
+      await disk.write(person, paper, all);
+      this.#unkept = null;
+      if (!this.isKept) this.#lose(false);
+    } catch {
+      this.#unkept = all; // with the next change it is tried again
+      this.#lose();
+      if (left) await disk.write(person, paper, { ...change, since: undefined }).catch(() => {}); // there may be room for this alone
+    }
+  }
+
+  /* What the device does not keep, this page remembers, and the server has. */
+  #lose(isLost = true) {
+    this.isKept = !isLost;
     this.#tell({ added: [], removed: [], isPlaced: false });
   }
 
