@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -10,8 +11,11 @@ from marks_house import Clock, marked_shelf, note, prepared
 from msgspec.structs import replace
 from quiet import wait_until
 
-from sidebooks_core.marks import Anchor, Ink, Mark, MarkReader, Note, Stamp
-from sidebooks_core.shelf import Shelf
+from sidebooks_core.databases.database import Reading, Writing
+from sidebooks_core.errors import StorageFailed
+from sidebooks_core.marks import Anchor, Ink, Mark, MarkReader, MarkStore, Note, Stamp
+from sidebooks_core.shelf import Paper, Shelf
+from sidebooks_core.shelf.standing import papers_within
 
 SECRET, LOST, QUOTE = "himitsu-no-memo-4711", "ushinawareta-bunshou", "inyou-sareta-kotoba"
 STROKE = tuple((12.34567 + x, 76.54321 + x, 0.54321) for x in range(300))
@@ -103,3 +107,37 @@ def test_no_device_brings_back_what_was_destroyed(tmp_path: Path) -> None:
         assert ([one.reason for one in other.refused], other.marks) == (["taken"] * 2, []), "as before the end"
         new = shelf.marks(paper, owner="anna").add(0, Note(1.0, 2.0, "after the minutes", "#c00000"))
         assert store.read(paper, MarkReader("anna"), after.seq).marks == [new]
+
+
+def test_a_log_that_cannot_be_cut_does_not_hide_what_was_destroyed(tmp_path: Path) -> None:
+    with marked_shelf(tmp_path / "data") as shelf:
+        paper = prepared(shelf, 1, 2).id
+        written(shelf, paper)
+
+        def fails() -> bool:
+            raise StorageFailed("a file of something else is in use")
+
+        store = MarkStore(shelf.database, cut_log=fails)
+        done = store.destroy([paper], "clerk")
+        assert (done.marks, done.texts, done.is_in_log, done.papers) == (3, 1, True, 1)
+        store.push(paper, [note("x", 1)], "carl")
+        assert store.end_owner("carl") == 1
+
+
+def test_papers_are_found_in_the_step_that_destroys_their_marks(tmp_path: Path) -> None:
+    with marked_shelf(tmp_path / "data") as shelf, ThreadPoolExecutor(1) as other:
+        folder = shelf.make_folder("a")
+        paper, late = prepared(shelf, 1, 2).id, prepared(shelf, 3).id
+        written(shelf, paper)
+        shelf.change(paper, folder=folder)
+        moving: list[Future[Paper]] = []
+
+        def find(reading: Reading) -> list[str]:
+            moving.append(other.submit(shelf.change, late, folder=folder))
+            assert isinstance(reading, Writing), "no paper comes in before the marks are gone"
+            return papers_within(reading, folder.id)
+
+        done = shelf.mark_store.destroy(find, "clerk")
+        assert (done.papers, done.marks) == (1, 3)
+        assert moving[0].result(60).folder == folder.id
+        assert shelf.mark_store.read(paper, MarkReader("anna")).marks == []

@@ -75,19 +75,46 @@ def test_none_fails_for_the_fault_of_another_one() -> None:
     assert steps == [[0], [5, 13, 7, 6], [5], [13], [7], [6]]
 
 
-def test_who_is_interrupted_leaves_nobody_waiting() -> None:
+def outcomes_if_interrupted(write: Callable[[Sequence[int]], list[int | Exception]]) -> dict[int, str]:
+    """What 1, 2 and 3 become, which wait together while 0 is written. write: writes them."""
     disk = Disk()
+    grouped = GroupedWrites(lambda numbers: disk.write(numbers) if 0 in numbers else write(numbers), 8)
+    found: dict[int, str] = {}
+
+    def run(number: int) -> None:
+        try:
+            found[number] = str(grouped.write(number))
+        except BaseException as fault:  # noqa: BLE001 - it is looked at
+            found[number] = type(fault).__name__
+
+    threads = [threading.Thread(target=run, args=(number,), daemon=True) for number in range(4)]
+    threads[0].start()
+    wait_until(lambda: bool(disk.steps), "nobody writes", 60)
+    for number, thread in enumerate(threads[1:], 1):
+        thread.start()
+        wait_until(lambda number=number: grouped.waiting == number, "it does not wait", 60)  # type: ignore[misc]
     disk.may_go.set()
-    is_first = True
+    for thread in threads:
+        thread.join(60)
+    assert found.pop(0) == "0"
+    assert (sorted(found), grouped.waiting) == ([1, 2, 3], 0), "somebody waits for ever"
+    return found
 
+
+@pytest.mark.parametrize("fault", [KeyboardInterrupt, SystemExit])
+def test_who_is_interrupted_leaves_nobody_waiting(fault: type[BaseException]) -> None:
     def write(numbers: Sequence[int]) -> list[int | Exception]:
-        nonlocal is_first
-        if is_first:
-            is_first = False
-            raise KeyboardInterrupt
-        return disk.write(numbers)
+        raise fault
 
-    grouped = GroupedWrites(write, 8)
-    with pytest.raises(KeyboardInterrupt):
-        grouped.write(1)
-    assert grouped.write(2) == 4
+    found = outcomes_if_interrupted(write)
+    assert sorted(found.values()) == sorted([fault.__name__, "StorageFailed", "StorageFailed"]), "one is interrupted, not all"
+
+
+def test_who_is_interrupted_at_the_second_try_leaves_nobody_waiting() -> None:
+    def write(numbers: Sequence[int]) -> list[int | Exception]:
+        if len(numbers) > 1:
+            raise ValueError
+        raise SystemExit
+
+    found = outcomes_if_interrupted(write)
+    assert sorted(found.values()) == ["StorageFailed", "StorageFailed", "SystemExit"]

@@ -12,6 +12,7 @@ from mark_hall import DEVICE, INK, NOTE, attend, kept, mark, person, push, read,
 from town_hall import TownHall, hall
 
 from sidebooks_core.access.policy import Grant, Limits
+from sidebooks_core.marks.rows import MarkRow
 
 __all__ = ["hall"]
 
@@ -76,6 +77,13 @@ def test_whoever_has_the_newest_gets_304_before_a_mark_is_read(hall: TownHall, m
         assert hall.ask(who, path, If_None_Match=first.headers["etag"]).status == 200, "another one's ETag is none"
     kept(hall, "member", mark())
     assert hall.ask("member", path, If_None_Match=first.headers["etag"]).status == 200
+
+
+def test_a_reading_decodes_no_mark(hall: TownHall, monkeypatch: pytest.MonkeyPatch) -> None:
+    kept(hall, "member", mark(INK, visibility="shared"))
+    monkeypatch.setattr(MarkRow, "mark", None)
+    (found,) = read(hall, "clerk")["marks"]
+    assert found["body"] == INK | {"opacity": 1.0}
 
 
 def test_the_answer_is_compressed(hall: TownHall) -> None:
@@ -180,6 +188,17 @@ def test_a_device_begins_anew_when_its_reader_may_read_other_pages(hall: TownHal
     may_read(narrow)
     narrowed = read(hall, "member", widened["seq"])
     assert (narrowed["is_whole"], [one["id"] for one in narrowed["marks"]]) == (True, [first["id"]])
+
+
+def test_what_a_reader_does_not_see_changes_no_etag(hall: TownHall) -> None:
+    hall.access.set_grants(hall.finance.id, [Grant("group", "finance", limits=Limits(pages=((0, 0),)))])
+    kept(hall, "clerk", mark(visibility="shared"))
+    path = f"/papers/{hall.paper.id}/marks?since=0&device={DEVICE}"
+    etag = hall.ask("member", path).headers["etag"]
+    kept(hall, "clerk", mark(), mark(page=2, visibility="shared"))
+    assert hall.ask("member", path, If_None_Match=etag).status == 304
+    kept(hall, "clerk", mark(visibility="shared"))
+    assert hall.ask("member", path, If_None_Match=etag).status == 200
 
 
 def test_a_reader_of_some_pages_is_not_told_what_is_gone_from_another(hall: TownHall) -> None:

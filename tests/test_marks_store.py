@@ -17,7 +17,7 @@ from quiet import wait_until
 
 import sidebooks_core as sb
 from sidebooks_core.databases.database import Database, Schema
-from sidebooks_core.errors import NotOnShelf
+from sidebooks_core.errors import NotOnShelf, StorageFailed
 from sidebooks_core.marks import (
     Anchor,
     DeviceClock,
@@ -31,7 +31,10 @@ from sidebooks_core.marks import (
     ending,
     new_mark_id,
 )
+from sidebooks_core.marks.model import Visibility
+from sidebooks_core.marks.rows import CLAMPED_BYTES, ENDED_BYTES, ROW_BYTES
 from sidebooks_core.marks.schema import TABLES
+from sidebooks_core.marks.taking import MOST_CLAMPED
 from sidebooks_core.shelf import Shelf
 from sidebooks_core.shelf.schema import SHELF
 from sidebooks_core.shelf.upkeep import DATABASE_NAME
@@ -175,6 +178,19 @@ def test_texts_that_lost_are_kept_for_a_time_and_shown_to_the_owner(
         assert reading.number("SELECT count(*) FROM mark_lost_text") == 0
 
 
+@pytest.mark.parametrize("order", list(itertools.permutations(range(3))))
+def test_no_text_is_lost_whose_stamp_was_wrong(store: MarkStore, clock: Clock, paper: str, order: tuple[int, ...]) -> None:
+    far_ms = clock.now_ms + 10 * 365 * 86_400_000
+    mark_id = new_mark_id()
+    versions = [note(f"v{at}", far_ms + at, mark_id=mark_id) for at in range(3)]
+    for number in [*order, *order]:
+        store.push(paper, [versions[number]], "anna")
+    held = store.find(paper, mark_id, "anna")
+    assert held is not None
+    kept = [*texts([held]), *(one.text for one in store.lost_texts(paper, mark_id, "anna"))]
+    assert sorted(kept) == ["v0", "v1", "v2"]
+
+
 def assert_counted(shelf: Shelf, paper: str) -> None:
     """What was added up for anna at each push is what there is."""
     query = "SELECT bytes FROM mark_use WHERE owner = 'anna'"
@@ -182,6 +198,35 @@ def assert_counted(shelf: Shelf, paper: str) -> None:
         added_up = writing.number(query)
         ending.count_anew(writing, paper, "anna")
         assert added_up == writing.number(query) > 0
+
+
+def test_wrong_stamps_of_a_mark_are_few_and_count(shelf: Shelf, store: MarkStore, clock: Clock, paper: str) -> None:
+    far_ms = clock.now_ms + 10 * 365 * 86_400_000
+    mark_id = new_mark_id()
+    for at in range(20):
+        store.push(paper, [note("x", far_ms + at, device=f"d{at}", mark_id=mark_id)], "anna")
+    assert_counted(shelf, paper)
+    with shelf.database.reading() as reading:
+        assert reading.number("SELECT count(*) FROM mark_clamped") == MOST_CLAMPED
+        assert reading.number("SELECT bytes FROM mark_use") > ROW_BYTES + MOST_CLAMPED * CLAMPED_BYTES
+
+
+def test_what_is_left_of_marks_that_were_forgotten_counts(shelf: Shelf, clock: Clock, paper: str) -> None:
+    store = MarkStore(shelf.database, clock=clock, limits=MarkLimits(bytes=1000))
+    for _ in range(3):
+        mark = note("", clock.now_ms)
+        store.push(paper, [mark], "anna")
+        store.push(paper, [replace(mark, body=None)], "anna")
+        clock.now_s += 401 * 86_400
+        assert store.sweep() == 1
+    store.push(paper, [note("", clock.now_ms)], "ben")
+    assert_counted(shelf, paper)
+    with shelf.database.reading() as reading:
+        assert reading.number("SELECT count(*) FROM mark_ended") == 3
+        assert reading.number("SELECT bytes FROM mark_use WHERE owner = 'anna'") == 3 * ENDED_BYTES
+    big = note("x" * 600, clock.now_ms)
+    assert [one.reason for one in store.push(paper, [big], "anna").refused] == ["limit"]
+    assert store.push(paper, [note("y" * 300, clock.now_ms)], "anna").refused == []
 
 
 def test_of_the_texts_that_lost_the_newest_are_kept(shelf: Shelf, clock: Clock, paper: str) -> None:
@@ -268,15 +313,63 @@ def test_who_sees_a_mark_is_told_when_it_goes_and_nobody_else_is(store: MarkStor
     found, since = seen(2, since, visibility="collected", meeting="m")
     assert found == {"anna": "sees", **nobody, "chair": "sees", "member": "gone"}
     found, since = seen(3, since, visibility="collected")
-    assert found == {"anna": "sees", **nobody, "chair": "gone", "member": "gone", "clerk": "sees"}
+    assert found == {"anna": "sees", **nobody, "chair": "gone", "clerk": "sees"}, "the member was told before"
     found, since = seen(4, since)
-    assert found == {"anna": "sees", **nobody, "chair": "gone", "member": "gone", "clerk": "gone"}
+    assert found == {"anna": "sees", **nobody, "clerk": "gone"}
     found, since = seen(5, since, body=None)
-    assert found == {"anna": "gone", **nobody, "chair": "gone", "member": "gone", "clerk": "gone"}
+    assert found == {"anna": "gone", **nobody}
     for reader in readers.values():
         whole = store.read(paper, reader)
         assert (whole.is_whole, len(whole.marks), whole.gone) == (True, int(reader is ANNA), [])
     assert store.read(paper, MarkReader("")).marks == []
+
+
+def test_edits_of_a_mark_that_is_private_again_are_told_to_nobody(
+    shelf: Shelf, store: MarkStore, clock: Clock, paper: str
+) -> None:
+    told = 0
+
+    def push(at: int, text: str | None, visibility: Visibility) -> tuple[int, list[MarkNews]]:
+        nonlocal told
+        mark = note(text, clock.now_ms + at, mark_id=mark_id, visibility=visibility)
+        seq = store.push(paper, [mark], "anna").seq
+        with shelf.database.reading() as reading:
+            news, told = ending.news(reading, told)
+        return seq, news
+
+    mark_id = new_mark_id()
+    public, private = [MarkNews(paper, "anna", (("shared", ""),))], [MarkNews(paper, "anna")]
+    assert push(0, "x", "private") == (1, private)
+    before = store.last(paper, BEN)
+    shared, news = push(1, "x", "shared")
+    assert news == public
+    assert store.last(paper, BEN) == shared > before
+    hidden, news = push(2, "x", "private")
+    assert news == public, "it goes"
+    assert store.read(paper, BEN, shared).gone == [mark_id]
+    for at in range(3, 6):
+        seq, news = push(at, str(at), "private")
+        assert news == private
+        assert store.read(paper, BEN, hidden).gone == []
+        assert store.read(paper, BEN, shared).gone == [mark_id], "who has it still is told"
+        assert (store.last(paper, BEN), store.last(paper, ANNA)) == (hidden, seq)
+    again, news = push(6, "again", "shared")
+    assert (news, texts(store.read(paper, BEN, hidden).marks), store.last(paper, BEN)) == (public, ["again"], again)
+    gone, news = push(7, None, "shared")
+    assert (news, store.read(paper, BEN, again).gone, store.last(paper, BEN)) == (public, [mark_id], gone)
+    _, news = push(8, None, "shared")
+    assert (news, store.read(paper, BEN, gone).gone, store.last(paper, BEN)) == (private, [], gone)
+
+
+def test_what_was_never_shown_is_told_to_nobody_when_it_is_deleted(
+    shelf: Shelf, store: MarkStore, clock: Clock, paper: str
+) -> None:
+    store.push(paper, [note("x", clock.now_ms)], "anna")
+    before = store.last(paper, BEN)
+    store.push(paper, [note(None, clock.now_ms, visibility="shared")], "anna")
+    assert (store.read(paper, BEN, 1).gone, store.last(paper, BEN)) == ([], before)
+    with shelf.database.reading() as reading:
+        assert ending.news(reading, 0)[0] == [MarkNews(paper, "anna")]
 
 
 def test_a_device_whose_reader_has_other_rights_begins_anew(store: MarkStore, clock: Clock, paper: str) -> None:
@@ -299,27 +392,79 @@ def test_a_device_whose_reader_has_other_rights_begins_anew(store: MarkStore, cl
 def test_how_far_devices_have_read_is_on_the_disk_with_a_push_now_and_then(
     shelf: Shelf, store: MarkStore, clock: Clock, paper: str
 ) -> None:
-    def written() -> list[str]:
+    def written() -> list[int]:
         with shelf.database.reading() as reading:
-            return reading.all(str, "SELECT device FROM mark_device ORDER BY device")
+            return reading.all(int, "SELECT since FROM mark_device ORDER BY device")
 
-    seq = store.read(paper, ANNA, device="pad").seq
-    store.push(paper, [note("x", clock.now_ms)], "anna")
-    assert written() == ["pad"]
-    store.read(paper, ANNA, device="phone")
-    store.push(paper, [note("y", clock.now_ms)], "anna")
-    assert written() == ["pad"], "not with each push"
+    first = store.read(paper, ANNA, device="pad").seq
+    assert written() == [first], "at once: another process must know it"
     clock.now_s += 61
+    store.push(paper, [note("x", clock.now_ms)], "anna")
+    second = store.read(paper, ANNA, first, device="pad").seq
+    assert written() == [first] != [second]
+    clock.now_s += 61
+    store.push(paper, [note("y", clock.now_ms)], "anna")
+    assert written() == [second]
+    third = store.read(paper, ANNA, second, device="pad").seq
     store.push(paper, [note("z", clock.now_ms)], "anna")
-    assert written() == ["pad", "phone"]
+    assert written() == [second], "not with each push"
     again = MarkStore(shelf.database, clock=clock)
-    assert not again.read(paper, ANNA, seq + 1, device="pad").is_whole, "another process knows it"
+    assert not again.read(paper, ANNA, third, device="pad").is_whole, "another process knows it"
+    store.close()
+    assert written() == [third]
+
+
+def test_made_up_devices_of_one_reader_leave_those_of_others_known(
+    shelf: Shelf, store: MarkStore, clock: Clock, paper: str
+) -> None:
+    seq = store.read(paper, BEN, device="pad").seq
     for number in range(60):
-        again.read(paper, ANNA, device=f"d{number}")
         clock.now_s += 1
-    again.close()
-    assert len(written()) == again.limits.devices
-    assert "d59" in written()
+        store.read(paper, ANNA, 1, device=f"d{number}")
+    assert not store.read(paper, BEN, seq, device="pad").is_whole
+    assert not store.read(paper, ANNA, store.read(paper, ANNA, device="d59").seq, device="d59").is_whole
+    with shelf.database.reading() as reading:
+        query = "SELECT count(*) FROM mark_device WHERE reader = ?"
+        assert [reading.number(query, one) for one in ("anna", "ben")] == [store.limits.devices, 1]
+
+
+def test_a_device_that_asks_two_processes_misses_nothing(shelf: Shelf, clock: Clock, paper: str) -> None:
+    one, other = MarkStore(shelf.database, clock=clock), MarkStore(shelf.database, clock=clock)
+    one.push(paper, [note("x", clock.now_ms, visibility="shared", meeting="m")], "anna")
+    member = MarkReader("ben", meetings=frozenset({"m"}))
+    first = one.read(paper, member, device="pad")
+    assert texts(first.marks) == ["x"]
+    first = one.read(paper, member, first.seq, device="pad")
+    without = other.read(paper, BEN, first.seq, device="pad")
+    assert (without.is_whole, without.marks) == (True, []), "the device drops it"
+    again = one.read(paper, member, without.seq, device="pad")
+    assert (again.is_whole, texts(again.marks)) == (True, ["x"])
+    assert not other.read(paper, member, again.seq, device="pad").is_whole
+
+
+def test_two_pages_of_a_device_do_not_make_each_other_begin_anew(store: MarkStore, clock: Clock, paper: str) -> None:
+    store.push(paper, [note("x", clock.now_ms)], "anna")
+    first = store.read(paper, BEN, device="pad").seq
+    member = MarkReader("ben", meetings=frozenset({"m"}))
+    tab, other = (store.read(paper, member, first, device="pad") for _ in range(2))
+    assert (tab.is_whole, other.is_whole) == (True, True)
+    for answer in (tab, other, tab, other):
+        assert not store.read(paper, member, answer.seq, device="pad").is_whole
+
+
+def test_a_reader_is_answered_when_nothing_can_be_written(
+    shelf: Shelf, store: MarkStore, clock: Clock, paper: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store.push(paper, [note("x", clock.now_ms, visibility="shared")], "anna")
+
+    def full() -> None:
+        raise StorageFailed("the disk is full")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(shelf.database, "writing", full)
+        answer = store.read(paper, BEN, 1, device="pad")
+        assert (answer.seq, answer.is_whole, texts(answer.marks)) == (0, True, ["x"])
+    assert store.read(paper, BEN, answer.seq, device="pad").seq > 0
 
 
 def test_an_answer_that_is_lost_is_given_again(store: MarkStore, clock: Clock, paper: str) -> None:
@@ -371,7 +516,9 @@ def test_what_is_deleted_is_forgotten_when_all_devices_know_it(shelf: Shelf, clo
     assert kept.sweep() == 1
     assert store.read(paper, ANNA, old.seq, device="old pad").is_whole
     with shelf.database.reading() as reading:
-        assert set(reading.all(int, "SELECT marks FROM mark_use UNION ALL SELECT bytes FROM mark_use")) == {0}
+        assert set(
+            reading.all(int, "SELECT marks FROM mark_use UNION ALL SELECT bytes - ended * ? FROM mark_use", ENDED_BYTES)
+        ) == {0}
 
 
 def test_an_owner_who_has_too_much_is_told_which_limit(shelf: Shelf, clock: Clock, paper: str) -> None:
@@ -486,3 +633,18 @@ def test_a_backup_has_the_marks_and_numbers_of_its_own(tmp_path: Path) -> None:
         known = marks.since(before.seq)
         assert (known.is_whole, texts(known.marks)) == (False, ["new"]), "that number is of both"
         assert shelf.verify().is_whole
+
+
+def test_the_marks_that_others_see_are_bounded_for_each_paper(shelf: Shelf, clock: Clock, paper: str) -> None:
+    store = MarkStore(shelf.database, clock=clock, limits=MarkLimits(paper_bytes=1000))
+    first = note("a", clock.now_ms, visibility="shared")
+    assert store.push(paper, [first], "anna").refused == []
+    assert store.push(paper, [note("b", clock.now_ms, visibility="shared")], "ben").refused == []
+    many = note("c", clock.now_ms, visibility="shared")
+    refused = store.push(paper, [many], "carl").refused
+    assert [(one.id, one.reason) for one in refused] == [(many.id, "limit")]
+    assert "paper_bytes" in refused[0].detail
+    assert store.push(paper, [note("c" * 2000, clock.now_ms)], "carl").refused == [], "nobody else reads it"
+    assert store.push(paper, [replace(first, stamp=Stamp(clock.now_ms, 1, "d"), body=None)], "anna").refused == []
+    store.end_owner("ben")
+    assert store.push(paper, [many], "carl").refused == []

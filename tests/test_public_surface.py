@@ -135,10 +135,10 @@ MARKS_METHODS = {
         pages(revision) push(marks) remove(mark_id) search(query limit) share(mark_id visibility meeting) since(seq)
     """,
     marks.MarkStore: """
-        close() destroy(paper_ids who) destructions(paper_id) end_owner(owners) find(paper_id mark_id owner)
-        last(paper_id) lost_texts(paper_id mark_id owner) meetings(paper_id) owners(beginning)
-        push(paper_id marks owner) read(paper_id reader since * device) search(owner query limit * paper_id)
-        sweep() tell(listener)
+        close() destroy(papers who) destructions(paper_id) end_owner(owners) find(paper_id mark_id owner)
+        last(paper_id reader) lost_texts(paper_id mark_id owner) meetings(paper_id) owners(beginning)
+        push(paper_id marks owner) read(paper_id reader since * device) read_rows(paper_id reader since * device)
+        search(owner query limit * paper_id reads) sweep() tell(listener)
     """,
 }
 ACCESS = (

@@ -20,6 +20,7 @@ from sidebooks_core.access.model import AccessLimits, AuditRow, Clock, PaperRead
 from sidebooks_core.access.operations import Operation
 from sidebooks_core.access.policy import FolderPolicy, Grant
 from sidebooks_core.access.sharing import Sharing
+from sidebooks_core.access.tokens import ID
 from sidebooks_core.errors import RequestError
 
 AUDIT_ROWS = 1000
@@ -83,11 +84,12 @@ class Access(Accounts, Logins, Guests, Sharing):
     def ended_guests(self, principal_ids: Iterable[str]) -> list[str]:
         """Those of some ids that are of guests whose login has ended. Raises StorageError.
 
+        An id that only begins like that of a guest, and that no login can have, is of somebody else and is left out.
         It reads: another process may have let a guest in, of whom this one has not been told.
         """
-        guests = [one for one in principal_ids if one.startswith(GUEST)]
+        logins = [one.removeprefix(GUEST) for one in principal_ids if one.startswith(GUEST)]
         with self._core.database.reading() as reading:
-            return [one for one in guests if not sessions.is_there(reading, one.removeprefix(GUEST))]
+            return [f"{GUEST}{one}" for one in logins if ID.fullmatch(one) and not sessions.is_there(reading, one)]
 
     def tell(self, listener: Callable[[], None]) -> None:
         """Call back, from a thread, after principals or grants changed, also by another process: within 200 ms."""

@@ -9,6 +9,8 @@ import secrets
 
 TOKEN = re.compile(r"[A-Za-z0-9_-]{43}")
 ID_BYTES = 12
+ID = re.compile(r"[0-9a-f]{24}")
+"""As `new_id` makes them."""
 
 
 def new_token() -> str:

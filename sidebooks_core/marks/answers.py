@@ -11,16 +11,19 @@ from sidebooks_core.marks.visibility import Audience
 
 RefusalReason = Literal["invalid", "taken", "paper", "page", "limit"]
 """invalid: it is no mark. taken: the id is, or was, of somebody else's mark. paper: the id is of a mark on another paper. page:
-the paper has no such revision, or the revision no such page. limit: its owner has too many marks on the paper."""
+the paper has no such revision, or the revision no such page. limit: its owner has too many marks on the paper, or too many
+there are shown to others."""
 
 
 class MarkLimits(Struct, frozen=True):
-    """What bounds the marks of one owner on one paper, and how long things are kept."""
+    """What bounds the marks of one owner on one paper, unless it says otherwise, and how long things are kept."""
 
     marks: int = 50_000
     """Deleted ones count until they are forgotten."""
     bytes: int = 64 << 20
-    """With the texts that lost."""
+    """With the texts that lost, and what is kept of wrong stamps and of marks that were forgotten."""
+    paper_bytes: int = 128 << 20
+    """Of the marks on one paper, of all owners, that were ever shown to others: each reader is given these."""
     marks_in_push: int = 2_000
     lost_texts: int = 50
     """Of one mark. The newest ones are kept."""
@@ -93,7 +96,12 @@ class Destroyed(Struct, frozen=True):
     texts: int
     """That had lost."""
     is_in_log: bool
-    """The log of the database still has something of them: somebody reads. It is cut when nobody does for a moment."""
+    """The log of the database still has something of them: somebody reads, or it cannot be cut, and Python's log says why.
+
+    It is tried again until it is cut.
+    """
+    papers: int = 0
+    """Of which the marks were removed."""
 
 
 class Destruction(Struct, frozen=True, array_like=True):

@@ -1,6 +1,7 @@
 """How far each device has read the marks of a paper.
 
-It is written with a push, now and then. What is not written yet when a process ends has devices begin anew, and no more.
+What decides whether a device begins anew is in the database alone, where all processes see it. How far it has read since is
+written with a push, now and then: it says only which deleted marks can be forgotten.
 """
 
 from __future__ import annotations
@@ -13,38 +14,43 @@ from msgspec import Struct
 
 from sidebooks_core.databases.database import Reading, Writing
 from sidebooks_core.marks.answers import MarkLimits
+from sidebooks_core.marks.schema import next_seq
 from sidebooks_core.marks.visibility import MarkReader
 
 MOST_WAITING = 10_000
-"""Readings that wait to be written. The oldest one of more is forgotten, and the device begins anew once."""
+"""Readings that wait to be written. The oldest one of more is not: what is deleted is kept for longer then."""
 WRITE_EVERY_S = 60.0
 """100 devices read after each stroke of a presenter."""
 _Key = tuple[str, str, str]
 
 
+class Beginning(Struct, frozen=True):
+    """A device that needs everything."""
+
+    paper_id: str
+    reader: MarkReader
+    device: str
+    at_s: float
+
+
 class _Baseline(Struct, frozen=True, array_like=True):
-    since: int
     whole: int
     """The number of the last answer that had everything."""
     rights: str
-    seen_s: float
 
 
-class Read(Struct, frozen=True):
-    """An answer to a device."""
-
-    seq: int
-    is_whole: bool
+class _Progress(Struct, frozen=True):
+    since: int
     at_s: float
 
 
 class Devices:
-    """Thread-safe."""
+    """Thread-safe, safe among processes."""
 
     def __init__(self, limits: MarkLimits) -> None:
         self._limits = limits
         self._lock = threading.Lock()
-        self._waiting: dict[_Key, _Baseline] = {}
+        self._waiting: dict[_Key, _Progress] = {}
         self._written_s = 0.0
 
     @property
@@ -52,24 +58,43 @@ class Devices:
         """Whether there is anything to write."""
         return bool(self._waiting)
 
-    def begins_anew(self, reading: Reading, paper_id: str, reader: MarkReader, device: str, since: int) -> bool:
-        """Whether a device needs everything: what its reader may see has changed since, or it has not had the answer with that.
+    def whole_of(self, reading: Reading, paper_id: str, reader: MarkReader, device: str) -> int | None:
+        """The number of the answer with everything that a device must have had: who asks from an older one needs it again.
 
-        False if device or reader have no id.
+        None: it is not known, or its reader may see other marks now; see `begin`. 0 if device or reader have no id.
         """
         if not (device and reader.id):
-            return False
-        known = self._find(reading, paper_id, reader, device)
-        return known is None or known.rights != _rights(reader) or since < known.whole
+            return 0
+        query = "SELECT whole, rights FROM mark_device WHERE paper = ? AND reader = ? AND device = ?"
+        known = reading.one(_Baseline, query, paper_id, reader.id, device)
+        return None if known is None or known.rights != _rights(reader) else known.whole
 
-    def note(self, reading: Reading, paper_id: str, reader: MarkReader, device: str, now: Read) -> None:
-        """A device is answered."""
+    def begin(self, writing: Writing, one: Beginning) -> int:
+        """Remember what the reader of a device may see. Returns the number of the answer with everything.
+
+        No device has that number, so if the answer is lost, the next question tells so. Of a reader's devices on a paper, those
+        that have not read for the longest time are forgotten. Nothing is kept for a paper that was purged.
+        """
+        seq = next_seq(writing)
+        writing.run(
+            "INSERT OR REPLACE INTO mark_device (paper, reader, device, since, whole, rights, seen_s) "
+            "SELECT id, ?2, ?3, ?4, ?4, ?5, ?6 FROM paper WHERE id = ?1",
+            one.paper_id, one.reader.id, one.device, seq, _rights(one.reader), one.at_s,
+        )  # fmt: skip
+        writing.run(
+            "DELETE FROM mark_device WHERE paper = ?1 AND reader = ?2 AND device IN (SELECT device FROM mark_device "
+            "WHERE paper = ?1 AND reader = ?2 AND device != ?3 ORDER BY seen_s DESC LIMIT -1 OFFSET ?4)",
+            one.paper_id, one.reader.id, one.device, self._limits.devices - 1,
+        )  # fmt: skip
+        return seq
+
+    def note(self, paper_id: str, reader: MarkReader, device: str, seq: int, now_s: float) -> None:
+        """A device has read up to a number."""
         if not (device and reader.id):
             return
-        known = self._find(reading, paper_id, reader, device)
-        whole = now.seq if now.is_whole or known is None else known.whole
         with self._lock:
-            self._waiting[paper_id, reader.id, device] = _Baseline(now.seq, whole, _rights(reader), now.at_s)
+            self._waiting.pop((paper_id, reader.id, device), None)
+            self._waiting[paper_id, reader.id, device] = _Progress(seq, now_s)
             if len(self._waiting) > MOST_WAITING:
                 del self._waiting[next(iter(self._waiting))]
 
@@ -80,32 +105,18 @@ class Devices:
             self._written_s = now_s
 
     def write(self, writing: Writing) -> None:
-        """Write what waits; but for papers that were purged."""
+        """Write what waits; but for devices that were forgotten."""
         with self._lock:
             taken = dict(self._waiting)
-        for (paper_id, reader, device), one in taken.items():
-            writing.run(
-                "INSERT OR REPLACE INTO mark_device (paper, reader, device, since, whole, rights, seen_s) "
-                "SELECT id, ?2, ?3, ?4, ?5, ?6, ?7 FROM paper WHERE id = ?1",
-                paper_id, reader, device, one.since, one.whole, one.rights, one.seen_s,
-            )  # fmt: skip
-            writing.run(
-                "DELETE FROM mark_device WHERE paper = ?1 AND reader = ?2 AND device IN (SELECT device FROM mark_device "
-                "WHERE paper = ?1 AND reader = ?2 ORDER BY seen_s DESC LIMIT -1 OFFSET ?3)",
-                paper_id, reader, self._limits.devices,
-            )  # fmt: skip
+        writing.run_each(
+            "UPDATE mark_device SET since = max(since, ?4), seen_s = max(seen_s, ?5) "
+            "WHERE paper = ?1 AND reader = ?2 AND device = ?3",
+            [(*key, one.since, one.at_s) for key, one in taken.items()],
+        )
         with self._lock:
             for key, one in taken.items():
                 if self._waiting.get(key) is one:
                     del self._waiting[key]
-
-    def _find(self, reading: Reading, paper_id: str, reader: MarkReader, device: str) -> _Baseline | None:
-        with self._lock:
-            known = self._waiting.get((paper_id, reader.id, device))
-        if known is None:
-            query = "SELECT since, whole, rights, seen_s FROM mark_device WHERE paper = ? AND reader = ? AND device = ?"
-            known = reading.one(_Baseline, query, paper_id, reader.id, device)
-        return known
 
 
 def _rights(reader: MarkReader) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import unicodedata
+from collections import Counter
 from collections.abc import Callable, Sequence
 
 from msgspec import Struct
@@ -11,7 +12,7 @@ from sidebooks_core.databases.database import Database, Reading, Writing
 from sidebooks_core.marks import rows
 from sidebooks_core.marks.answers import FoundMark, MarkLimits, MarkNews
 from sidebooks_core.marks.model import text_of
-from sidebooks_core.marks.schema import ended_name, next_seq
+from sidebooks_core.marks.schema import digest_of, next_seq
 
 SEARCHED_AT_ONCE = 200
 """Marks that are read in one reading of the database."""
@@ -83,7 +84,7 @@ def news(reading: Reading, told: int) -> tuple[list[MarkNews], int]:
     changed = reading.all(_Changed, "SELECT seq, paper, owner, shown FROM mark WHERE seq > ?", told)
     changed += reading.all(_Changed, "SELECT seq, paper, '', '' FROM mark_horizon WHERE seq > ?", told)
     changed.sort(key=lambda one: one.seq)
-    found = dict.fromkeys(MarkNews(one.paper, one.owner, tuple(sorted(rows.shown_of(one.shown)))) for one in changed)
+    found = dict.fromkeys(MarkNews(one.paper, one.owner, rows.audiences_of(one.shown, told)) for one in changed)
     return list(found), max([told, *(one.seq for one in changed)])
 
 
@@ -141,7 +142,10 @@ def sweep(writing: Writing, now_s: float, limits: MarkLimits) -> int:
     for paper_id, marks in by_paper.items():
         _end(writing, paper_id, [_Owned(one.id, one.owner) for one in marks])
         _set_horizon(writing, paper_id, max(one.seq for one in marks))
-    for pair in smaller | {_Pair(one.paper, one.owner) for one in old}:
+    ended = Counter(_Pair(one.paper, one.owner) for one in old)
+    for pair, count in ended.items():
+        writing.run("UPDATE mark_use SET ended = ended + ? WHERE paper = ? AND owner = ?", count, pair.paper, pair.owner)
+    for pair in smaller | ended.keys():
         count_anew(writing, pair.paper, pair.owner)
     return len(old)
 
@@ -155,14 +159,19 @@ def count_anew(writing: Writing, paper_id: str, owner: str) -> None:
                     FROM mark WHERE paper = ?1 AND owner = ?2)
                 + (SELECT coalesce(sum(length(CAST(text AS BLOB))), 0)
                     FROM mark JOIN mark_lost_text ON mark_lost_text.mark = mark.id WHERE paper = ?1 AND owner = ?2)
+                + (SELECT ?4 * count(*) FROM mark JOIN mark_clamped ON mark_clamped.mark = mark.id
+                    WHERE paper = ?1 AND owner = ?2)
+                + ?5 * ended,
+            shown_bytes = (SELECT coalesce(sum(?3 + coalesce(length(body), 0) + length(CAST(quote AS BLOB))), 0)
+                    FROM mark WHERE paper = ?1 AND owner = ?2 AND shown != '')
             WHERE paper = ?1 AND owner = ?2""",
-        paper_id, owner, rows.ROW_BYTES,
+        paper_id, owner, rows.ROW_BYTES, rows.CLAMPED_BYTES, rows.ENDED_BYTES,
     )  # fmt: skip
 
 
 def _end(writing: Writing, paper_id: str, marks: Sequence[_Owned]) -> None:
     """Nothing is left of marks but digests, by which a device that brings one is told so, and another owner is refused."""
-    names = [(paper_id, ended_name(one.id), ended_name(one.id, one.owner)) for one in marks]
+    names = [(paper_id, digest_of(one.id), digest_of(one.id + one.owner)) for one in marks]
     writing.run_each("INSERT OR IGNORE INTO mark_ended (paper, name, owner) VALUES (?, ?, ?)", names)
     writing.run_each("DELETE FROM mark WHERE id = ?", [(one.id,) for one in marks])
 

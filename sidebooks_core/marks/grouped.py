@@ -7,6 +7,8 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from typing import Generic, TypeVar
 
+from sidebooks_core.errors import StorageFailed
+
 T = TypeVar("T")
 R = TypeVar("R")
 
@@ -31,30 +33,43 @@ class GroupedWrites(Generic[T, R]):
         return len(self._queue)
 
     def write(self, item: T) -> R:
-        """Write an item, perhaps with others. It is written when this returns. Raises what is wrong with it."""
+        """Write an item, perhaps with others. It is written when this returns.
+
+        Raises what is wrong with it, and StorageFailed if the thread that wrote it was interrupted: write it again then.
+        """
         answer: Future[R] = Future()
         with self._queueing:
             self._queue.append((item, answer))
         with self._turn:  # whoever has it writes for all who wait
             while not answer.done():
-                with self._queueing:
-                    taken, self._queue = self._queue[: self._at_once], self._queue[self._at_once :]
-                self._write_all(taken)
+                self._write_some()
         return answer.result()
+
+    def _write_some(self) -> None:
+        """Write those who have waited longest. All of them are answered, whatever happens."""
+        taken: list[tuple[T, Future[R]]] = []
+        try:
+            with self._queueing:
+                taken = self._queue[: self._at_once]
+                del self._queue[: self._at_once]
+            if not taken:
+                raise RuntimeError("an item was neither written nor answered")
+            self._write_all([one for one in taken if not one[1].done()])
+        finally:
+            for _, waiting in taken:
+                if not waiting.done():
+                    waiting.set_exception(StorageFailed("whoever wrote was interrupted: whether this was written is not known"))
 
     def _write_all(self, taken: list[tuple[T, Future[R]]]) -> None:
         """If the step fails, each item has one of its own, so that none fails for the fault of another one."""
         try:
             answers = self._write([item for item, _ in taken])
-        except BaseException as fault:
-            is_error = isinstance(fault, Exception)
+        except Exception as fault:  # noqa: BLE001 - it is told to whoever waits
+            if len(taken) == 1:
+                taken[0][1].set_exception(fault)
+                return
             for one in taken:
-                if is_error and len(taken) > 1:
-                    self._write_all([one])
-                else:
-                    one[1].set_exception(fault)
-            if not is_error:
-                raise
+                self._write_all([one])
             return
         for (_, waiting), answer in zip(taken, answers, strict=True):
             if isinstance(answer, Exception):

@@ -11,7 +11,7 @@ from typing import Literal, Protocol
 
 from msgspec import Struct
 
-from sidebooks_core.marks.model import Anchor, Mark
+from sidebooks_core.marks.model import Mark
 
 PlaceKind = Literal["exact", "changed", "removed"]
 """exact: the page shows what it showed, wherever it is now. changed: the page was changed, and the mark stands where it stood.
@@ -36,11 +36,6 @@ class PlacedMark(Struct, frozen=True):
     kind: PlaceKind
     page: int | None
     """In that revision, from 0; None if it is removed."""
-
-
-def is_exact(anchor: Anchor, content_ids: Sequence[str | None]) -> bool:
-    """Whether the page of the same number shows what the anchor's page showed. content_ids: of the revision's pages."""
-    return anchor.page < len(content_ids) and bool(anchor.content_id) and content_ids[anchor.page] == anchor.content_id
 
 
 def fates_by_page(fates: Sequence[Fate]) -> dict[int, Fate]:

@@ -9,22 +9,26 @@ from msgspec.structs import replace
 from sidebooks_core.databases.database import Reading, Writing
 from sidebooks_core.errors import StorageDamaged
 from sidebooks_core.marks.model import Anchor, Body, Mark, Stamp, Visibility, text_of
-from sidebooks_core.marks.visibility import MarkReader, may_see
+from sidebooks_core.marks.visibility import Audience, MarkReader, is_for
 
 ROW_BYTES = 300
 """What a row takes beside its body and its quote, about."""
+CLAMPED_BYTES = 150
+"""What a stamp that could not be right takes, about."""
+ENDED_BYTES = 80
+"""What is left of a mark that was deleted and forgotten, about."""
 _COLUMNS = (
-    "id, paper, owner, seq, at_ms, counter, device, visibility, meeting, shown, revision, page, content_id, quote, is_of_file, "
-    "body"
+    "id, paper, owner, seq, at_ms, counter, device, visibility, meeting, shown, hidden_seq, revision, page, content_id, quote, "
+    "is_of_file, body"
 )
 SELECT = f"SELECT {_COLUMNS} FROM mark"
 """Of `MarkRow`. A condition follows."""
 
-Shown = frozenset[tuple[Visibility, str]]
-"""To whom a mark was ever shown: visibility and meeting. Who sees it no more is told so, and nobody else."""
+_Shown = list[tuple[Visibility, str, int]]
+"""To whom a mark was ever shown: visibility, meeting, and the number at which that ceased; 0: it has not."""
 _encode = msgspec.json.Encoder().encode
 _body_of = msgspec.json.Decoder(Body).decode
-_shown_of = msgspec.json.Decoder(list[tuple[Visibility, str]]).decode
+_shown_of = msgspec.json.Decoder(_Shown).decode
 
 
 class MarkRow(Struct, frozen=True, array_like=True):
@@ -40,6 +44,7 @@ class MarkRow(Struct, frozen=True, array_like=True):
     visibility: Visibility
     meeting: str
     shown: str
+    hidden_seq: int
     revision: int
     page: int
     content_id: str
@@ -56,7 +61,7 @@ class MarkRow(Struct, frozen=True, array_like=True):
         return Mark(
             self.id,
             self.stamp,
-            Anchor(self.revision, self.page, self.content_id, self.quote),
+            self.anchor,
             body,
             self.visibility,
             self.meeting,
@@ -64,12 +69,25 @@ class MarkRow(Struct, frozen=True, array_like=True):
             self.owner,
         )
 
-    def was_seen_by(self, reader: MarkReader) -> bool:
-        """Whether a version of it was ever shown to a reader."""
+    def was_seen_by(self, reader: MarkReader, since: int) -> bool:
+        """Whether a reader could see a version of it after a number, if they see none now."""
         if reader.id and self.owner == reader.id:
             return True
-        bare = Mark(self.id, Stamp(0, 0, self.device), Anchor(self.revision, self.page, ""), None, owner=self.owner)
-        return any(may_see(replace(bare, visibility=one, meeting=of), reader) for one, of in shown_of(self.shown))
+        return reader.has_page(self.page) and any(is_for(one, reader) for one in audiences_of(self.shown, since))
+
+    def is_version_of(self, other: MarkRow) -> bool:
+        """Whether both are of the same version, whenever it came."""
+        return replace(self, seq=other.seq, shown=other.shown, hidden_seq=other.hidden_seq) == other
+
+    def is_seen_by(self, reader: MarkReader) -> bool:
+        """As `may_see`."""
+        if reader.id and self.owner == reader.id:
+            return True
+        return reader.has_page(self.page) and is_for((self.visibility, self.meeting), reader)
+
+    @property
+    def anchor(self) -> Anchor:
+        return Anchor(self.revision, self.page, self.content_id, self.quote)
 
     @property
     def stamp(self) -> Stamp:
@@ -79,20 +97,42 @@ class MarkRow(Struct, frozen=True, array_like=True):
     def size_bytes(self) -> int:
         return ROW_BYTES + len(self.body or b"") + len(self.quote.encode())
 
+    @property
+    def shown_bytes(self) -> int:
+        """What it takes of what is read by others than its owner."""
+        return self.size_bytes if self.shown else 0
 
-def shown_of(text: str) -> Shown:
-    return frozenset(_shown_of(text)) if text else frozenset()
+
+class SeenRows(Struct, frozen=True):
+    """The same as `MarkChanges`, of marks whose bodies nobody has looked at."""
+
+    seq: int
+    server_ms: int
+    is_whole: bool
+    rows: list[MarkRow]
+    gone: list[str]
 
 
-def row_of(paper_id: str, seq: int, mark: Mark, shown: Shown) -> MarkRow:
-    """Of a version that holds. shown: to whom versions before were."""
-    now = shown if mark.visibility == "private" else shown | {(mark.visibility, mark.meeting)}
-    text = _encode(sorted(now)).decode() if now else ""
+def audiences_of(shown: str, since: int) -> tuple[Audience, ...]:
+    """To whom a mark is shown, or was after a number."""
+    known = _shown_of(shown) if shown else []
+    return tuple((visibility, meeting) for visibility, meeting, until in known if until == 0 or until > since)
+
+
+def row_of(paper_id: str, seq: int, mark: Mark, before: MarkRow | None) -> MarkRow:
+    """Of a version that holds from a number on. before: the row of the version that held."""
+    known = {} if before is None else {one[:2]: one[2] for one in _shown(before)}
+    shown = {key: until or seq for key, until in known.items()}
+    is_shown = mark.visibility != "private" and mark.body is not None
+    if is_shown:
+        shown[mark.visibility, mark.meeting] = 0
+    text = _encode(sorted((*key, until) for key, until in shown.items())).decode() if shown else ""
+    hidden_seq = 0 if is_shown else max(shown.values(), default=0)
     body = None if mark.body is None else _encode(mark.body)
     anchor, stamp = mark.anchor, mark.stamp
     return MarkRow(
         mark.id, paper_id, mark.owner, seq, stamp.at_ms, stamp.counter, stamp.device, mark.visibility, mark.meeting, text,
-        anchor.revision, anchor.page, anchor.content_id, anchor.quote, mark.is_of_file, body,
+        hidden_seq, anchor.revision, anchor.page, anchor.content_id, anchor.quote, mark.is_of_file, body,
     )  # fmt: skip
 
 
@@ -111,28 +151,34 @@ def completed(reading: Reading, row: MarkRow) -> MarkRow:
 def write(writing: Writing, row: MarkRow, mark: Mark) -> None:
     """A new mark, or a version that holds from now on."""
     writing.run(
-        f"INSERT INTO mark ({_COLUMNS}, has_text) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) "
+        f"INSERT INTO mark ({_COLUMNS}, has_text) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) "
         "ON CONFLICT (id) DO UPDATE SET seq = excluded.seq, at_ms = excluded.at_ms, counter = excluded.counter, "
         "device = excluded.device, visibility = excluded.visibility, meeting = excluded.meeting, shown = excluded.shown, "
-        "revision = excluded.revision, page = excluded.page, content_id = excluded.content_id, quote = excluded.quote, "
+        "hidden_seq = excluded.hidden_seq, revision = excluded.revision, page = excluded.page, "
+        "content_id = excluded.content_id, quote = excluded.quote, "
         "is_of_file = excluded.is_of_file, body = excluded.body, has_text = excluded.has_text",
         *msgspec.structs.astuple(row), bool(text_of(mark)),
     )  # fmt: skip
 
 
-def last_of(reading: Reading, paper_id: str) -> int:
-    """The number of the last change of the marks of a paper."""
+def last_of(reading: Reading, paper_id: str, reader: MarkReader) -> int:
+    """The number of the last change of the marks of a paper, without those of others that are private, or on pages that the
+    reader may not read."""
+    pages = None if reader.pages is None else _encode(reader.pages).decode()
+    page = "(?3 IS NULL OR EXISTS (SELECT 1 FROM json_each(?3) WHERE page BETWEEN value ->> 0 AND value ->> 1))"
     query = (
-        "SELECT max(coalesce((SELECT max(seq) FROM mark WHERE paper = ?1), 0), "
+        "SELECT max(coalesce((SELECT max(seq) FROM mark WHERE paper = ?1 AND owner = ?2), 0), "
+        f"coalesce((SELECT max(seq) FROM mark WHERE paper = ?1 AND hidden_seq = 0 AND shown != '' AND {page}), 0), "
+        f"coalesce((SELECT max(hidden_seq) FROM mark WHERE paper = ?1 AND shown != '' AND {page}), 0), "
         "coalesce((SELECT seq FROM mark_horizon WHERE paper = ?1), 0))"
     )
-    return reading.number(query, paper_id)
+    return reading.number(query, paper_id, reader.id, pages)
 
 
 def meetings_of(reading: Reading, paper_id: str) -> set[str]:
     """Those that marks of a paper were ever shown to."""
     found = reading.all(str, "SELECT DISTINCT shown FROM mark WHERE paper = ? AND shown != ''", paper_id)
-    return {meeting for text in found for _, meeting in shown_of(text) if meeting}
+    return {meeting for text in found for _, meeting, _ in _shown_of(text) if meeting}
 
 
 def content_id_of(reading: Reading, paper_id: str, revision: int, page: int) -> str | None:
@@ -143,3 +189,7 @@ def content_id_of(reading: Reading, paper_id: str, revision: int, page: int) -> 
         return None
     query = "SELECT content_id FROM page WHERE paper = ? AND revision = ? AND page = ?"
     return reading.one(str, query, paper_id, revision, page) or ""
+
+
+def _shown(row: MarkRow) -> _Shown:
+    return _shown_of(row.shown) if row.shown else []

@@ -20,7 +20,8 @@ TABLES = """
         device TEXT NOT NULL,
         visibility TEXT NOT NULL,
         meeting TEXT NOT NULL,
-        shown TEXT NOT NULL, -- to whom it was ever shown, in JSON: see Shown in rows.py. Empty: to its owner alone
+        shown TEXT NOT NULL, -- to whom it was ever shown, in JSON: see _Shown in rows.py. Empty: to its owner alone
+        hidden_seq INTEGER NOT NULL, -- the number at which it ceased to be shown to anybody; 0: it has not, or never was
         revision INTEGER NOT NULL,
         page INTEGER NOT NULL,
         content_id TEXT NOT NULL, -- empty: it was not known yet
@@ -32,7 +33,7 @@ TABLES = """
     CREATE INDEX mark_by_seq ON mark (seq);
     CREATE INDEX mark_by_paper ON mark (paper, seq);
     CREATE INDEX mark_by_owner ON mark (owner, paper, seq);
-    CREATE INDEX mark_shown ON mark (paper, seq, shown) WHERE shown != '';
+    CREATE INDEX mark_shown ON mark (paper, hidden_seq, seq, shown) WHERE shown != '';
     CREATE INDEX mark_with_text ON mark (owner, paper) WHERE has_text = 1;
     CREATE INDEX mark_deleted ON mark (paper, seq) WHERE body IS NULL;
 
@@ -41,9 +42,10 @@ TABLES = """
         at_ms INTEGER NOT NULL,
         counter INTEGER NOT NULL,
         device TEXT NOT NULL,
+        name BLOB NOT NULL, -- a digest of the text: versions whose stamps were wrong can have the same one
         text TEXT NOT NULL,
         lost_s REAL NOT NULL,
-        PRIMARY KEY (mark, at_ms, counter, device)
+        PRIMARY KEY (mark, at_ms, counter, device, name)
     ) STRICT;
     CREATE INDEX mark_lost_text_by_time ON mark_lost_text (lost_s);
 
@@ -91,6 +93,8 @@ TABLES = """
         owner TEXT NOT NULL,
         marks INTEGER NOT NULL,
         bytes INTEGER NOT NULL,
+        shown_bytes INTEGER NOT NULL, -- of marks that were ever shown to others
+        ended INTEGER NOT NULL DEFAULT 0, -- marks that were deleted and forgotten: their rows in mark_ended stay
         PRIMARY KEY (paper, owner)
     ) STRICT, WITHOUT ROWID;
     CREATE TABLE mark_destruction ( -- who has destroyed the marks of a paper, and how many: the proof that it was done
@@ -137,6 +141,6 @@ def is_in_gap(reading: Reading, seq: int) -> bool:
     return reading.one(int, "SELECT 1 FROM mark_gap WHERE after < ?1 AND ?1 < before", seq) is not None
 
 
-def ended_name(mark_id: str, owner: str = "") -> bytes:
-    """What is kept of a mark of which nothing else is left: of its id, or of that and its owner."""
-    return hashlib.sha256(f"{mark_id}{owner}".encode()).digest()[:16]
+def digest_of(text: str) -> bytes:
+    """16 bytes that stand for the text of a version, or for the id of a mark of which nothing else is left."""
+    return hashlib.sha256(text.encode()).digest()[:16]

@@ -12,7 +12,7 @@ from msgspec.structs import replace
 
 from sidebooks_core.databases.database import Database, Reading, Writing
 from sidebooks_core.databases.watcher import Watcher
-from sidebooks_core.errors import NotOnShelf, RequestError, StorageError
+from sidebooks_core.errors import NotOnShelf, RequestError, SidebooksError, StorageError, StorageFailed
 from sidebooks_core.marks import ending, rows
 from sidebooks_core.marks.answers import (
     Destroyed,
@@ -25,12 +25,12 @@ from sidebooks_core.marks.answers import (
     Pushed,
     Refused,
 )
-from sidebooks_core.marks.devices import Devices, Read
+from sidebooks_core.marks.devices import Beginning, Devices
 from sidebooks_core.marks.grouped import GroupedWrites
 from sidebooks_core.marks.model import Mark, Stamp
-from sidebooks_core.marks.schema import is_in_gap, last_seq, next_seq
+from sidebooks_core.marks.schema import is_in_gap, last_seq
 from sidebooks_core.marks.taking import Taking, checked_mark
-from sidebooks_core.marks.visibility import MarkReader, may_see
+from sidebooks_core.marks.visibility import MarkReader
 
 PUSHES_AT_ONCE = 64
 """Written in one transaction."""
@@ -63,6 +63,7 @@ class MarkStore:
         self._cut_log = cut_log or database.cut_log
         self._devices = Devices(limits)
         self._pushes = GroupedWrites(self._write, PUSHES_AT_ONCE)
+        self._beginnings = GroupedWrites(self._write_beginnings, PUSHES_AT_ONCE)
         self._telling = threading.Lock()
         self._listeners: list[Callable[[Sequence[MarkNews]], None]] = []
         self._told = 0
@@ -87,29 +88,32 @@ class MarkStore:
         """What a reader sees of the marks of a paper, and what changed after a number.
 
         since: `MarkChanges.seq` of the device's last reading; 0: everything. device: its id. How far it has read is remembered,
-        and it begins anew when its reader's rights have changed; without it the client asks with 0 then. Raises NotOnShelf.
+        and it begins anew when its reader's rights have changed; without it the client asks with 0 then. If that cannot be
+        written, the answer has everything, and 0 for a number. Raises NotOnShelf.
         """
+        seen = self.read_rows(paper_id, reader, since, device=device)
+        return MarkChanges(seen.seq, seen.server_ms, seen.is_whole, [row.mark() for row in seen.rows], seen.gone)
+
+    def read_rows(self, paper_id: str, reader: MarkReader, since: int = 0, *, device: str = "") -> rows.SeenRows:
+        """As `read`, for whoever passes on the bodies as they are: decoded ink takes 14 times the memory."""
         now_s = self._clock()
         with self._database.reading() as reading:
             _require_paper(reading, paper_id)
-            begins_anew = self._devices.begins_anew(reading, paper_id, reader, device, since)
-        if begins_anew and since > 0:
-            # The answer has a number that the device has not. If it is lost, the next question tells so.
-            with self._database.writing() as writing:
-                next_seq(writing)
+            whole = self._devices.whole_of(reading, paper_id, reader, device)
+            if whole is not None:
+                changes = _changes(reading, paper_id, reader, since, whole)
+                self._devices.note(paper_id, reader, device, changes.seq, now_s)
+                return replace(changes, server_ms=int(now_s * 1000))
+        seq = self._begin(Beginning(paper_id, reader, device, now_s))
         with self._database.reading() as reading:
-            seq = last_seq(reading)
-            horizon = reading.one(int, "SELECT seq FROM mark_horizon WHERE paper = ?", paper_id) or 0
-            is_whole = begins_anew or since <= 0 or since > seq or since < horizon or is_in_gap(reading, since)
-            found = _shown_after(reading, paper_id, reader, 0 if is_whole else since)
-            self._devices.note(reading, paper_id, reader, device, Read(seq, is_whole, now_s))
-        marks, gone = _seen(found, reader)
-        return MarkChanges(seq, int(now_s * 1000), is_whole, marks, [] if is_whole else gone)
+            _require_paper(reading, paper_id)
+            changes = _changes(reading, paper_id, reader, 0, 0)
+        return replace(changes, seq=seq, server_ms=int(now_s * 1000))
 
-    def last(self, paper_id: str) -> int:
-        """The number of the last change of the marks of a paper; 0 if there was none."""
+    def last(self, paper_id: str, reader: MarkReader) -> int:
+        """The number of the last change of the marks of a paper, but for private ones of others; 0 if there was none."""
         with self._database.reading() as reading:
-            return rows.last_of(reading, paper_id)
+            return rows.last_of(reading, paper_id, reader)
 
     def meetings(self, paper_id: str) -> set[str]:
         """Those that marks of a paper were ever shared with or collected in. Whoever reads says which of them they are in."""
@@ -167,22 +171,24 @@ class MarkStore:
         Several are ended in one step, so do not call it for each guest of a meeting.
         """
         with self._database.writing() as writing:
-            self._devices.write(writing)
             count = sum(ending.end_owner(writing, owner) for owner in owners)
-        self._cut_log()
+        self._is_log_cut()
         self._wake()
         return count
 
-    def destroy(self, paper_ids: Sequence[str], who: str) -> Destroyed:
+    def destroy(self, papers: Sequence[str] | Callable[[Reading], Sequence[str]], who: str) -> Destroyed:
         """Remove all marks of some papers, of all owners: nothing that they said stays in the files. See `destructions`.
 
-        No device can bring them back. Copies of the database that were made before have them still. who: is kept as a proof.
+        No device can bring them back. Copies of the database that were made before have them still. papers: ids; or what finds
+        them in the step that removes their marks, so that no paper is missed. who: is kept as a proof. Raises StorageFailed;
+        then nothing was removed.
         """
         with self._database.writing() as writing:
+            paper_ids = papers(writing) if callable(papers) else papers
             marks, texts = ending.destroy(writing, paper_ids, who, self._clock())
-        is_cut = self._cut_log()
+        is_cut = self._is_log_cut()
         self._wake()
-        return Destroyed(marks, texts, not is_cut)
+        return Destroyed(marks, texts, not is_cut, len(paper_ids))
 
     def destructions(self, paper_id: str) -> list[Destruction]:
         """When marks of a paper were destroyed, the oldest first."""
@@ -227,6 +233,20 @@ class MarkStore:
         self._wake()
         return answers
 
+    def _begin(self, one: Beginning) -> int:
+        """The number of an answer with everything; 0 if it cannot be written that the device has it."""
+        try:
+            return self._beginnings.write(one)
+        except StorageFailed:
+            _log.exception("how far a device has read cannot be written; it begins anew each time")
+            return 0
+
+    def _write_beginnings(self, some: Sequence[Beginning]) -> list[int | Exception]:
+        with self._database.writing() as writing:
+            numbers: list[int | Exception] = [self._devices.begin(writing, one) for one in some]
+            self._devices.write_if_due(writing, self._clock())
+        return numbers
+
     def _pushed(self, writing: Writing, one: _Push) -> Pushed | Exception:
         try:
             _require_paper(writing, one.paper_id)
@@ -240,6 +260,14 @@ class MarkStore:
         return Pushed(
             last_seq(writing), now_ms, list(held.values()), [answer for answer in found if isinstance(answer, Refused)]
         )
+
+    def _is_log_cut(self) -> bool:
+        """Have the log cut. What was removed is removed also if that fails."""
+        try:
+            return self._cut_log()
+        except (SidebooksError, OSError):
+            _log.exception("the log of the database cannot be cut: it has something of the marks that were removed")
+            return False
 
     def _wake(self) -> None:
         if self._watcher is not None:
@@ -278,27 +306,38 @@ def _require_paper(reading: Reading, paper_id: str) -> None:
         raise NotOnShelf(f"there is no paper {paper_id!r}")
 
 
+def _changes(reading: Reading, paper_id: str, reader: MarkReader, since: int, whole: int) -> rows.SeenRows:
+    """What a reader is told, up to now. whole: who asks from an older number is told everything."""
+    seq = last_seq(reading)
+    horizon = reading.one(int, "SELECT seq FROM mark_horizon WHERE paper = ?", paper_id) or 0
+    is_whole = since <= 0 or since > seq or since < max(horizon, whole) or is_in_gap(reading, since)
+    after = 0 if is_whole else since
+    seen, gone = _seen(_shown_after(reading, paper_id, reader, after), reader, after)
+    return rows.SeenRows(seq, 0, is_whole, seen, [] if is_whole else gone)
+
+
 def _shown_after(reading: Reading, paper_id: str, reader: MarkReader, since: int) -> list[rows.MarkRow]:
-    """Marks that are a reader's, or were ever shown to others than their owner, in the order of their changes.
+    """Marks that are a reader's, or that others than their owner could see after a number, in the order of their changes.
 
     Private ones of others are not even looked at: there are many more of these.
     """
+    shown = f"{rows.SELECT} INDEXED BY mark_shown WHERE paper = ?1 AND shown != '' AND owner != ?3"
     found = reading.all(
         rows.MarkRow,
-        f"{rows.SELECT} INDEXED BY mark_shown WHERE paper = ?1 AND seq > ?2 AND shown != '' AND owner != ?3 UNION ALL "
+        f"{shown} AND hidden_seq = 0 AND seq > ?2 UNION ALL {shown} AND hidden_seq > ?2 UNION ALL "
         f"{rows.SELECT} WHERE paper = ?1 AND seq > ?2 AND owner = ?3 AND ?3 != '' ORDER BY 4",
         paper_id, since, reader.id,
     )  # fmt: skip
     return [rows.completed(reading, row) for row in found]
 
 
-def _seen(found: Sequence[rows.MarkRow], reader: MarkReader) -> tuple[list[Mark], list[str]]:
-    """The marks that a reader sees, and the ids of those that they see no more."""
-    marks: list[Mark] = []
+def _seen(found: Sequence[rows.MarkRow], reader: MarkReader, since: int) -> tuple[list[rows.MarkRow], list[str]]:
+    """The marks that a reader sees, and the ids of those that they see no more since a number."""
+    seen: list[rows.MarkRow] = []
     gone: list[str] = []
     for row in found:
-        if row.body is not None and may_see(mark := row.mark(), reader):
-            marks.append(mark)
-        elif row.was_seen_by(reader):
+        if row.body is not None and row.is_seen_by(reader):
+            seen.append(row)
+        elif row.was_seen_by(reader, since):
             gone.append(row.id)
-    return marks, gone
+    return seen, gone

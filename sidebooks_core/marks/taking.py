@@ -11,12 +11,12 @@ from sidebooks_core.marks import clock, rows
 from sidebooks_core.marks.answers import MarkLimits, RefusalReason, Refused
 from sidebooks_core.marks.merge import merged
 from sidebooks_core.marks.model import Mark, Stamp, text_of
-from sidebooks_core.marks.schema import ended_name, last_seq, set_last_seq
+from sidebooks_core.marks.schema import digest_of, last_seq, set_last_seq
 
 _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder(Mark).decode
 _LAST_COUNTER = (1 << 16) - 1
-MOST_CLAMPED = 100
+MOST_CLAMPED = 5
 """Stamps of a mark that are remembered although they could not be right; the newest ones."""
 
 
@@ -25,10 +25,13 @@ class Use(Struct, frozen=True, array_like=True):
 
     marks: int = 0
     bytes: int = 0
+    shown_bytes: int = 0
+    """Of those that were ever shown to others."""
 
 
 def use_of(reading: Reading, paper_id: str, owner: str) -> Use:
-    return reading.one(Use, "SELECT marks, bytes FROM mark_use WHERE paper = ? AND owner = ?", paper_id, owner) or Use()
+    query = "SELECT marks, bytes, shown_bytes FROM mark_use WHERE paper = ? AND owner = ?"
+    return reading.one(Use, query, paper_id, owner) or Use()
 
 
 class Taking:
@@ -42,14 +45,16 @@ class Taking:
         self._limits = limits
         self._seq = last_seq(writing)
         self._content_ids: dict[tuple[int, int], str | None] = {}
-        self._marks, self._bytes = msgspec.structs.astuple(use_of(writing, paper_id, owner))
+        query = "SELECT coalesce(sum(shown_bytes), 0) FROM mark_use WHERE paper = ? AND owner != ?"
+        self._shown_bytes_of_others = writing.number(query, paper_id, owner)
+        self._marks, self._bytes, self._shown_bytes = msgspec.structs.astuple(use_of(writing, paper_id, owner))
 
     def take(self, mark: Mark) -> Mark | Refused:
         """The version of a mark that holds now; or why this one was refused. mark: see `checked_mark`."""
         before = rows.find(self._writing, mark.id)
         ended_owner = self._ended_owner(mark.id) if before is None else None
         if ended_owner is not None:
-            if ended_owner != ended_name(mark.id, self._owner):
+            if ended_owner != digest_of(mark.id + self._owner):
                 return _taken(mark)
             return replace(mark, owner=self._owner, anchor=replace(mark.anchor, quote=""), body=None)
         found = self._as_kept(mark, before)
@@ -66,9 +71,9 @@ class Taking:
         """Write how much the owner has now, and the number of the last change."""
         set_last_seq(self._writing, self._seq)
         self._writing.run(
-            "INSERT INTO mark_use (paper, owner, marks, bytes) VALUES (?, ?, ?, ?) "
-            "ON CONFLICT (paper, owner) DO UPDATE SET marks = excluded.marks, bytes = excluded.bytes",
-            self._paper_id, self._owner, self._marks, self._bytes,
+            "INSERT INTO mark_use (paper, owner, marks, bytes, shown_bytes) VALUES (?, ?, ?, ?, ?) ON CONFLICT (paper, owner) "
+            "DO UPDATE SET marks = excluded.marks, bytes = excluded.bytes, shown_bytes = excluded.shown_bytes",
+            self._paper_id, self._owner, self._marks, self._bytes, self._shown_bytes,
         )  # fmt: skip
 
     def _as_kept(self, mark: Mark, before: rows.MarkRow | None) -> Mark | Refused:
@@ -87,9 +92,9 @@ class Taking:
         return replace(mark, owner=self._owner, anchor=anchor, stamp=self._believed(mark, before))
 
     def _ended_owner(self, mark_id: str) -> bytes | None:
-        """A digest of the owner of a mark that has ended; see `ended_name`. None: it has not."""
+        """A digest of the owner of a mark that has ended. None: it has not."""
         query = "SELECT owner FROM mark_ended WHERE paper = ? AND name = ?"
-        return self._writing.one(bytes, query, self._paper_id, ended_name(mark_id))
+        return self._writing.one(bytes, query, self._paper_id, digest_of(mark_id))
 
     def _content_id(self, revision: int, page: int) -> str | None:
         key = revision, page
@@ -128,20 +133,21 @@ class Taking:
 
     def _keep(self, winner: Mark, loser: Mark, before: rows.MarkRow | None) -> Mark | Refused:
         """Write the version that holds, if it is another one than before, and the text of the other one."""
-        shown = frozenset() if before is None else rows.shown_of(before.shown)
-        row = rows.row_of(self._paper_id, 0 if before is None else before.seq, winner, shown)
+        row = rows.row_of(self._paper_id, self._seq + 1, winner, before)
         lost = text_of(loser) if loser != winner and text_of(loser) != text_of(winner) else ""
         grown = row.size_bytes - (0 if before is None else before.size_bytes) + len(lost.encode())
+        shown = row.shown_bytes - (0 if before is None else before.shown_bytes)
         is_new = before is None
-        if message := self._over(is_new, grown):
+        if message := self._over(is_new, grown) or self._over_paper(shown):
             if is_new or winner.body is not None:
                 return _refused(winner, "limit", message)
             lost = ""  # that a mark is deleted is told in any case
-        if row != before:
-            rows.write(self._writing, replace(row, seq=self._seq + 1), winner)
+        if before is None or not row.is_version_of(before):
+            rows.write(self._writing, row, winner)
             self._seq += 1
             self._marks += is_new
             self._bytes += row.size_bytes - (0 if before is None else before.size_bytes)
+            self._shown_bytes += shown
         if lost:
             self._keep_text(loser, lost)
         return winner
@@ -149,8 +155,9 @@ class Taking:
     def _keep_text(self, loser: Mark, text: str) -> None:
         stamp = loser.stamp
         added = self._writing.run(
-            "INSERT OR IGNORE INTO mark_lost_text (mark, at_ms, counter, device, text, lost_s) VALUES (?, ?, ?, ?, ?, ?)",
-            loser.id, stamp.at_ms, stamp.counter, stamp.device, text, self._now_ms / 1000,
+            "INSERT OR IGNORE INTO mark_lost_text (mark, at_ms, counter, device, name, text, lost_s) "
+            "VALUES (?, ?, ?, ?, ?, ?, ?)",
+            loser.id, stamp.at_ms, stamp.counter, stamp.device, digest_of(text), text, self._now_ms / 1000,
         )  # fmt: skip
         if not added:
             return
@@ -167,16 +174,17 @@ class Taking:
 
     def _note_clamped(self, mark: Mark, believed: Stamp) -> None:
         given = mark.stamp
-        self._writing.run(
+        added = self._writing.run(
             "INSERT OR IGNORE INTO mark_clamped (mark, device, given_ms, given_counter, at_ms, counter) "
             "VALUES (?, ?, ?, ?, ?, ?)",
             mark.id, given.device, given.at_ms, given.counter, believed.at_ms, believed.counter,
         )  # fmt: skip
-        self._writing.run(
+        removed = self._writing.run(
             "DELETE FROM mark_clamped WHERE mark = ?1 AND (device, given_ms, given_counter) IN (SELECT device, given_ms, "
             "given_counter FROM mark_clamped WHERE mark = ?1 ORDER BY at_ms DESC, counter DESC LIMIT -1 OFFSET ?2)",
             mark.id, MOST_CLAMPED,
         )  # fmt: skip
+        self._bytes += (added - removed) * rows.CLAMPED_BYTES
 
     def _over(self, is_new: bool, grown_bytes: int) -> str:
         """Which limit a change would break; empty: none."""
@@ -184,6 +192,13 @@ class Taking:
             return f"there are {self._marks} marks of this owner on the paper, and MarkLimits.marks is {self._limits.marks}"
         if grown_bytes > 0 and self._bytes + grown_bytes > self._limits.bytes:
             return f"the marks of this owner on the paper take {self._bytes} bytes; MarkLimits.bytes is {self._limits.bytes}"
+        return ""
+
+    def _over_paper(self, grown_bytes: int) -> str:
+        """The same, of what is shown to the readers of the paper."""
+        there, most = self._shown_bytes_of_others + self._shown_bytes, self._limits.paper_bytes
+        if grown_bytes > 0 and there + grown_bytes > most:
+            return f"the marks on the paper that others see take {there} bytes; MarkLimits.paper_bytes is {most}"
         return ""
 
 

@@ -45,7 +45,8 @@ class Marking:
     def marks(self: _Papers, paper: str | Paper, *, owner: str) -> PaperMarks:
         """The marks of an owner on a paper. owner: the id of a principal, or any name; nobody is asked whether they may.
 
-        Raises NotOnShelf, and RequestError if the owner is empty.
+        Not `guest-` and 24 hexadecimal digits: a server calls its guests so, and removes their marks when their
+        login ends. Raises NotOnShelf, and RequestError if the owner is empty.
         """
         paper_id = self.paper(paper if isinstance(paper, str) else paper.id).id
         view = PaperView(

@@ -45,12 +45,11 @@ def of_document(database: Database, document_id: str) -> tuple[Standing, ...]:
         )
 
 
-def papers_within(database: Database, folder_id: str) -> list[str]:
+def papers_within(reading: Reading, folder_id: str) -> list[str]:
     """The ids of all papers in a folder and in those that it holds, at any depth, also of those that were withdrawn."""
-    with database.reading() as reading:
-        held = sorted(within(reading, {folder_id}))
-        query = "SELECT id FROM paper WHERE folder IN (SELECT value FROM json_each (?)) ORDER BY id"
-        return reading.all(str, query, msgspec.json.encode(held).decode())
+    held = sorted(within(reading, {folder_id}))
+    query = "SELECT id FROM paper WHERE folder IN (SELECT value FROM json_each (?)) ORDER BY id"
+    return reading.all(str, query, msgspec.json.encode(held).decode())
 
 
 def _way(reading: Reading, folder_id: str | None) -> tuple[str, ...]:

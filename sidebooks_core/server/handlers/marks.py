@@ -11,6 +11,7 @@ from msgspec.structs import replace
 from sidebooks_core.access.model import What
 from sidebooks_core.access.operations import Operation
 from sidebooks_core.marks.model import DeviceId, Mark
+from sidebooks_core.marks.rows import MarkRow
 from sidebooks_core.marks.visibility import MarkReader
 from sidebooks_core.server import headers, responses
 from sidebooks_core.server.gate import AT_THE_TOP
@@ -57,11 +58,11 @@ async def of_paper(parts: ServerParts, request: HttpRequest) -> HttpResponse:
     def made() -> HttpResponse:
         of, store = still(parts, request), shelf.mark_store
         reader = reader_of(parts, request, store.meetings(of.id))
-        tag = _tag(store.last(of.id), since, reader)
+        tag = _tag(store.last(of.id, reader), since, reader)
         if request.has_etag(tag):
             return HttpResponse(304, headers=headers.text(tag, headers.NO_STORE, []))
-        found = store.read(of.id, reader, since, device=device)
-        seen = entries(parts, person, found.marks)
+        found = store.read_rows(of.id, reader, since, device=device)
+        seen = entries(parts, person, found.rows)
         told = PaperMarkList(found.seq, found.server_ms, found.is_whole, seen, list(found.gone))
         return responses.private_json(request, told, tag=tag)
 
@@ -142,11 +143,12 @@ async def destroy(parts: ServerParts, request: HttpRequest) -> HttpResponse:
             parts.access.audit_now(Operation.DESTROY_MARKS, who=request.principal, what=what, address=address, detail=detail)
 
     def made() -> HttpResponse:
-        found = standing.papers_within(shelf.database, folder)
-        note(f"destroys the marks of {len(found)} papers")
-        done = shelf.mark_store.destroy(found, who_of(request).name)
+        with shelf.database.reading() as reading:
+            count = len(standing.papers_within(reading, folder))
+        note(f"destroys the marks of {count} papers")
+        done = shelf.mark_store.destroy(lambda reading: standing.papers_within(reading, folder), who_of(request).name)
         note(f"destroyed {done.marks} marks")
-        told = DestroyedMarks(len(found), done.marks, done.is_in_log)
+        told = DestroyedMarks(done.papers, done.marks, done.is_in_log)
         return HttpResponse(200, json_bytes(told), headers.momentary(responses.JSON))
 
     return await parts.pools.run("marks", made)
@@ -193,12 +195,14 @@ def _refusal(mark: Mark, device: str, reader: MarkReader, request: HttpRequest) 
     return None
 
 
-def entries(parts: ServerParts, person: str, marks: Iterable[Mark]) -> list[MarkEntry]:
+def entries(parts: ServerParts, person: str, marks: Iterable[Mark | MarkRow]) -> list[MarkEntry]:
     """As one reader may have them: whose devices they were made on, and whose ids they are, stays with the owners."""
     names: dict[str, str] = {}
     made: list[MarkEntry] = []
     for one in marks:
         fields = {name: getattr(one, name) for name in MarkEntry.__struct_fields__ if name != "mine"}
+        if isinstance(one, MarkRow) and one.body is not None:
+            fields["body"] = msgspec.Raw(one.body)  # nobody looks at it on its way
         if one.owner != person:
             if one.owner not in names:
                 names[one.owner] = name_of(parts, one.owner)
