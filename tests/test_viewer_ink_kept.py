@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -184,6 +185,66 @@ def test_a_line_of_an_older_revision_stays_with_its_page(device: Made, house: In
     assert sorted((one["anchor"]["revision"], one["anchor"]["page"]) for one in marks) == [(1, 1), (2, 2)]
 
 
+def test_a_line_under_the_pen_when_its_paper_is_replaced_is_of_the_page_it_was_drawn_on(device: Made, house: InkHouse) -> None:
+    tablet = device()
+    tab = tablet.open(2, "議員")
+    until_marks(tab)
+    begin(tab)
+    x, y = middle(tab)
+    pen = Stylus(tab)
+    pen.down((x - 50, y))
+    pen.move((x, y))
+    house.ask("POST", f"papers/{tablet.paper}/revisions?filename=new.pdf", pdf("まえがき", *WORDS))
+    shown(tab, 3)
+    pen.move((x + 50, y))
+    pen.up((x + 50, y))
+    [mark] = tablet.marks(1)
+    assert (mark["anchor"]["revision"], mark["anchor"]["page"], len(mark["body"]["samples"])) == (1, 1, 2)
+
+
+ME = re.compile(r"/me$")
+
+
+@pytest.mark.parametrize("answer", ["error", "none"])
+def test_whoever_is_known_here_writes_although_the_server_does_not_say_who_reads(device: Made, answer: str) -> None:
+    tablet = device()
+    tab = tablet.open(1, "議員")
+    until_marks(tab)
+    tab.wait_for_function("() => localStorage.getItem('sidebooks person')", timeout=LATE_MS)
+    tab.close()
+    tab = tablet.context.new_page()
+    tab.route(ME, lambda route: route.fulfill(status=500) if answer == "error" else None)
+    tab.goto(f"{tablet.house.address}#paper={tablet.paper}/1")
+    shown(tab, 1)
+    begin(tab)
+    draw(tab)
+    assert tablet.marks(1)[0]["mine"]
+
+
+def test_the_tool_comes_when_it_is_known_who_reads_and_that_is_said(device: Made) -> None:
+    tablet = device()
+    tablet.house.log_in(tablet.context, "議員")
+    tab = tablet.context.new_page()
+    tab.add_init_script("localStorage.removeItem('sidebooks person')")
+    tab.route("**/position", lambda route: route.abort())
+    asked: list[Any] = []
+    tab.route(ME, lambda route: asked.append(route))
+    tab.goto(f"{tablet.house.address}#paper={tablet.paper}/1")
+    shown(tab, 1)
+    tab.wait_for_selector("#tools button", timeout=LATE_MS)
+    tab.wait_for_function("() => document.querySelector('.marks')", timeout=LATE_MS)
+    tab.click("#draw-button")
+    tab.wait_for_selector("text=You can write in a moment", timeout=LATE_MS)
+    assert tab.locator("#inkbar").count() == 0
+    tab.unroute(ME)
+    for route in asked:
+        route.continue_()
+    tab.wait_for_selector("#inkbar", timeout=LATE_MS)
+    assert tab.get_by_text("You can write in a moment").count() == 0
+    draw(tab)
+    tablet.marks(1)
+
+
 def test_what_is_written_without_a_connection_is_there_after_a_reload_without_it(device: Made) -> None:
     tablet = device()
     tab = tablet.open(1, "議員")
@@ -236,3 +297,83 @@ def test_who_logs_out_leaves_no_marks_on_the_device(device: Made) -> None:
     tab.goto("about:blank")
     tablet.open(1, "議員").wait_for_function("() => document.querySelector('.marks')?.hidden === false", timeout=LATE_MS)
     tablet.marks(1)
+
+
+def test_what_is_written_is_sent_when_whoever_wrote_goes_back_to_the_shelf(device: Made) -> None:
+    tablet = device()
+    tab = tablet.open(1, "議員")
+    until_marks(tab)
+    begin(tab)
+    draw(tab)
+    tab.evaluate("() => { location.hash = ''; }")
+    tab.wait_for_selector("#shelf:not([hidden])", timeout=LATE_MS)
+    tablet.marks(1)
+
+
+def test_the_last_letters_of_a_note_are_sent_when_its_reader_goes_back_to_the_shelf(device: Made) -> None:
+    tablet = device()
+    tab = tablet.open(1, "議員")
+    until_marks(tab)
+    tab.click("#bookmarks-button")
+    tab.locator("#side").get_by_role("button", name="All marks in this paper").click()
+    tab.wait_for_selector("#side[data-panel=marks]", timeout=LATE_MS)
+    tab.get_by_role("button", name="Note on this page").click()
+    tab.wait_for_selector("#side[data-panel=mark] textarea", timeout=LATE_MS)
+    tablet.marks(1)
+    tab.evaluate(
+        """() => {
+            const field = document.querySelector('#side textarea');
+            field.value = '予算の根拠は？';
+            field.dispatchEvent(new Event('input', { bubbles: true }));
+            location.hash = '';
+        }"""
+    )
+    deadline_s = time.monotonic() + 30
+    while tablet.marks(1)[0]["body"]["text"] != "予算の根拠は？":
+        assert time.monotonic() < deadline_s
+        time.sleep(0.05)
+
+
+def test_marks_of_somebody_else_on_the_device_are_not_forgotten_when_ones_own_are_sent(device: Made) -> None:
+    tablet = device()
+    tab = tablet.open(1, "議員")
+    until_marks(tab)
+    kept = tab.evaluate(
+        """async ([paper]) => {
+            const { id: person } = await (await fetch('me')).json();
+            const [{ MarksDisk }, { Library }, { sendUnsent }] = await Promise.all(
+                ['marks_disk', 'client', 'marks_left'].map(one => import(`./viewer/${one}.js`)));
+            const stamp = [1, 0, 'x'];
+            const body = { kind: 'bookmark', text: '' };
+            const mark = { id: 'other', stamp, anchor: { revision: 1, page: 0, content_id: '' }, body };
+            const record = { person: 'somebody', paper, id: 'other', mark, isMine: true, isPending: true };
+            const disk = new MarksDisk('sidebooks');
+            const found = [];
+            for (const change of [{ records: [record] }, { gone: ['other'] }]) {
+                localStorage.setItem('sidebooks unsent marks', 'yes');
+                await disk.write('somebody', paper, change);
+                await sendUnsent(new Library(''), person);
+                found.push(localStorage.getItem('sidebooks unsent marks'));
+            }
+            return found;
+        }""",
+        [tablet.paper],
+    )
+    assert kept == ["yes", None]
+
+
+def test_whoever_logs_out_does_not_wait_for_a_server_that_takes_no_marks(device: Made) -> None:
+    tablet = device()
+    tab = tablet.open(1, "議員")
+    until_marks(tab)
+    tab.route("**/papers/*/marks*", lambda route: None)  # the answer never comes
+    begin(tab)
+    draw(tab)
+    strokes(tab, 1)
+    tab.evaluate("() => localStorage.setItem('sidebooks marks hidden', 'shared')")
+    tab.goto(tablet.house.address)
+    tab.locator("#shelf").get_by_role("button", name="議員").click()
+    tab.locator("dialog").get_by_role("button", name="Log out").click()
+    tab.wait_for_selector("input[type=password]", timeout=LATE_MS)
+    strokes(tab, 1)
+    assert tab.evaluate("() => localStorage.getItem('sidebooks marks hidden')") is None, "the next person sees all"

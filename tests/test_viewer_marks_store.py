@@ -117,6 +117,47 @@ def test_a_change_is_undone_as_well() -> None:
     assert found == [["予算 20頁"], ["予算"], ["予算 20頁"]]
 
 
+def test_what_is_made_anew_is_seen_by_no_more_people_than_before_it_was_deleted() -> None:
+    found = played("""
+      const marks = made();
+      const see = () => marks.all().map(one => `${one.mark.visibility} ${one.mark.meeting}`.trim());
+      const shared = { visibility: "shared", meeting: "m" };
+      const drawn = marks.add(1, stroke(), shared);
+      marks.change(drawn.id, marks.get(drawn.id).mark.body, { visibility: "private", meeting: "" });
+      marks.undo();  // its body was not changed: it is the stroke that goes
+      const gone = marks.all().length;
+      marks.redo();
+      const again = see();
+      const other = marks.add(2, stroke(), shared);
+      marks.remove([other.id]);
+      marks.undo();
+      marks.change(marks.of(2)[0].mark.id, marks.of(2)[0].mark.body, { visibility: "private", meeting: "" });
+      marks.redo();
+      marks.undo();
+      return { gone, again, after: see() };
+    """)
+    assert found == {"gone": 0, "again": ["private"], "after": ["private", "private"]}
+
+
+def test_what_is_saved_while_one_writes_is_no_step_and_is_not_taken_back_with_one() -> None:
+    found = played("""
+      const marks = made();
+      const mark = marks.add(1, note(""));
+      const old = marks.add(2, { kind: "bookmark", text: "" }, { isNoted: false });
+      marks.change(mark.id, { ...note(""), colour: "#112233" });
+      const write = text => marks.change(mark.id, { ...marks.get(mark.id).mark.body, text }, { isNoted: false });
+      write("予"); write("予算");
+      marks.undo();
+      const { text, colour } = marks.get(mark.id).mark.body;
+      marks.undo();
+      const left = marks.all().map(one => one.mark.id === old.id);
+      const isAll = !marks.undo();
+      marks.redo();
+      return [text, colour, left, isAll, marks.of(1)[0].mark.body.text];
+    """)
+    assert found == ["予算", "#ffee00", [True], True, "予算"]
+
+
 def test_all_goes_to_the_server_after_what_the_server_has_was_read() -> None:
     found = played("""
       const api = new Server();

@@ -42,9 +42,8 @@ export function showAccount(api, me) {
 /* Others use this device: what the server can take of the marks goes there, and none but what it cannot take stays here. */
 /** @param {Api} api @param {import("./api.js").Me} me */
 async function leaveMarks({ library }, me) {
-  const { forgetMarks, sendUnsent } = await import("./marks_left.js");
-  await sendUnsent(library, me.id).catch(() => {}); // they stay here, for their owner alone
-  await forgetMarks(library, me.id).catch(() => {}); // this browser keeps none
+  const left = await import("./marks_left.js");
+  await left.leaveMarks(library, me.id).catch(() => {}); // this browser keeps none
 }
 
 /** @param {Api} api @param {LoginRow} one @param {() => Promise<void>} changed */

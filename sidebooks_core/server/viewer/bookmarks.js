@@ -99,7 +99,8 @@ export async function becomeMarks(library, { book, marks, reader }) {
   const known = new Set((marksOf(reader) || []).map((one) => one.page));
   const pages = read(book.key);
   for (const page of new Set(pages)) {
-    if (!known.has(page) && page >= 1 && page <= book.pages.length) marks.add(page, { kind: "bookmark", text: "" });
+    if (known.has(page) || page < 1 || page > book.pages.length) continue;
+    marks.add(page, { kind: "bookmark", text: "" }, { isNoted: false }); // nobody has just made it
   }
   await marks.flush();
   const isSafe = marks.isKept || (marks.unsent.state !== "local" && !marks.unsent.count);

@@ -110,14 +110,14 @@ export class Drawing {
       const { effect, by } = /** @type {CustomEvent<{effect: string, by: "fingers" | "wheel"}>} */ (event).detail;
       if (!mayMean(this.#before ?? this.#hands, effect, by)) event.preventDefault();
     }, { signal });
-    for (const name of ["moving", "refitted", "closed"]) reader.addEventListener(name, () => this.#finish(), { signal });
-    addEventListener("pagehide", () => this.#finish(), { signal });
+    for (const name of ["moving", "refitted", "closed"]) reader.addEventListener(name, () => this.finish(), { signal });
+    addEventListener("pagehide", () => this.finish(), { signal });
     this.onchange();
   }
 
   stop() {
     if (!this.isOn) return;
-    this.#finish();
+    this.finish();
     this.isOn = false;
     this.#ending?.abort();
     this.#ground.remove();
@@ -128,8 +128,8 @@ export class Drawing {
 
   #showTool() { this.#ground.dataset.tool = this.choice.tool; }
 
-  /** What is being drawn is finished. */
-  #finish() {
+  /** What is being drawn is finished, and becomes a mark of what is open. */
+  finish() {
     if (!this.#hands.drawing) return;
     this.#hands = { ...this.#hands, drawing: null };
     this.#end();
@@ -204,6 +204,7 @@ export class Drawing {
     const at = this.#placeOf(event);
     const { ratio } = reader.view();
     const under = marking.marks && reader.state.book ? pointUnder(reader, { x: at.x * ratio, y: at.y * ratio }) : null;
+    if (!marking.marks) marking.tellComing();
     if (!under) { // beside the page
       this.#hands = { ...this.#hands, drawing: null };
       return;

@@ -39,6 +39,7 @@ const screens = () => Promise.all([import("./screens.js"), afterwards()]).then((
 
 function leaveReader() {
   app.extras?.positions.leave();
+  app.extras?.panels.close(); // it saves what is being written
   reader.close();
   app.extras?.leave();
   $("reader").hidden = true;

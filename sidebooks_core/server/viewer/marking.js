@@ -7,30 +7,37 @@ import { Drawing } from "./drawing.js";
 import { need } from "./elements.js";
 import { fatesSince } from "./fates.js";
 import { makeInkBar } from "./ink_bar.js";
-import { write } from "./keeping.js";
-import { UNSENT } from "./left_off.js";
 import { diskOf, keptClock } from "./marks_device.js";
+import { noteUnsent, sendAndClose } from "./marks_left.js";
 import { MarksLayer } from "./marks_layer.js";
 import { createMarks } from "./marks_store.js";
 import { marksApi } from "./marks_sync.js";
 import { speakAlsoOf } from "./matters.js";
-import { isOfNetwork } from "./requests.js";
+import { isOfNetwork, pause } from "./requests.js";
 import { read } from "./storage.js";
 import { t } from "./words.js";
 
 const PERSON = "sidebooks person"; // left_off.js
+const MOST_MS = 2000; // so long the server is waited for if this device knows who reads
+
+/** The server's name of who reads here; empty: nobody in particular. @param {FullApp} app @returns {Promise<string>} */
+const askPerson = async (app) => (await app.library.json("/me")).id;
 
 /**
- * Who reads here, by the server's name of them; empty: nobody in particular. Without a connection, who was known last.
+ * Who reads here. If the server does not say so, or not soon, it is who was known last. Rejects with what the server refuses.
  * @param {FullApp} app
- * @returns {Promise<string>}
+ * @returns {Promise<{person: string, later: Promise<string> | null, isSure: boolean}>} later: what the server is still to say
  */
 async function personOf(app) {
+  const known = read(PERSON) || "";
+  const asked = askPerson(app);
   try {
-    return (await app.library.json("/me")).id;
+    const person = await (known ? Promise.race([asked, pause(MOST_MS).then(() => null)]) : asked);
+    return person === null ? { person: known, later: asked, isSure: false } : { person, later: null, isSure: true };
   } catch (error) {
-    if (!isOfNetwork(error)) throw error;
-    return app.person || read(PERSON) || "";
+    const { status = 0 } = /** @type {import("./types").Problem} */ (error);
+    if (!isOfNetwork(error) && status < 500) throw error;
+    return { person: known, later: null, isSure: false };
   }
 }
 
@@ -41,8 +48,12 @@ export class Marking {
   #listeners = new Set();
   /** @type {ReturnType<typeof makeInkBar> | null} */
   #bar = null;
-  /** @type {Promise<unknown>} */
+  /** Resolves when the marks of what is open are read, or when that failed. @type {Promise<unknown>} */
   opening = Promise.resolve();
+  /** Resolves when they can be written to, or when that failed. @type {Promise<unknown>} */
+  #arriving = Promise.resolve();
+  /** Whether the server has said whose they are. */
+  #isSure = false;
 
   /** @param {FullApp} app @param {Reader} reader */
   constructor(app, reader) {
@@ -72,7 +83,14 @@ export class Marking {
   heard(paper) { if (!paper || this.reader.state.book?.paper?.id === paper) this.marks?.read(); }
 
   /** There is a connection again. */
-  again() { this.marks?.read(); }
+  again() {
+    if (!this.marks) { if (this.reader.state.book) this.#open(); return; }
+    this.marks.read();
+    if (!this.#isSure) this.#makeSure(askPerson(this.app));
+  }
+
+  /** Whoever wants to write is told that it cannot be done yet. */
+  tellComing() { this.app.extras.tell(t("ink_coming")); }
 
   undo() { if (this.marks?.undo()) this.app.extras.say(t("ink_undone")); }
   redo() { if (this.marks?.redo()) this.app.extras.say(t("ink_redone")); }
@@ -80,7 +98,8 @@ export class Marking {
   /** Draw from now on, or read on. */
   async toggle(isOn = !this.isDrawing) {
     if (isOn) await Promise.all([speakAlsoOf("ink"), speakAlsoOf("notes")]); // its bar has other tools, too
-    if (isOn === this.isDrawing || (isOn && !this.reader.state.book)) return;
+    if (isOn && !this.isDrawing && !await this.#haveCome()) return;
+    if (isOn === this.isDrawing) return;
     if (!isOn) {
       this.drawing.stop();
       this.#bar?.end();
@@ -97,17 +116,34 @@ export class Marking {
     this.app.extras.say(t(isOn ? "draw_begun" : "draw_ended"));
   }
 
+  /* Whether there are marks to write to. If they are on their way, that is told, and they are waited for. */
+  async #haveCome() {
+    const { book } = this.reader.state;
+    if (this.marks || !book) return this.marks !== null;
+    this.tellComing();
+    const tried = this.#arriving;
+    await tried;
+    if (!this.marks && this.#arriving === tried && this.reader.state.book) { // it failed: perhaps it was only then
+      this.#open();
+      await this.#arriving;
+    }
+    if (this.marks && this.app.extras.notices.told === t("ink_coming")) this.app.extras.tell("");
+    return this.marks !== null;
+  }
+
   #open() {
     this.#close(true);
-    const { book } = this.reader;
-    this.opening = this.#opened(book).catch((error) => this.app.extras.fail(error));
+    const arriving = this.#arrive(this.reader.book);
+    const fail = (/** @type {Error} */ error) => this.app.extras.fail(error);
+    this.#arriving = arriving.catch(() => {}); // `opening` tells
+    this.opening = arriving.then((marks) => marks?.ready).catch(fail);
   }
 
   /** @param {OpenBook} book */
-  async #opened(book) {
+  async #arrive(book) {
     const { app } = this;
-    const person = await personOf(app);
-    if (this.reader.state.book !== book) return;
+    const { person, later, isSure } = await personOf(app);
+    if (this.reader.state.book !== book || this.marks) return null;
     const { library } = app;
     const { paper } = book;
     const marks = createMarks({
@@ -116,15 +152,32 @@ export class Marking {
       fatesOf: (revision) => fatesSince(library, book.paper, revision),
     });
     this.marks = marks;
-    marks.subscribe((change) => this.#tell(change));
+    this.#isSure = isSure;
+    marks.subscribe((change) => { if (this.marks === marks) this.#tell(change); });
     this.layer.show(marks);
     this.#tell(null);
-    await marks.ready;
+    if (later) this.#makeSure(later);
+    return marks;
+  }
+
+  /* The marks are those of who was known last. If the server says that somebody else reads here, theirs are opened. */
+  /** @param {Promise<string>} asked */
+  async #makeSure(asked) {
+    const { marks } = this;
+    try {
+      const person = await asked;
+      if (!marks || this.marks !== marks) return;
+      this.#isSure = true;
+      if (person !== marks.given.person) this.#open();
+    } catch (error) {
+      const { status = 0 } = /** @type {import("./types").Problem} */ (error);
+      if (!isOfNetwork(error) && status < 500) this.app.extras.fail(/** @type {Error} */ (error)); // else `again` asks again
+    }
   }
 
   /** @param {MarksChange | null} change */
   #tell(change) {
-    if (this.marks?.unsent.count && this.marks.given.api && !read(UNSENT)) write(UNSENT, "yes");
+    if (this.marks) noteUnsent(this.marks);
     if (change) this.#bar?.update();
     else this.#bar?.fill();
     if (change) this.app.meeting?.strokes.arrived(change.added);
@@ -134,10 +187,11 @@ export class Marking {
   /** @param {boolean} isReplaced another book takes its place: who draws goes on */
   #close(isReplaced = false) {
     if (!isReplaced) this.toggle(false);
+    this.drawing.finish(); // a stroke under the pen belongs to these marks
     const { marks } = this;
     this.marks = null;
     this.layer.show(null);
-    marks?.close();
+    if (marks) sendAndClose(marks);
     if (marks) this.#tell(null);
   }
 }

@@ -144,6 +144,21 @@ export class MarksDisk {
     });
   }
 
+  /** Whether there are marks of anybody that the server has not taken. @returns {Promise<boolean>} */
+  hasUnsent() {
+    return this.#run("readonly", (marks) => {
+      let isFound = false;
+      const asked = marks.openCursor();
+      asked.onsuccess = () => {
+        const cursor = asked.result;
+        if (!cursor) return;
+        isFound = cursor.value.isPending;
+        if (!isFound) cursor.continue();
+      };
+      return () => isFound;
+    });
+  }
+
   /** Somebody leaves a device that others use: what the server has goes; the rest stays, for them alone. @param {string} person */
   forget(person) {
     return this.#run("readwrite", (marks, papers) => {

@@ -5,6 +5,7 @@
 const MOST_STEPS = 200;
 
 /**
+ * `marks`: as they were when they were made, or when they were deleted last.
  * @typedef {{kind: "add", marks: Mark[]} | {kind: "remove", marks: Mark[]}
  *   | {kind: "change", id: string, before: MarkBody, after: MarkBody}} Step
  */
@@ -39,6 +40,16 @@ export class MarksHistory {
     if (!step) return null;
     to.push(step);
     return step;
+  }
+
+  /** A text was written in a mark, which is no step: steps on it leave the text as it is. @param {string} id @param {MarkBody} body */
+  keepText(id, body) {
+    if (!("text" in body)) return;
+    for (const step of [...this.#done, ...this.#undone]) {
+      if (step.kind !== "change" || this.idOf(step.id) !== this.idOf(id)) continue;
+      step.before = /** @type {MarkBody} */ ({ ...step.before, text: body.text });
+      step.after = /** @type {MarkBody} */ ({ ...step.after, text: body.text });
+    }
   }
 
   /** A mark was made anew under another id. @param {string} id @param {string} made */

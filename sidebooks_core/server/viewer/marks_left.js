@@ -1,12 +1,41 @@
 /* Marks that are still on this device when their paper is not open: they are sent, and those of somebody who leaves are taken away. */
 
 /** @import { Library } from "./types" */
+/** @import { PageMarks } from "./marks_store.js" */
 
-import { remove } from "./keeping.js";
+import { remove, write } from "./keeping.js";
 import { UNSENT } from "./left_off.js";
 import { diskOf, keptClock } from "./marks_device.js";
+import { HIDDEN } from "./marks_groups.js";
 import { createMarks } from "./marks_store.js";
 import { marksApi } from "./marks_sync.js";
+import { pause } from "./requests.js";
+import { read } from "./storage.js";
+
+const LEAVE_MS = 5000; // whoever logs out waits no longer for the server
+
+/** What is closed, but not sent yet. @type {Set<Promise<void>>} */
+const closing = new Set();
+
+/** Keep in mind that there are marks on this device that the server has not taken. @param {PageMarks} marks */
+export function noteUnsent(marks) {
+  if (marks.unsent.count && marks.given.api && !read(UNSENT)) write(UNSENT, "yes");
+}
+
+/**
+ * Nobody looks at these marks any more: what the server has not taken is sent now, or else when the viewer starts next.
+ * @param {PageMarks} marks
+ */
+export function sendAndClose(marks) {
+  const send = async () => {
+    await Promise.resolve(); // a panel that closes with them saves what is being written
+    if (marks.unsent.count) await marks.flush();
+    noteUnsent(marks);
+    marks.close();
+  };
+  const sent = send().finally(() => closing.delete(sent));
+  closing.add(sent);
+}
 
 /**
  * Send what the server has not taken of a person's marks. What it does not take now stays.
@@ -26,8 +55,8 @@ export async function sendUnsent(library, person, open = []) {
     left += marks.unsent.count;
     marks.close();
   }
+  if (!left && !open.length && !await disk.hasUnsent()) remove(UNSENT); // others who use this device may have some
   disk.close();
-  if (!left && !open.length) remove(UNSENT);
 }
 
 /** There is a connection: whoever asks now is asked for, and what is theirs is sent. @param {import("./types").App} app */
@@ -38,11 +67,15 @@ export async function sendLeft(app) {
 }
 
 /**
- * Somebody leaves a device that others use: the server has their marks, and the device keeps none but those that it does not have.
+ * Somebody leaves a device that others use: the server gets their marks, if it takes them soon, and the device keeps none but those
+ * that the server does not have, nor what they had hidden.
  * @param {Library} library
  * @param {string} person
  */
-export async function forgetMarks(library, person) {
+export async function leaveMarks(library, person) {
+  const sent = Promise.all([...closing, sendUnsent(library, person)]).catch(() => {}); // they stay here, for their owner alone
+  await Promise.race([sent, pause(LEAVE_MS)]);
+  remove(HIDDEN);
   const disk = diskOf(library.base);
   await disk.forget(person);
   disk.close();

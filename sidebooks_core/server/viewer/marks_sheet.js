@@ -158,7 +158,7 @@ function writer(desk, { mark }, isFirst) {
     const text = input.value;
     if (text === saved) return;
     saved = text;
-    change(desk, id, (now) => /** @type {MarkBody} */ ({ ...now, text }));
+    change(desk, id, (now) => /** @type {MarkBody} */ ({ ...now, text }), { isNoted: false });
   };
   const later = () => {
     clearTimeout(timer);

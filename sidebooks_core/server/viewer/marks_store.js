@@ -111,7 +111,7 @@ export class PageMarks {
   /** Make a mark on a page. @param {number} page @param {MarkBody} body @param {AddOptions} [options] @returns {Mark} */
   add(page, body, options = {}) {
     const mark = this.#made(page, body, options);
-    this.#history.note({ kind: "add", marks: [mark] });
+    if (options.isNoted !== false) this.#history.note({ kind: "add", marks: [mark] });
     this.#own([mark]);
     return mark;
   }
@@ -122,7 +122,8 @@ export class PageMarks {
    */
   change(id, body, options = {}) {
     const { mark } = this.#mine(id);
-    if (mark.body) this.#history.note({ kind: "change", id, before: mark.body, after: body });
+    if (options.isNoted === false) this.#history.keepText(id, body);
+    else if (mark.body && !isSameBody(mark.body, body)) this.#history.note({ kind: "change", id, before: mark.body, after: body });
     this.#own([{ ...mark, ...shownTo({ ...mark, ...options }), body, stamp: this.given.clock.tick() }]);
   }
 
@@ -238,8 +239,9 @@ export class PageMarks {
       const mark = held(step.id);
       if (mark?.body) this.#own([{ ...mark, body: isBack ? step.before : step.after, stamp: this.given.clock.tick() }]);
     } else if ((step.kind === "add") === isBack) {
-      const there = step.marks.map((one) => held(one.id)).filter((one) => one?.body);
-      if (there.length) this.#delete(/** @type {Mark[]} */ (there));
+      const there = /** @type {Mark[]} */ (step.marks.map((one) => held(one.id)).filter((one) => one?.body));
+      step.marks = there; // what is made anew is seen by no more people than it was
+      if (there.length) this.#delete(there);
     } else this.#revive(step.marks.filter((one) => !held(one.id)?.body));
   }
 
@@ -393,6 +395,9 @@ export class PageMarks {
     }
   }
 }
+
+/** @param {MarkBody} one @param {MarkBody} other */
+const isSameBody = (one, other) => one === other || JSON.stringify(one) === JSON.stringify(other);
 
 /** Who sees a mark. @param {AddOptions} options @returns {Pick<Mark, "visibility" | "meeting">} */
 const shownTo = ({ visibility = "private", meeting = "" }) => ({ visibility, meeting });

@@ -162,7 +162,8 @@ export type PlacedMark = {
   mark: Mark; kind: "exact" | "changed" | "removed"; page: number | null; isMine: boolean; isPending: boolean; refused?: string;
 };
 /** id: that the device has made already. */
-export type AddOptions = { id?: string; quote?: string; visibility?: Visibility; meeting?: string };
+/** isNoted: false: it is no step that can be undone. */
+export type AddOptions = { id?: string; quote?: string; visibility?: Visibility; meeting?: string; isNoted?: boolean };
 /** [x0, y0, x1, y1] in points of the page; null: it lies nowhere on it. */
 export type MarkBox = Corners | null;
 /** How marks of one kind are painted and found. Units are points of the upright page; scale: pixels of the screen to one of them. */

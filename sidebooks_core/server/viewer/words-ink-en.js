@@ -3,6 +3,7 @@
 export const words = {
   draw_begun: "You can write on the page now",
   draw_ended: "You are reading again",
+  ink_coming: "Your notes are being loaded. You can write in a moment.",
   ink_pen: "Pen",
   ink_marker: "Marker",
   ink_eraser: "Eraser",

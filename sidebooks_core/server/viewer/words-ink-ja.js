@@ -3,6 +3,7 @@
 export const words = {
   draw_begun: "ページに書き込めます",
   draw_ended: "書き込みを終わりました",
+  ink_coming: "書き込みを読み込んでいます。少しお待ちください。",
   ink_pen: "ペン",
   ink_marker: "マーカー",
   ink_eraser: "消しゴム",
