@@ -456,6 +456,44 @@ def test_a_version_of_another_tab_stays_until_the_server_has_decided() -> None:
     assert found["change"] == {"records": [], "gone": ["i"], "since": 1, "over": [[2, 0, "d"]]}
 
 
+def test_a_database_that_does_not_answer_keeps_nobody_from_the_server() -> None:
+    found = played("""
+      const { MarksDisk } = await import("./marks_disk.js");
+      const api = new Server();
+      api.put(ofTheChair);
+      const marks = made({ api, disk: new MarksDisk("hangs", { open: () => ({}) }) });
+      marks.add(1, stroke());
+      await marks.flush();
+      return [marks.all().length, api.marks.size, marks.unsent, marks.isKept];
+    """)
+    assert found == [2, 2, {"count": 0, "state": "done"}, False]
+
+
+def test_what_the_device_tells_late_is_sent_and_brings_nothing_back() -> None:
+    found = played("""
+      const [api, disk] = [new Server(), new Disk()];
+      const first = made({ api, disk });
+      const [one, two] = [first.add(1, note("one")), first.add(1, note("two"))];
+      await first.flush();
+      first.close();
+      api.put({ ...one, body: null });
+      disk.records.get(two.id).isPending = true;
+      const offline = disk.records.get(two.id);
+      offline.mark = { ...offline.mark, stamp: [offline.mark.stamp[0] + 1, 0, "tablet"], body: note("two, offline") };
+      let tell;
+      const kept = await disk.read();
+      disk.read = () => new Promise(done => { tell = () => done(kept); });
+      const marks = made({ api, disk });
+      await marks.flush();
+      const before = ink(marks);
+      tell();
+      await marks.ready;
+      await marks.flush();
+      return [before, ink(marks), api.marks.get(two.id).mark.body.text];
+    """)
+    assert found == [["two"], ["two, offline"], "two, offline"]
+
+
 def test_marks_of_an_older_revision_stand_where_their_pages_are() -> None:
     found = played("""
       const api = new Server();

@@ -4,8 +4,13 @@
 /** @import { MarkRecord, Stamp } from "./types" */
 
 import { isUnsent, merged } from "./marks_merge.js";
+import { attempt } from "./storage.js";
 
 const VERSION = 1;
+const OPEN_MS = 5000; // some databases never answer
+const READ_MS = 30_000;
+const WRITE_MS = 5000;
+const MARK_MS = 2; // for each mark that is written, in addition
 const [MARKS, PAPERS] = ["marks", "papers"];
 
 /**
@@ -30,11 +35,41 @@ export function joined(before, after) {
     over: [...before.over ?? [], ...after.over ?? []] };
 }
 
+/**
+ * What a promise gives. Rejects if that takes longer.
+ * @template T
+ * @param {Promise<T>} promise
+ * @param {number} most_ms
+ * @returns {Promise<T>}
+ */
+export function within(promise, most_ms) {
+  /** @type {ReturnType<typeof setTimeout> | undefined} */
+  let timer;
+  /** @type {Promise<never>} */
+  const late = new Promise((_, reject) => {
+    timer = setTimeout(() => reject(new DOMException("the database does not answer", "TimeoutError")), most_ms);
+  });
+  return Promise.race([promise, late]).finally(() => clearTimeout(timer));
+}
+
 /** How far a person's marks of a paper are known. @typedef {{person: string, paper: string, since: number}} Known */
 /**
  * `gone`: ids that are kept no longer. `over`: stamps of versions that this tab knows: what it writes may take their place.
  * @typedef {{records?: MarkRecord[], gone?: string[], since?: number, over?: Stamp[]}} Change
  */
+
+/**
+ * What is done in a transaction, when that has ended.
+ * @template T
+ * @param {IDBTransaction} transaction
+ * @param {(marks: IDBObjectStore, papers: IDBObjectStore) => (() => T)} does
+ * @returns {Promise<T>}
+ */
+const ended = (transaction, does) => new Promise((resolve, reject) => {
+  const result = does(transaction.objectStore(MARKS), transaction.objectStore(PAPERS));
+  transaction.oncomplete = () => resolve(result());
+  transaction.onabort = transaction.onerror = () => reject(transaction.error ?? new DOMException("it was given up", "AbortError"));
+});
 
 export class MarksDisk {
   /** @type {Promise<IDBDatabase> | null} */
@@ -68,29 +103,30 @@ export class MarksDisk {
   }
 
   /**
-   * Do something in one transaction. If the database fails, it is opened anew, once.
+   * Do something in one transaction. If the database fails, it is opened anew, once. One that does not answer has failed.
    * @template T
    * @param {IDBTransactionMode} mode
    * @param {(marks: IDBObjectStore, papers: IDBObjectStore) => (() => T)} does gives what tells the result when all is done
+   * @param {number} most_ms
    * @returns {Promise<T>}
    */
-  async #run(mode, does) {
+  async #run(mode, does, most_ms = READ_MS) {
     for (let tries = 1; ; tries += 1) {
       const mine = this.#open();
+      /** @type {IDBTransaction | undefined} */
+      let transaction;
       try {
-        const database = await mine;
-        return await new Promise((resolve, reject) => {
-          const transaction = database.transaction([MARKS, PAPERS], mode, { durability: "strict" });
-          const result = does(transaction.objectStore(MARKS), transaction.objectStore(PAPERS));
-          transaction.oncomplete = () => resolve(result());
-          transaction.onabort = transaction.onerror = () => reject(transaction.error ?? new DOMException("it was given up", "AbortError"));
-        });
+        const database = await within(mine, OPEN_MS);
+        transaction = database.transaction([MARKS, PAPERS], mode, { durability: "strict" });
+        return await within(ended(transaction, does), most_ms);
       } catch (error) {
+        const isLate = /** @type {Error} */ (error).name === "TimeoutError";
+        if (isLate && transaction) attempt(() => transaction?.abort(), undefined); // it may have ended after all
         if (this.#opened === mine) {
           this.#opened = null;
           mine.then((database) => database.close(), () => {}); // it did not open
         }
-        if (tries > 1 || !this.factory) throw error;
+        if (tries > 1 || isLate || !this.factory) throw error;
       }
     }
   }
@@ -132,7 +168,7 @@ export class MarksDisk {
       }
       if (since !== undefined) papers.put({ person, paper, since });
       return () => {};
-    });
+    }, WRITE_MS + MARK_MS * (records.length + gone.length));
   }
 
   /** The papers with marks of a person that the server has not taken. @param {string} person @returns {Promise<string[]>} */

@@ -78,11 +78,11 @@ export const pauseAfter = (failures, asked_s, chance) => Math.max(1000 * asked_s
   Math.min(LONGEST_PAUSE_MS, FIRST_PAUSE_MS * 2 ** Math.min(10, failures - 1)) * (0.75 + chance / 2));
 
 /**
- * What it works for. `pending`: what the server has not taken; `took`, `heard`: what it said, kept when the promise resolves;
+ * What it works for. `pending`: what the server has not taken; `took`, `heard`: what it said;
  * `told`: its state is another one.
  * @typedef {{
- *   since: () => number, pending: () => Mark[], took: (pushed: MarksPushed, sent: Mark[]) => Promise<void>,
- *   heard: (changes: MarkChanges) => Promise<void>, told: () => void,
+ *   since: () => number, pending: () => Mark[], took: (pushed: MarksPushed, sent: Mark[]) => void,
+ *   heard: (changes: MarkChanges) => void, told: () => void,
  * }} SyncHost
  */
 /** "waiting": the server is not reached, and asked again. "refused": it does not take these marks, or not from whoever asks. */
@@ -190,7 +190,7 @@ export class MarksSync {
       this.#mustRead = false;
       const changes = await api.read(host.since(), clock.device);
       clock.hear(changes.server_ms, asked_ms);
-      await host.heard(changes);
+      host.heard(changes);
       return true;
     }
     const waiting = ofOneDevice(host.pending(), clock.device);
@@ -199,13 +199,13 @@ export class MarksSync {
     try {
       const pushed = await api.push(waiting.device, marks);
       clock.hear(pushed.server_ms, asked_ms);
-      await host.took(pushed, marks);
+      host.took(pushed, marks);
     } catch (error) {
       const { status, message } = /** @type {import("./requests.js").Problem} */ (error);
       if (![400, 413, 422].includes(status)) throw error;
       if (marks.length > 1) { this.#most = Math.ceil(marks.length / 4); return true; } // one of them is the reason
       this.#most = MOST_MARKS;
-      await host.took({ seq: 0, server_ms: 0, marks: [], refused: [{ id: marks[0].id, reason: message }] }, marks);
+      host.took({ seq: 0, server_ms: 0, marks: [], refused: [{ id: marks[0].id, reason: message }] }, marks);
     }
     return true;
   }
