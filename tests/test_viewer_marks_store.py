@@ -382,6 +382,33 @@ def test_a_person_who_is_not_let_in_is_not_asked_again() -> None:
     assert found == [{"count": 1, "state": "refused"}, ["read 0"], 2]
 
 
+def test_when_somebody_else_is_logged_in_that_is_told_and_nothing_more_is_sent() -> None:
+    found = played("""
+      const [api, told] = [new Server(), []];
+      const marks = made({ api, left: () => told.push("left") });
+      await marks.flush();
+      marks.add(1, stroke());
+      api.failures.push(Object.assign(new Error("somebody else is logged in"), { status: 409 }));
+      await marks.flush();
+      await marks.flush();
+      return [told, api.asked, api.marks.size];
+    """)
+    assert found == [["left"], ["read 0", "push 1"], 0]
+
+
+def test_each_request_says_whose_marks_it_is_about() -> None:
+    found = played("""
+      const { marksApi } = await import("./marks_sync.js");
+      const asked = [];
+      const library = { get: async (address, { body } = {}) => { asked.push([address, body ?? ""]); return { ok: true, json: async () => 1 }; } };
+      const api = marksApi(library, "p", "Ö");
+      await api.read(3, "d");
+      await api.push("d", []);
+      return asked.map(([address, body]) => [address, body && JSON.parse(body).person]);
+    """)
+    assert found == [["/papers/p/marks?since=3&device=d&person=%C3%96", ""], ["/papers/p/marks", "Ö"]]
+
+
 def test_a_device_that_keeps_nothing_goes_on_and_says_so() -> None:
     found = played("""
       const [api, disk] = [new Server(), new Disk()];

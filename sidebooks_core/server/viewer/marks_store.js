@@ -18,10 +18,10 @@ const DISK_MS = 1000; // so long the server is not asked: what the device has ne
 /**
  * What marks are of, and what they use. `paper`: its id, or another key if it is no paper. `revision`, `pageCount`: of what is open.
  * `person`: whose marks they are. `api`: null: they stay on the device. `fatesOf`: what became of the pages of an older revision;
- * null: it cannot be said.
+ * null: it cannot be said. `left`: the server says that somebody else is logged in now.
  * @typedef {{
  *   paper: string, revision: number, pageCount: number, person: string, disk: MarksDisk, clock: MarksClock, api: MarksApi | null,
- *   fatesOf: (revision: number) => Promise<PageFate[] | null>,
+ *   fatesOf: (revision: number) => Promise<PageFate[] | null>, left?: () => void,
  * }} MarksGiven
  */
 
@@ -178,6 +178,7 @@ export class PageMarks {
       this.#sync = new MarksSync(api, clock, {
         since: () => this.#since, pending: () => this.#pending(), told: () => this.#tell({ added: [], removed: [], isPlaced: false }),
         heard: (changes) => this.#heard(changes), took: (pushed, sent) => this.#took(pushed, sent),
+        left: () => this.given.left?.(),
       });
       this.#sync.now();
     }

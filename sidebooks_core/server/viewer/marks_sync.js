@@ -19,9 +19,10 @@ const LEAVING_BYTES = 50_000; // browsers carry no more for a page that goes awa
  * The server's side of a paper's marks.
  * @param {import("./client.js").Library} library
  * @param {string} paper
+ * @param {string} person whose marks they are: nothing is told to others, or taken from them
  * @returns {MarksApi}
  */
-export function marksApi(library, paper) {
+export function marksApi(library, paper, person) {
   const path = `/papers/${encodeURIComponent(paper)}/marks`;
   /** @param {string} address @param {RequestInit} [options] */
   const asked = async (address, options) => {
@@ -30,9 +31,10 @@ export function marksApi(library, paper) {
     return answer.json();
   };
   return {
-    read: (since, device) => asked(`${path}?since=${since}&device=${encodeURIComponent(device)}`, { cache: "no-store" }),
+    read: (since, device) => asked(
+      `${path}?since=${since}&device=${encodeURIComponent(device)}&person=${encodeURIComponent(person)}`, { cache: "no-store" }),
     push: (device, marks, isLeaving = false) => asked(path, {
-      method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify({ device, marks }), keepalive: isLeaving,
+      method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify({ device, person, marks }), keepalive: isLeaving,
     }),
   };
 }
@@ -79,10 +81,11 @@ export const pauseAfter = (failures, asked_s, chance) => Math.max(1000 * asked_s
 
 /**
  * What it works for. `pending`: what the server has not taken; `took`, `heard`: what it said;
- * `told`: its state is another one.
+ * `told`: its state is another one;
+ * `left`: somebody else is logged in.
  * @typedef {{
  *   since: () => number, pending: () => Mark[], took: (pushed: MarksPushed, sent: Mark[]) => void,
- *   heard: (changes: MarkChanges) => void, told: () => void,
+ *   heard: (changes: MarkChanges) => void, told: () => void, left: () => void,
  * }} SyncHost
  */
 /** "waiting": the server is not reached, and asked again. "refused": it does not take these marks, or not from whoever asks. */
@@ -170,6 +173,7 @@ export class MarksSync {
       const { status = 0, retry_after_s = 0 } = /** @type {import("./requests.js").Problem} */ (error);
       const isFinal = !isOfNetwork(error) && status >= 400 && status < 500 && ![408, 425, 429].includes(status);
       after = isFinal ? "refused" : "waiting";
+      if (status === 409) this.host.left();
       this.#failures += 1;
       pause_ms = pauseAfter(this.#failures, retry_after_s, Math.random());
       this.#mustRead = true; // much may have happened by the next time
