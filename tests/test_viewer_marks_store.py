@@ -260,6 +260,24 @@ def test_a_text_that_loses_is_sent_all_the_same(other: str | None) -> None:
     assert found == [["A, earlier"], [other] if other else [], [False] if other else []]
 
 
+def test_the_handwriting_of_a_page_is_shared_in_one_go() -> None:
+    found = played("""
+      const disk = new Disk();
+      const marks = made({ disk });
+      const ids = Array.from({ length: 300 }, (_, n) => marks.add(1, stroke(n)).id);
+      await marks.flush();
+      disk.writes = 0;
+      const told = [];
+      marks.subscribe(({ added }) => told.push(added.length));
+      marks.show(ids, { visibility: "shared" });
+      await marks.flush();
+      const shared = marks.all().filter(one => one.mark.visibility === "shared").length;
+      marks.undo();
+      return [told.slice(0, 1), told.length, disk.writes, shared, marks.all().length];
+    """)
+    assert found == [[300], 2, 1, 300, 299], "it is no step: the last stroke is what is undone"
+
+
 def test_marks_of_others_cannot_be_changed() -> None:
     found = played("""
       const api = new Server();

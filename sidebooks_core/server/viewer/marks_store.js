@@ -130,6 +130,12 @@ export class PageMarks {
     this.#own([{ ...mark, ...shownTo({ ...mark, ...options }), body, stamp: this.given.clock.tick() }]);
   }
 
+  /** Show marks to others, all at once; it is no step. Throws if one is not one's own. @param {string[]} ids @param {AddOptions} options */
+  show(ids, options) {
+    const marks = ids.map((id) => this.#mine(id).mark);
+    if (marks.length) this.#own(marks.map((one) => ({ ...one, ...shownTo({ ...one, ...options }), stamp: this.given.clock.tick() })));
+  }
+
   /** Delete marks, as one step. Throws if one is not one's own. @param {string[]} ids */
   remove(ids) {
     const marks = ids.map((id) => this.#mine(id).mark);
