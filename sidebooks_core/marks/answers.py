@@ -100,7 +100,7 @@ class Destroyed(Struct, frozen=True):
 
     It is tried again until it is cut.
     """
-    papers: int = 0
+    papers: int
     """Of which the marks were removed."""
 
 
