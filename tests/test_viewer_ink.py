@@ -311,6 +311,19 @@ def test_the_tool_bar_fits_and_its_targets_are_large(open_at: Open, device: str,
     tab.wait_for_selector("#inkbar", state="detached")
 
 
+def test_whoever_draws_sees_it_although_their_marks_were_hidden(open_at: Open) -> None:
+    tab = open_at("予算書", 3, "desktop", viewport=UPRIGHT)
+    tab.evaluate("() => localStorage.setItem('sidebooks marks hidden', 'mine collected')")
+    tab.reload()
+    shown(tab, 3)
+    tab.wait_for_selector("#stage[data-marks]", timeout=LATE_MS)
+    x, y = middle(tab)
+    begin(tab)
+    assert tab.evaluate("() => localStorage.getItem('sidebooks marks hidden')") == "collected"
+    Stylus(tab).line([(x - 50, y), (x, y + 30), (x + 50, y)])
+    until_painted(tab, [x - 51, y - 1, x + 51, y + 28], 6)
+
+
 def test_the_tool_bar_comes_before_all_else_of_marks(open_at: Open) -> None:
     tab = open_at("", 0, "desktop", viewport=UPRIGHT)
     tab.route("**/marks_attend.js", lambda route: None)  # it is on its way

@@ -370,10 +370,11 @@ def test_whoever_logs_out_does_not_wait_for_a_server_that_takes_no_marks(device:
     begin(tab)
     draw(tab)
     strokes(tab, 1)
-    tab.evaluate("() => localStorage.setItem('sidebooks marks hidden', 'shared')")
+    tab.evaluate("() => localStorage.setItem('sidebooks marks hidden', 'shared')")  # the answer to a logout clears it, too
     tab.goto(tablet.house.address)
     tab.locator("#shelf").get_by_role("button", name="議員").click()
     tab.locator("dialog").get_by_role("button", name="Log out").click()
     tab.wait_for_selector("input[type=password]", timeout=LATE_MS)
-    strokes(tab, 1)
+    assert strokes(tab, 1)[0]["isPending"], "what the server does not have stays"
+    assert tab.evaluate("() => localStorage.getItem('sidebooks unsent marks')") == "yes"
     assert tab.evaluate("() => localStorage.getItem('sidebooks marks hidden')") is None, "the next person sees all"

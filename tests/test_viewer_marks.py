@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import pymupdf
-from reading_room import NEEDS_CHROMIUM, Open, Room, browser, open_at, room, shown
+from ink_hand import Stylus
+from reading_room import NEEDS_CHROMIUM, Hand, Open, Room, browser, open_at, room, shown
 
 __all__ = ["browser", "open_at", "room"]
 pytestmark = NEEDS_CHROMIUM
@@ -180,6 +181,29 @@ def test_a_finger_marks_words_and_two_fingers_still_zoom(open_at: Open) -> None:
     steps = [[(middle[0] - away, middle[1]), (middle[0] + away, middle[1])] for away in (40, 60, 90, 130, 170)]
     touch(tab, *steps)
     tab.wait_for_function("() => sidebooks.zoom > 1.5", timeout=LATE_MS)
+    assert len(kept(tab, 1)) == 1
+
+
+def test_a_pen_marks_words_while_a_palm_lies_on_the_page(open_at: Open) -> None:
+    tab = open_at("予算書", 3)
+    await_text(tab)
+    tools(tab).locator("[data-tool=underline]").click()
+    tab.wait_for_selector("#toolbar-marks")
+    (x0, y0), (x1, y1) = place_of(tab, 130, 106), place_of(tab, 190, 123)
+    pen, palm = Stylus(tab), Hand(tab)
+    palm.down(x0 + 100, y0 + 300)
+    pen.down((x0, y0))
+    palm.move(x0 + 140, y0 + 340)
+    palm.down(x0 + 180, y0 + 300, finger=1)
+    pen.move(((x0 + x1) / 2, y0 + 4))
+    pen.move((x1, y1))
+    pen.up((x1, y1))
+    palm.move(x0 + 200, y0 + 380)
+    [mark] = kept(tab, 1)
+    assert len(mark["body"]["quads"]) == 2
+    palm.up(1)
+    palm.up(0)
+    assert tab.evaluate("() => [sidebooks.page, sidebooks.zoom, sidebooks.slide]") == [3, 1, 0]
     assert len(kept(tab, 1)) == 1
 
 

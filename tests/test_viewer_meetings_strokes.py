@@ -85,6 +85,22 @@ def test_a_stroke_is_seen_while_it_is_drawn_and_then_its_mark(hall: Hall) -> Non
     assert marks(presenter, hall.budget) == 2
 
 
+def test_what_is_shown_ends_with_its_paper_and_its_meeting(hall: Hall) -> None:
+    presenter = hall.seat(CHAIR).sees(1, hall.budget)
+    begin(presenter)
+    show = presenter.tab.locator("#inkbar [data-ink=show]")
+    pressed = "#inkbar [data-ink=show][aria-pressed={}]"
+    show.click()
+    presenter.tab.wait_for_selector(pressed.format("true"))
+    presenter.tab.evaluate("paper => { location.hash = `paper=${paper}/1`; }", hall.petition)
+    presenter.sees(1, hall.petition)
+    presenter.tab.wait_for_selector(pressed.format("false"), timeout=PATIENCE_MS)
+    show.click()
+    presenter.tab.wait_for_selector(pressed.format("true"))
+    hall.end()
+    show.wait_for(state="detached", timeout=PATIENCE_MS)
+
+
 def test_whoever_may_show_nothing_is_not_asked_to(hall: Hall) -> None:
     hall.seat(CHAIR).sees(1)
     follower = hall.seat(MEMBER).sees(1)

@@ -22,10 +22,11 @@ export function showAccount(api, me) {
     };
     if (!isGuest) fill().catch((error) => { list.textContent = fault(error); });
     const out = async () => {
-      await leaveMarks(api, me);
+      const keepUnsent = await leaveMarks(api, me);
       await api.send("POST", "/logout");
       forgetPlaces();
       forgetUntold();
+      await keepUnsent();
       history.replaceState(null, "", location.pathname);
       location.reload();
     };
@@ -43,7 +44,8 @@ export function showAccount(api, me) {
 /** @param {Api} api @param {import("./api.js").Me} me */
 async function leaveMarks({ library }, me) {
   const left = await import("./marks_left.js");
-  await left.leaveMarks(library, me.id).catch(() => {}); // this browser keeps none
+  const unsent = await left.leaveMarks(library, me.id).catch(() => []); // this browser keeps none
+  return () => left.keepAgain(library, unsent);
 }
 
 /** @param {Api} api @param {LoginRow} one @param {() => Promise<void>} changed */

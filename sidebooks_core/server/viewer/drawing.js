@@ -9,6 +9,7 @@ import { mayMean, moved, noHands, wentDown, wentUp } from "./ink_hands.js";
 import { LiveStroke } from "./ink_live.js";
 import { chosen, ERASER_PX, keepChosen, penOf } from "./ink_tools.js";
 import { ShownStroke } from "./live_strokes.js";
+import { showOwn } from "./marks_groups.js";
 import { kindOf } from "./marks_kinds.js";
 import { pointUnder } from "./rectangles.js";
 import { attempt } from "./storage.js";
@@ -48,8 +49,12 @@ const rounded = (value, parts) => Math.round(value * parts) / parts;
 export class Drawing {
   choice = chosen();
   isOn = false;
-  /** Whether a meeting sees what is drawn, from the first moment on. */
-  isShown = false;
+  /** Of which meeting, and on which paper, others see what is drawn. @type {{meeting: string, paper: string} | null} */
+  #shownTo = null;
+  /** The meeting that is listened to. @type {import("./participation.js").Participation | null} */
+  #part = null;
+  /** What a tool bar knows of it. */
+  #told = "";
   /** @type {ShownStroke | null} */
   #shown = null;
   /** Called when something that a tool bar shows is different. */
@@ -84,7 +89,8 @@ export class Drawing {
   start() {
     if (this.isOn) return;
     this.isOn = true;
-    this.isShown = false; // nobody shows what they write without meaning to
+    this.#shownTo = null; // nobody shows what they write without meaning to
+    showOwn(this.marking.app); // what is drawn is seen
     const ending = this.#ending = new AbortController();
     const { signal } = ending;
     const { reader } = this;
@@ -112,6 +118,9 @@ export class Drawing {
     }, { signal });
     for (const name of ["moving", "refitted", "closed"]) reader.addEventListener(name, () => this.finish(), { signal });
     addEventListener("pagehide", () => this.finish(), { signal });
+    reader.addEventListener("opened", this.#lookAround, { signal });
+    signal.addEventListener("abort", () => this.#listenTo(null));
+    this.#lookAround();
     this.onchange();
   }
 
@@ -235,10 +244,39 @@ export class Drawing {
     return part?.mayPoint && this.reader === part.app.reader ? part : null;
   }
 
-  /** Let a meeting see what is drawn from now on, or nobody. @param {boolean} isShown */
+  get #paper() { return this.reader.state.book?.paper?.id ?? ""; }
+
+  /** Whether a meeting sees what is drawn, from the first moment on: the one, and on the paper, for which that was chosen. */
+  get isShown() {
+    const to = this.#shownTo;
+    return to !== null && to.meeting === this.audience?.id && to.paper === this.#paper;
+  }
+
+  /** Let a meeting see what is drawn on this paper from now on, or nobody. @param {boolean} isShown */
   show(isShown) {
-    this.isShown = isShown && this.audience !== null;
+    const { audience } = this;
+    this.#shownTo = isShown && audience ? { meeting: audience.id, paper: this.#paper } : null;
     this.onchange();
+  }
+
+  /* Another paper was opened, or a meeting has changed. What was chosen before does not come back. */
+  #lookAround = () => {
+    this.#listenTo(this.marking.app.meeting);
+    if (!this.isShown) this.#shownTo = null;
+    const now = `${this.audience?.id} ${this.isShown}`;
+    if (now === this.#told) return;
+    this.#told = now;
+    this.onchange();
+  };
+
+  /** @param {import("./participation.js").Participation | null} part */
+  #listenTo(part) {
+    if (part === this.#part) return;
+    for (const name of ["changed", "over"]) {
+      this.#part?.removeEventListener(name, this.#lookAround);
+      part?.addEventListener(name, this.#lookAround);
+    }
+    this.#part = part;
   }
 
   /** @param {PointerEvent[]} events */
@@ -304,7 +342,8 @@ export class Drawing {
     if (samples.length) {
       const opacity = pen.opacity < 1 ? { opacity: pen.opacity } : {};
       const body = { kind: /** @type {const} */ ("ink"), samples, width_pt: pen.width_pt, colour: pen.colour, ...opacity };
-      this.marking.marks?.add(page, body, this.#shown?.options);
+      const isShown = this.#shown && this.#shown.part === this.audience; // else the meeting is over
+      this.marking.marks?.add(page, body, isShown ? this.#shown?.options : {});
     }
     this.#shown?.finish(samples.length ? "kept" : "gone");
     this.#shown = null;

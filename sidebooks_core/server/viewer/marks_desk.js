@@ -6,7 +6,7 @@
 
 import { setDesk } from "./desks.js";
 import { colourFor } from "./marks_colours.js";
-import { isPainted } from "./marks_groups.js";
+import { isPainted, showOwn } from "./marks_groups.js";
 import { kindOf } from "./marks_kinds.js";
 import { piecesBetween, quadOf, quoteOf } from "./marks_words.js";
 import { pointUnder } from "./rectangles.js";
@@ -44,6 +44,7 @@ export class Desk {
     });
     signal.addEventListener("abort", unsubscribe);
     reader.stage.addEventListener("pointerdown", (event) => { this.#at = this.pointOf(event); }, { capture: true, signal });
+    reader.addEventListener("marks-shown", () => reader.paint(), { signal });
     reader.addEventListener("pressed", (event) => {
       const found = this.markAt(this.#at);
       if (!found) return;
@@ -109,6 +110,7 @@ export class Desk {
    * @param {"highlight" | "underline"} kind
    */
   markWords(selected, kind) {
+    showOwn(this.app);
     return selected.flatMap(({ page, lines, from, to }) => {
       const made = this.wordsBody(kind, piecesBetween(lines, from, to));
       return made ? [this.marks.add(page, made.body, { quote: made.quote })] : [];
@@ -127,6 +129,7 @@ export class Desk {
 
   /** Put a note on a page, and write it. @param {number} page @param {number} x_pt @param {number} y_pt @param {string} quote */
   async addNote(page, x_pt, y_pt, quote = "") {
+    showOwn(this.app);
     const { id } = this.marks.add(page, { kind: "note", x_pt, y_pt, text: "", colour: colourFor("note") }, { quote });
     await this.show(id, "new");
   }

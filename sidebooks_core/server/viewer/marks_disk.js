@@ -180,18 +180,19 @@ export class MarksDisk {
     });
   }
 
-  /** Whether there are marks of anybody that the server has not taken. @returns {Promise<boolean>} */
-  hasUnsent() {
+  /** What the server has not taken, of everybody who uses this device. @param {number} most @returns {Promise<MarkRecord[]>} */
+  unsentOfAll(most = Infinity) {
     return this.#run("readonly", (marks) => {
-      let isFound = false;
+      /** @type {MarkRecord[]} */
+      const found = [];
       const asked = marks.openCursor();
       asked.onsuccess = () => {
         const cursor = asked.result;
         if (!cursor) return;
-        isFound = cursor.value.isPending;
-        if (!isFound) cursor.continue();
+        if (cursor.value.isPending) found.push(cursor.value);
+        if (found.length < most) cursor.continue();
       };
-      return () => isFound;
+      return () => found;
     });
   }
 

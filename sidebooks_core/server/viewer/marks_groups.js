@@ -1,6 +1,6 @@
 /* Whose marks there are, and which of them this device shows on pages. Pure but for what is kept. */
 
-/** @import { MarkBody, PlacedMark } from "./types" */
+/** @import { FullApp, MarkBody, PlacedMark } from "./types" */
 
 import { write } from "./keeping.js";
 import { read } from "./storage.js";
@@ -31,6 +31,13 @@ export function showGroup(group, isShown) {
   const others = GROUPS.filter((one) => one !== group && !isGroupShown(one));
   hidden = new Set(isShown ? others : [...others, group]);
   write(HIDDEN, [...hidden].join(" "));
+}
+
+/** Somebody writes: what is their own is shown. @param {FullApp} app */
+export function showOwn({ extras }) {
+  if (isGroupShown("mine")) return;
+  showGroup("mine", true);
+  for (const one of extras.readers) if (one.state.book) one.tell("marks-shown");
 }
 
 /**

@@ -55,7 +55,7 @@ export async function sendUnsent(library, person, open = []) {
     left += marks.unsent.count;
     marks.close();
   }
-  if (!left && !open.length && !await disk.hasUnsent()) remove(UNSENT); // others who use this device may have some
+  if (!left && !open.length && !(await disk.unsentOfAll(1)).length) remove(UNSENT); // others who use this device may have some
   disk.close();
 }
 
@@ -68,7 +68,7 @@ export async function sendLeft(app) {
 
 /**
  * Somebody leaves a device that others use: the server gets their marks, if it takes them soon, and the device keeps none but those
- * that the server does not have, nor what they had hidden.
+ * that the server does not have, nor what they had hidden. Gives what the server does not have, of everybody.
  * @param {Library} library
  * @param {string} person
  */
@@ -78,5 +78,21 @@ export async function leaveMarks(library, person) {
   remove(HIDDEN);
   const disk = diskOf(library.base);
   await disk.forget(person);
+  const unsent = await disk.unsentOfAll();
+  disk.close();
+  return unsent;
+}
+
+/**
+ * Keep marks again: the answer to a logout makes a browser forget all that it keeps of a server.
+ * @param {Library} library
+ * @param {import("./types").MarkRecord[]} records
+ */
+export async function keepAgain(library, records) {
+  if (!records.length) return;
+  write(UNSENT, "yes");
+  const disk = diskOf(library.base);
+  const [{ person, paper }] = records;
+  await disk.write(person, paper, { records });
   disk.close();
 }

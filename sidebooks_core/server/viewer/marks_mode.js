@@ -4,6 +4,7 @@
 /** @import { Tool } from "./marks_tools.js" */
 
 import { button, h, icon, need } from "./elements.js";
+import { showOwn } from "./marks_groups.js";
 import { pointUnder } from "./rectangles.js";
 import { t } from "./words.js";
 
@@ -27,12 +28,15 @@ export function endTool() { endPresent?.(); }
  */
 export function useTool(app, tool, about, { isOnce = false, tools = [] } = {}) {
   endTool();
+  showOwn(app);
   const reader = app.active;
   const { stage } = reader;
   const ending = new AbortController();
   const { signal } = ending;
-  /** @type {Set<number>} */
-  const down = new Set();
+  /** Pointers that are down, and of which kind they are. @type {Map<number, string>} */
+  const down = new Map();
+  /** Fingers that lay there when a pen came, or came while it was down: a palm, as ink_hands.js has it. @type {Set<number>} */
+  const idle = new Set();
   let used = -1;
   let [x0, y0] = [0, 0];
   let isFar = false;
@@ -69,7 +73,19 @@ export function useTool(app, tool, about, { isOnce = false, tools = [] } = {}) {
 
   on("pointerdown", (event) => {
     if (event.button > 0 || (event.target instanceof Element && event.target.closest("button, a, summary"))) return;
-    down.add(event.pointerId);
+    if (event.pointerType === "touch" && down.get(used) === "pen") { idle.add(event.pointerId); return; }
+    if (event.pointerType === "pen") {
+      for (const [id, kind] of down) {
+        if (kind !== "touch") continue;
+        down.delete(id);
+        idle.add(id);
+      }
+      if (idle.has(used)) {
+        tool.cancel();
+        used = -1;
+      }
+    }
+    down.set(event.pointerId, event.pointerType);
     if (down.size > 1) { // two fingers move the page
       if (used >= 0) tool.cancel();
       used = -1;
@@ -90,6 +106,7 @@ export function useTool(app, tool, about, { isOnce = false, tools = [] } = {}) {
   /** @param {PointerEvent} event @param {boolean} isGiven */
   const goUp = (event, isGiven) => {
     down.delete(event.pointerId);
+    idle.delete(event.pointerId);
     if (event.pointerId !== used) return;
     used = -1;
     if (!isGiven || (tool.isOfPoint && isFar)) { tool.cancel(); return; }
@@ -100,7 +117,7 @@ export function useTool(app, tool, about, { isOnce = false, tools = [] } = {}) {
   stage.addEventListener("touchmove", (event) => { if (event.cancelable) event.preventDefault(); }, { passive: false, signal });
   reader.addEventListener("meant", (event) => {
     const { effect, by } = /** @type {CustomEvent<{effect: string, by: string}>} */ (event).detail;
-    if (by === "fingers" && OF_ONE.includes(effect)) event.preventDefault();
+    if (by === "fingers" && (idle.size || OF_ONE.includes(effect))) event.preventDefault();
   }, { signal });
   for (const name of ["opened", "closed"]) reader.addEventListener(name, end, { signal });
   document.addEventListener("keydown", (event) => {

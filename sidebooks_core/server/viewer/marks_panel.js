@@ -64,7 +64,11 @@ export function fill(app, body) {
   body.append(h("div", { class: "buttons tools" }, tools, add), search, filter, told, list, further, shown, exported(app, desk) || "");
   show();
   const unsubscribe = desk.marks.subscribe(show);
-  return unsubscribe;
+  reader.addEventListener("marks-shown", show);
+  return () => {
+    unsubscribe();
+    reader.removeEventListener("marks-shown", show);
+  };
 }
 
 /** Put a note near the upper right corner of the page that is read. @param {Desk} desk */
@@ -92,14 +96,15 @@ function fillFilter(filter, groups, changed) {
 
 /** @param {HTMLElement} fields @param {readonly Group[]} groups @param {Desk} desk */
 function fillShown(fields, groups, desk) {
-  if (fields.dataset.groups === groups.join(" ")) return;
-  fields.dataset.groups = groups.join(" ");
+  const keyNow = () => groups.map((one) => `${one} ${isGroupShown(one)}`).join(" ");
+  if (fields.dataset.groups === keyNow()) return;
+  fields.dataset.groups = keyNow();
   const names = { mine: t("shown_mine"), shared: t("shown_shared"), collected: t("shown_collected") };
   fields.replaceChildren(h("legend", {}, t("marks_shown")), ...groups.map((group) => {
     const box = h("input", { type: "checkbox", checked: isGroupShown(group), onchange: () => {
       showGroup(group, box.checked);
-      desk.reader.paint();
-      for (const one of desk.app.extras.markings) one.layer.repaint();
+      fields.dataset.groups = keyNow(); // the box that has the focus stays
+      for (const one of desk.app.extras.readers) if (one.state.book) one.tell("marks-shown");
     } });
     return h("label", { class: "check" }, box, h("span", {}, names[group]));
   }));
