@@ -410,7 +410,8 @@ def test_a_tab_does_not_overwrite_what_another_tab_has_waiting(open_at: Open) ->
 TWO_TABS = """async () => {
     const { MarksDisk } = await import('./viewer/marks_disk.js');
     const version = (at_ms, text, isPending) => ({ person: 'x', paper: 'y', id: 'i', isMine: true, isPending,
-        mark: { id: 'i', stamp: [at_ms, 0, 'd'], anchor: { revision: 1, page: 0, content_id: '' }, body: { kind: 'note', text } } });
+        mark: { id: 'i', stamp: [at_ms, 0, 'd'], anchor: { revision: 1, page: 0, content_id: '' },
+            body: { kind: 'note', text } } });
     const [one, other] = [new MarksDisk('two tabs'), new MarksDisk('two tabs')];
     const kept = async () => {
         const { records } = await one.read('x', 'y');

@@ -418,7 +418,10 @@ def test_each_request_says_whose_marks_it_is_about() -> None:
     found = played("""
       const { marksApi } = await import("./marks_sync.js");
       const asked = [];
-      const library = { get: async (address, { body } = {}) => { asked.push([address, body ?? ""]); return { ok: true, json: async () => 1 }; } };
+      const library = { get: async (address, { body } = {}) => {
+        asked.push([address, body ?? ""]);
+        return { ok: true, json: async () => 1 };
+      } };
       const api = marksApi(library, "p", "Ö");
       await api.read(3, "d");
       await api.push("d", []);
@@ -484,14 +487,16 @@ def test_the_device_does_not_say_that_it_knows_what_it_could_not_write() -> None
 def test_a_version_of_another_tab_stays_until_the_server_has_decided() -> None:
     found = played("""
       const { joined, stays } = await import("./marks_disk.js");
-      const version = (at, isPending, body = note("a")) => ({ id: "i", mark: { id: "i", stamp: [at, 0, "d"], body }, isPending });
+      const version = (at, isPending, body = note("a")) => ({
+        id: "i", mark: { id: "i", stamp: [at, 0, "d"], body }, isPending });
       const none = new Set();
       const one = version(2, true);
       const change = joined({ records: [one], since: 1 }, { gone: ["i"], over: [[2, 0, "d"]] });
       return {
         stays: [stays(one, version(9, false), none), stays(one, null, none), stays(one, version(1, true), none),
           stays({ ...version(2, false), refused: "limit" }, null, none), stays(version(2, true, null), version(9, true), none)],
-        goes: [stays(one, version(9, false), new Set(["2,0,d"])), stays(one, version(3, true), none), stays(version(2, false), null, none),
+        goes: [stays(one, version(9, false), new Set(["2,0,d"])), stays(one, version(3, true), none),
+          stays(version(2, false), null, none),
           stays(undefined, one, none)],
         change,
       };
