@@ -184,7 +184,7 @@ def _method_lines(class_name: str, node: Function) -> Iterator[str]:
     else:
         shown = _signature(class_name if is_constructor else node.name, list(_arguments(node.args)), result)
         if isinstance(node, ast.AsyncFunctionDef):
-            is_iterator = result.startswith(" -> AsyncIterator")
+            is_iterator = result.startswith(" -> AsyncGenerator")
             shown[0] = f"{'async for … in' if is_iterator else 'await'} {shown[0]}"
     yield from ("", "```py", *shown, "```", *_prose(_told(node), [one.arg for one in _all_arguments(node.args)]))
 

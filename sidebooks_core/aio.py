@@ -7,19 +7,19 @@ work, if nobody else wants it and no worker has begun it. A `Reader` returns at 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator
+import threading
+from collections.abc import AsyncGenerator, Callable, Iterable
 from types import TracebackType
 from typing import Self, TypeVar, Unpack
 
 from sidebooks_core.documents.model import DocumentInspection, Link, SearchHit, Word
-from sidebooks_core.images.prerendering import PrerenderReport
+from sidebooks_core.images.prerendering import PrerenderReport, ProgressCallback
 from sidebooks_core.images.tile import Tile
 from sidebooks_core.library.remembered import Given
 from sidebooks_core.service import Document, Opening, PageSize, Prerendering, TileService
 from sidebooks_core.settings import Settings
 
 T = TypeVar("T")
-_END = object()
 
 
 class AsyncTileService:
@@ -47,11 +47,11 @@ class AsyncTileService:
 
     async def images(
         self, document: Document, pages: Iterable[int] | None = None, **size: Unpack[PageSize]
-    ) -> AsyncIterator[Tile]:
+    ) -> AsyncGenerator[Tile, None]:
         """`async for` goes through the pages."""
         with self.service.images(document, pages, **size) as found:
-            async for tile in _each(found):
-                yield tile
+            while (future := found.next_future()) is not None:
+                yield await asyncio.wrap_future(future)
 
     async def text(self, document: Document, page: int) -> tuple[Word, ...]:
         return await asyncio.wrap_future(self.service.submit_text(document, page))
@@ -69,18 +69,27 @@ class AsyncTileService:
         *,
         old_forms: bool = False,
         progress: Callable[[int, int], None] | None = None,
-    ) -> AsyncIterator[SearchHit]:
-        """`async for` goes through the hits. progress: called from a thread."""
-        async for hit in _each(self.service.iter_search(document, query, old_forms=old_forms, progress=progress)):
-            yield hit
+    ) -> AsyncGenerator[SearchHit, None]:
+        """`async for` goes through the hits. progress: called from the event loop."""
+        self.service.require_open()
+        page = 0
+        while page < document.page_count:
+            step = self.service.parts.questions.search(document, query, page, old_forms=old_forms)
+            more = await asyncio.wrap_future(step)
+            page = more.reached
+            if progress is not None:
+                progress(page, document.page_count)
+            for hit in more.hits:
+                yield hit
 
     async def inspect(self, document: Document) -> DocumentInspection:
-        return await asyncio.to_thread(self.service.inspect, document)
+        return await _stoppable(lambda progress: self.service.inspect(document, progress), None)
 
     async def prerender(
         self, document: Document, pages: Iterable[int] | None = None, **options: Unpack[Prerendering]
     ) -> PrerenderReport:
-        return await asyncio.to_thread(self.service.prerender, document, pages, **options)
+        told = options.pop("progress", None)
+        return await _stoppable(lambda progress: self.service.prerender(document, pages, progress, **options), told)  # type: ignore[misc]
 
     async def close(self) -> None:
         if self._is_own:
@@ -95,7 +104,21 @@ class AsyncTileService:
         await self.close()
 
 
-async def _each(values: Iterator[T]) -> AsyncIterator[T]:
-    """Values that a thread waits for, one after the other."""
-    while (value := await asyncio.to_thread(next, values, _END)) is not _END:
-        yield value  # type: ignore[misc]
+class _Stopped(Exception):
+    """The task that waited was cancelled."""
+
+
+async def _stoppable(work: Callable[[ProgressCallback], T], told: ProgressCallback | None) -> T:
+    """Work in a thread that ends after its present page if the task is cancelled. told: its progress, from that thread."""
+    stopped = threading.Event()
+
+    def progress(done: int, count: int) -> None:
+        if stopped.is_set():
+            raise _Stopped
+        if told is not None:
+            told(done, count)
+
+    try:
+        return await asyncio.to_thread(work, progress)
+    finally:
+        stopped.set()

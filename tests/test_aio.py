@@ -91,6 +91,29 @@ def test_others_run_while_one_waits(service: sb.TileService, sample: Path) -> No
     assert asyncio.run(run()) > 1
 
 
+def test_a_prerendering_that_is_cancelled_ends_after_its_page(service: sb.TileService, sample: Path) -> None:
+    async def run() -> int:
+        async with AsyncTileService(service=service) as one:
+            document = await one.open(sample)
+            begun = asyncio.Event()
+            loop = asyncio.get_running_loop()
+            told: list[int] = []
+
+            def progress(done: int, _count: int) -> None:
+                told.append(done)
+                loop.call_soon_threadsafe(begun.set)
+
+            task = asyncio.create_task(one.prerender(document, fit_px=[(900, 1200)], progress=progress))
+            await begun.wait()
+            task.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await task
+            await one.page_image(document, 0, width_px=WIDTH_PX)
+            return told[-1]
+
+    assert asyncio.run(run()) < 22
+
+
 def test_a_task_that_is_cancelled_drops_its_work(service: sb.TileService, sample: Path) -> None:
     async def run() -> bool:
         async with AsyncTileService(service=service) as one:

@@ -102,6 +102,22 @@ def test_variables_hold_what_the_command_line_does_not(tmp_path: Path, sample: P
     assert (wrong.returncode, "--workers" in wrong.stderr) == (2, True)
 
 
+def test_a_variable_may_have_a_percent_sign() -> None:
+    for command in ("prerender", "serve", "shelf"):
+        told = sidebooks(command, "--help", SIDEBOOKS_CACHE_DIR="/tmp/50%off", SIDEBOOKS_DATA="/tmp/50%z")
+        assert (told.returncode, told.stderr) == (0, "")
+
+
+def test_who_has_read_enough_is_told_nothing(sample: Path) -> None:
+    command = [sys.executable, "-m", "sidebooks_core", "text", os.fspath(sample)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        process.stdout.read(10)
+        process.stdout.close()
+        assert process.stderr.read() == b""
+
+
 def test_log_lines_come_from_the_level_that_is_asked_for(sample: Path) -> None:
     quiet = sidebooks("info", sample)
     told = sidebooks("info", sample, "--log-level", "debug")

@@ -5,11 +5,16 @@ from __future__ import annotations
 import base64
 import gc
 import io
+import subprocess
+import sys
+import threading
 import time
 import warnings
+from concurrent.futures import wait
 from pathlib import Path
 
 import numpy as np
+import pikepdf
 import pytest
 from PIL import Image
 
@@ -41,8 +46,12 @@ def test_a_document_is_a_sequence_of_its_pages(document: sb.Document) -> None:
     assert document[-1].index == len(document) - 1
     assert [page.index for page in document[1:4]] == [1, 2, 3]
     assert all(isinstance(page, sb.PageInfo) for page in document.pages)
+    assert document[np.int64(2)] == document[2] != document[3]
+    assert document[2] in document.pages
     with pytest.raises(sb.PageNotFound):
         document[len(document)]
+    with pytest.raises(TypeError):
+        document["0"]  # type: ignore[call-overload]
 
 
 def word(text: str, x0_pt: float, line: int = 0, block: int = 0) -> sb.Word:
@@ -129,13 +138,27 @@ def test_a_search_that_is_cancelled_asks_for_no_more(service: sb.TileService, do
 
     def counted(of: sb.Document, query: str, page: int, **options: bool) -> object:
         asked.append(page)
-        found.cancel() if asked[1:] else None
         return search(of, query, page, **options)
 
     service.parts.questions.search = counted  # type: ignore[method-assign, assignment]
-    found = service.submit_search(document, "the")
-    assert found.cancel() or found.done()
-    assert len(asked) <= 2
+    cancelled = service.submit_search(document, "zzzz")
+    assert cancelled.cancel()
+    assert service.submit_search(document, "yyyy").result() == []  # asked later, and done
+    begun = asked.copy()
+    assert begun.count(0) == 2
+    assert len(begun) < 2 * begun[1:].index(0) + len(document)
+    assert service.submit_search(document, "xxxx").result() == []
+    assert asked[: len(begun)] == begun
+
+
+@pytest.mark.parametrize("name", ["submit_search", "submit_text", "submit_page_image"])
+def test_whoever_waits_for_a_cancelled_future_hears_of_it(service: sb.TileService, document: sb.Document, name: str) -> None:
+    options = {"submit_search": ("zzzz",), "submit_text": (), "submit_page_image": (900,)}[name]
+    pages = () if name == "submit_search" else (3,)
+    futures = [getattr(service, name)(document, *pages, *options) for _ in range(3)]
+    for future in futures[:2]:
+        future.cancel()
+    assert wait(futures, timeout=60).not_done == set()
 
 
 def test_images_come_in_order_with_some_ahead(service: sb.TileService, document: sb.Document) -> None:
@@ -153,8 +176,55 @@ def test_images_that_are_not_taken_are_dropped(service: sb.TileService, document
         next(images)
         ahead = service.statistics()
     assert ahead.queued + ahead.in_flight + ahead.renders <= 1 + 3 * service.settings.workers
+    assert service.statistics().drops > 0
     with pytest.raises(StopIteration):
         next(images)
+
+
+def test_the_error_of_a_page_comes_at_its_turn_and_the_others_come_too(service: sb.TileService, tmp_path: Path) -> None:
+    path = tmp_path / "long.pdf"
+    with pikepdf.new() as pdf:
+        for height in (400, 400, 14_000, 400, 400):
+            pdf.add_blank_page(page_size=(3 if height > 400 else 300, height))
+        pdf.save(path)
+    images, got = service.images(service.open(path), width_px=2000), list[int | None]()
+    while True:
+        try:
+            got.append(next(images).width_px)
+        except StopIteration:
+            break
+        except sb.RequestError:
+            got.append(None)
+    assert got == [2000, 2000, None, 2000, 2000]
+
+
+@pytest.mark.parametrize("leave", ["next(images)", "for tile in images: break", "next(images); service.close()"])
+def test_a_program_ends_that_leaves_its_images(sample: Path, leave: str) -> None:
+    program = f"""
+import sidebooks_core as sb
+service = sb.TileService(sb.Settings(cache_dir=None, workers=1))
+images = service.images(service.open({str(sample)!r}), width_px=300)
+{leave}
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False, timeout=120)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_a_closed_service_says_so_to_those_who_wait_for_a_document(tmp_path: Path, sample: Path) -> None:
+    reading, go_on = threading.Semaphore(0), threading.Event()
+
+    class Slow(io.BytesIO):
+        def read(self, size: int | None = -1, /) -> bytes:
+            reading.release()
+            go_on.wait(60)
+            return super().read(size)
+
+    service = sb.TileService(sb.Settings(cache_dir=tmp_path, workers=1))
+    opening = [service.submit_open(Slow(sample.read_bytes())) for _ in range(8)]
+    assert reading.acquire(timeout=60)
+    service.close()
+    go_on.set()
+    assert {type(one.exception(60)) for one in opening} == {sb.ServiceClosed}
 
 
 def test_wrong_sizes_and_pages_of_images_are_told_at_once(service: sb.TileService, document: sb.Document) -> None:

@@ -9,6 +9,7 @@ import pymupdf
 import pytest
 from identity_documents import book, drawn, image, number, one_page, pdf, stream
 
+import sidebooks_core as sb
 from sidebooks_core.engine.identity.pages import PageIdentifier
 
 PAGES = 5
@@ -236,6 +237,32 @@ def test_ids_do_not_depend_on_the_order_of_asking_nor_on_drawing_first() -> None
     for index in range(PAGES):
         drawn(document, index)
     assert content_ids(document) == before
+
+
+def test_the_id_of_a_page_with_empty_streams_does_not_depend_on_what_was_drawn() -> None:
+    empty = b"<</Type/XObject/Subtype/Form/BBox[0 0 9 9]/Filter%s/Length 0>>stream\n\nendstream"
+    page = b"<</Type/Page/Parent 2 0 R/MediaBox[0 0 90 90]/Contents[4 0 R 7 0 R]/Resources<</XObject<</A 5 0 R/B 6 0 R>>>>>>"
+    bodies = [
+        b"<</Type/Catalog/Pages 2 0 R>>",
+        b"<</Type/Pages/Kids[3 0 R]/Count 1>>",
+        page,
+        b"<</Filter/FlateDecode/Length 0>>stream\n\nendstream",
+        empty % b"/FlateDecode",
+        empty % b"/DCTDecode",
+        b"<</Length 36>>stream\n/A Do /B Do 0 0 50 50 re f          \nendstream",
+    ]
+    out, offsets = b"%PDF-1.7\n", []
+    for place, body in enumerate(bodies, 1):
+        offsets.append(len(out))
+        out += b"%d 0 obj\n%s\nendobj\n" % (place, body)
+    table = b"".join(b"%010d 00000 n \n" % offset for offset in offsets)
+    out += b"xref\n0 8\n0000000000 65535 f \n%strailer<</Size 8/Root 1 0 R>>\nstartxref\n%d\n%%%%EOF\n" % (table, len(out))
+    with sb.TileService(sb.Settings(cache_dir=None, workers=1)) as service:
+        before = service.open(out).content_id(0)
+    with sb.TileService(sb.Settings(cache_dir=None, workers=1)) as service:
+        document = service.open(out)
+        assert document[0].image(width_px=90).problems == ()
+        assert document.content_id(0) == before
 
 
 def test_the_form_of_an_id() -> None:

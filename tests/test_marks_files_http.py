@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
+import tracemalloc
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO, cast
 
 import pymupdf
 import pytest
@@ -16,6 +18,9 @@ from town_hall import TownHall
 import sidebooks_core as sb
 from sidebooks_core.access.policy import Grant, Limits
 from sidebooks_core.marks import files
+from sidebooks_core.marks.files import MarkedFile
+from sidebooks_core.server.handlers.mark_files import Pieces
+from sidebooks_core.server.http import FileRange
 from sidebooks_core.testing import FakeEngine
 
 SECRET = "極秘の下書き"
@@ -117,7 +122,7 @@ def test_the_annotations_of_a_file_become_marks_and_a_second_time_adds_nothing(h
 
 
 def test_annotations_that_were_not_read_are_told(hall: TownHall, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(files, "annotations_in", lambda *_: ([], 7))
+    monkeypatch.setattr(files, "annotations_in", lambda *_: [([], 3), ([], 4)])
     told = hall.ask("clerk", f"/papers/{hall.paper.id}/marks/import", "POST").json()
     assert told == {"found": 0, "marks": [], "refused": [], "left_out": 7}
 
@@ -185,3 +190,27 @@ def test_a_quote_is_told_with_the_words_around_it(hall: TownHall) -> None:
     (annotation,) = hall.ask("member", f"/papers/{hall.paper.id}/marks.json").json()["items"]
     quote = annotation["target"][0]["selector"][1]
     assert quote == {"type": "TextQuoteSelector", "exact": "2", "prefix": "第", "suffix": "款\n3 characters\n"}
+
+
+def test_a_download_is_neither_held_nor_copied_as_a_whole() -> None:
+    before = pdf("one")
+    with sb.TileService(sb.Settings(workers=1)) as service:
+        document = service.open(before)
+    added = b"%" * (8 << 20)
+    pieces = FileRange(cast("BinaryIO", Pieces(MarkedFile(document, added, is_whole=False))), len(before) + len(added))
+    digest = hashlib.sha256(before + added).digest()
+    del added
+    sent = hashlib.sha256()
+    tracemalloc.start()
+    try:
+        while piece := pieces.read():
+            sent.update(piece)
+        _, most_bytes = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert sent.digest() == digest
+    assert not pieces.is_cut_short
+    assert most_bytes < 1 << 20
+    pieces.file.close()
+    with pytest.raises(ValueError, match="closed"):
+        pieces.file.read(1)

@@ -21,8 +21,8 @@ from sidebooks_core.documents.document import Document
 from sidebooks_core.errors import PageNotFound, RequestError
 from sidebooks_core.marks import Ink, Mark, Note, PlacedMark, StampText
 from sidebooks_core.marks import files as mark_files
-from sidebooks_core.marks.annotations import from_annotations
-from sidebooks_core.marks.files import annotations_in, export_marks
+from sidebooks_core.marks.annotations import FileMarks
+from sidebooks_core.marks.files import MarksToWrite, annotations_in, export_marks
 from sidebooks_core.shelf import Shelf
 
 NAMES = {"anna": "山田 花子"}
@@ -34,9 +34,13 @@ def service() -> Iterator[sb.TileService]:
         yield running
 
 
-def exported(service: sb.TileService, document: Document, given: list[Mark], *, flattened: bool = False) -> bytes:
+def exported(
+    service: sb.TileService, document: Document, given: list[Mark], *, flattened: bool = False, imported: bool = False
+) -> bytes:
     placed = [PlacedMark(one, "exact", one.anchor.page) for one in given]
-    made = export_marks(service.parts.questions, document, placed, NAMES, flattened=flattened)
+    ids = frozenset(one.id for one in given if imported)
+    told = MarksToWrite(placed, NAMES, imported=ids)
+    made = export_marks(service.parts.questions, document, told, flattened=flattened)
     data = b"".join(made.pieces())
     assert len(data) == made.size_bytes
     return data
@@ -44,8 +48,8 @@ def exported(service: sb.TileService, document: Document, given: list[Mark], *, 
 
 def read_back(service: sb.TileService, data: bytes) -> list[Mark]:
     document = service.open(data)
-    found, _ = annotations_in(service.parts.questions, document)
-    return from_annotations(found, 1, {one.page: document.content_id(one.page) for one in found}, "paper anna")
+    found = [one for some, _ in annotations_in(service.parts.questions, document) for one in some]
+    return FileMarks(1, "paper anna").of(found, {one.page: document.content_id(one.page) for one in found})
 
 
 @pytest.mark.skipif(shutil.which("pdftoppm") is None, reason="needs poppler")
@@ -67,6 +71,19 @@ def test_a_page_with_a_unit_of_its_own_shows_marks_in_place(service: sb.TileServ
         opened = service.open(document.tobytes())
     data = exported(service, opened, marks(), flattened=flattened)
     assert misplaced(PROGRAMS["mupdf"](data), places(opened.pages[0].width_pt)) == {}
+
+
+def test_the_width_of_a_line_is_in_units_of_the_page(service: sb.TileService) -> None:
+    with pymupdf.open(stream=page(), filetype="pdf") as document:
+        document.xref_set_key(document[0].xref, "UserUnit", "2")
+        opened = service.open(document.tobytes())
+    data = exported(service, opened, marks(bodies=(Ink(((10, 10, 0.5), (90, 90, 0.5)), 6, "#ff0000"),)))
+    with pymupdf.open(stream=data, filetype="pdf") as written:
+        (number,) = (one.xref for one in written[0].annots())
+        assert written.xref_get_key(number, "BS/W") == ("int", "3")
+    (found,) = read_back(service, data)
+    assert isinstance(found.body, Ink)
+    assert found.body.width_pt == 6
 
 
 def test_a_mark_in_another_place_would_be_seen(service: sb.TileService) -> None:
@@ -172,9 +189,10 @@ def test_two_pages_that_share_a_list_of_annotations_do_not_share_marks(service: 
         assert [len(list(one.annots())) for one in document] == [1 + len(BODIES), 1]
 
 
-def test_an_annotation_of_the_same_name_is_replaced(service: sb.TileService) -> None:
+def test_an_annotation_from_which_a_mark_was_imported_is_replaced(service: sb.TileService) -> None:
     once = exported(service, service.open(page()), marks())
-    twice = exported(service, service.open(once), marks(bodies=(*BODIES[:5], Note(50, 50, "新しい文", "#00ff00"))))
+    changed = marks(bodies=(*BODIES[:5], Note(50, 50, "新しい文", "#00ff00")))
+    twice = exported(service, service.open(once), changed, imported=True)
     with pymupdf.open(stream=twice, filetype="pdf") as document:
         assert [one.info["content"] for one in document[0].annots()][-1] == "新しい文"
         assert len(list(document[0].annots())) == len(BODIES)
@@ -261,17 +279,17 @@ def test_a_mark_on_no_page_and_too_much_ink_are_refused(service: sb.TileService,
     document = service.open(page())
     (mark, *_) = marks()
     with pytest.raises(PageNotFound):
-        export_marks(service.parts.questions, document, [PlacedMark(mark, "exact", 1)], {})
+        export_marks(service.parts.questions, document, MarksToWrite([PlacedMark(mark, "exact", 1)], {}))
     monkeypatch.setattr(mark_files, "MOST_BYTES", 2)
     with pytest.raises(RequestError, match="36 bytes"):
-        export_marks(service.parts.questions, document, [PlacedMark(mark, "exact", 0)], {})
+        export_marks(service.parts.questions, document, MarksToWrite([PlacedMark(mark, "exact", 0)], {}))
 
 
 def test_marks_that_were_removed_or_are_in_the_file_are_left_out(service: sb.TileService) -> None:
     document = service.open(exported(service, service.open(page()), marks()))
     of_file = read_back(service, b"".join((document.data or b"",)))
     placed = [PlacedMark(one, "exact", 0) for one in of_file] + [PlacedMark(marks()[0], "removed", None)]
-    made = export_marks(service.parts.questions, document, placed, {})
+    made = export_marks(service.parts.questions, document, MarksToWrite(placed, {}))
     with pymupdf.open(stream=b"".join(made.pieces()), filetype="pdf") as shown:
         assert len(list(shown[0].annots())) == len(BODIES)
 

@@ -2,23 +2,28 @@
 
 from __future__ import annotations
 
+import io
 import shutil
 from collections.abc import Iterator
+from concurrent.futures import Future
 from itertools import pairwise
 from typing import Any
 
 import pymupdf
 import pytest
 from marked_pages import SCALE, by_poppler, extent, marks, page, with_annotations
+from msgspec.structs import replace
 
 import sidebooks_core as sb
-from sidebooks_core.documents.annotations import MOST_READ
+from sidebooks_core.documents.annotations import MOST_READ, Annotation, packed_stroke
+from sidebooks_core.documents.document import Document
 from sidebooks_core.documents.syntax.pdf_date import from_pdf_date, to_pdf_date
-from sidebooks_core.marks import Highlight, Ink, Mark, Note, StampText, Underline
-from sidebooks_core.marks.annotations import from_annotations
+from sidebooks_core.marks import Bookmark, Highlight, Ink, Mark, MarkLimits, Note, Stamp, StampText, Underline
+from sidebooks_core.marks.annotations import FileMarks
 from sidebooks_core.marks.files import annotations_in
 from sidebooks_core.marks.model import MOST_SAMPLES
-from sidebooks_core.shelf import Shelf
+from sidebooks_core.shelf import Paper, Shelf
+from sidebooks_core.workers.answers import AnnotationsRead
 
 QUAD = "50 350 150 350 50 330 150 330"
 """In the space of the PDF: upper left, upper right, lower left, lower right."""
@@ -37,8 +42,8 @@ def read(service: sb.TileService, *annotations: str) -> list[Mark]:
 
 def found_in(service: sb.TileService, data: bytes) -> list[Mark]:
     document = service.open(data)
-    found, _ = annotations_in(service.parts.questions, document)
-    return from_annotations(found, 1, {one.page: document.content_id(one.page) for one in found}, "paper anna")
+    found = [one for some, _ in annotations_in(service.parts.questions, document) for one in some]
+    return FileMarks(1, "paper anna").of(found, {one.page: document.content_id(one.page) for one in found})
 
 
 def bodies(service: sb.TileService, *annotations: str) -> list[object]:
@@ -241,6 +246,132 @@ def test_a_second_import_adds_nothing_and_brings_nothing_back(service: sb.TileSe
         own.remove(second.id)
         assert own.import_pdf().found == 2
         assert own.all() == [first]
+
+
+def contents(data: bytes) -> list[tuple[str, str]]:
+    """The subtype and the text of each annotation of the first page, fields of forms among them."""
+    with pymupdf.open(stream=data, filetype="pdf") as document:
+        listed = [number for number, *_ in document[0].annot_xrefs()]
+        return [(document.xref_get_key(one, "Subtype")[1][1:], document.xref_get_key(one, "Contents")[1]) for one in listed]
+
+
+def exported(shelf: Shelf, paper: Paper, owner: str) -> bytes:
+    file = io.BytesIO()
+    shelf.marks(paper, owner=owner).export_pdf(file)
+    return file.getvalue()
+
+
+@pytest.mark.parametrize("subtype", ["Text", "Widget/FT/Tx"])
+def test_a_mark_that_has_the_name_of_an_annotation_does_not_remove_it(service: sb.TileService, subtype: str) -> None:
+    (mark,) = marks(bodies=(Bookmark("mine"),))
+    official = f"/Subtype/{subtype}/Rect[40 340 60 360]/Contents(official)/NM({mark.id})"
+    with Shelf(None, service) as shelf:
+        paper = shelf.register(with_annotations(official), name="議案")
+        own = shelf.marks(paper, owner="ben")
+        (held,) = own.push([replace(mark, is_of_file=True, visibility="shared")]).marks
+        assert not held.is_of_file, "only an import knows that"
+        file = exported(shelf, paper, "ben")
+        assert contents(file) == [(subtype.partition("/")[0], "official"), ("Text", "mine")]
+        own.push([replace(held, stamp=Stamp(held.stamp.at_ms + 1, 0, "file"), is_of_file=True)])
+        assert len(contents(exported(shelf, paper, "ben"))) == 2
+
+
+@pytest.mark.parametrize("subtype", ["Text", "FreeText"])
+@pytest.mark.parametrize("name", ["", "/NM(chosen-by-others)", "/NM(019AAAAA-0000-7000-8000-00000000000A)"])
+def test_a_mark_that_was_imported_and_changed_replaces_its_annotation(service: sb.TileService, subtype: str, name: str) -> None:
+    one, other = (f"/Subtype/{subtype}/Rect[40 340 60 360]/Contents({text})" for text in ("old", "other"))
+    with Shelf(None, service) as shelf:
+        paper = shelf.register(with_annotations(other, one + name), name="議案")
+        own = shelf.marks(paper, owner="anna")
+        other_mark, mark = own.import_pdf().marks
+        own.change(mark.id, Note(50, 50, "new", "#0000ff"))
+        for _ in range(2):
+            file = exported(shelf, paper, "anna")
+            assert contents(file) == [(subtype, "other"), ("Text", "new")]
+            shelf.replace(paper.id, file)
+            found = own.import_pdf()
+            assert {one.id for one in found.marks} == {one.id for one in own.all()} == {other_mark.id, mark.id}
+
+
+def test_an_annotation_that_is_several_marks_stays_when_one_of_them_is_shared(service: sb.TileService) -> None:
+    with Shelf(None, service) as shelf:
+        paper = shelf.register(with_annotations("/Subtype/Ink/Rect[10 10 90 90]/InkList[[10 390 20 380][30 370]]"), name="議案")
+        own = shelf.marks(paper, owner="anna")
+        first, _ = own.import_pdf().marks
+        own.share(first.id)
+        file = exported(shelf, paper, "anna")
+    assert len(bodies_in(service, file)) == 2
+
+
+def test_an_annotation_that_has_the_id_of_another_one_is_a_mark_of_its_own(service: sb.TileService) -> None:
+    unnamed = "/Subtype/Text/Rect[40 340 60 360]/Contents(a)/C[0 0 1]"
+    (known,) = read(service, unnamed)
+    changed = f"/Subtype/Text/Rect[40 340 60 360]/Contents(b)/C[0 0 1]/NM({known.id})"
+    for listed in ((changed, unnamed), (unnamed, changed)):
+        found = read(service, *listed)
+        assert len({one.id for one in found}) == 2
+        assert found[0].id == known.id
+
+
+class Repeating:
+    """Answers of a worker that reads pages of one annotation each."""
+
+    def __init__(self, annotation: Annotation) -> None:
+        self.annotation = annotation
+        self.asked = 0
+
+    def annotations(self, _document: Document, page: int, client: str = "") -> Future[AnnotationsRead]:
+        assert not client
+        self.asked += 1
+        made: Future[AnnotationsRead] = Future()
+        made.set_result(AnnotationsRead((replace(self.annotation, page=page),), page + 1, 0))
+        return made
+
+    def annotate(self, *_: object, **__: object) -> Any:
+        raise AssertionError
+
+
+@pytest.mark.parametrize(
+    ("annotation", "limits", "taken"),
+    [
+        (Annotation(page=0, kind="note", text="x" * 100), MarkLimits(bytes=1000), 2),
+        (Annotation(page=0, kind="ink", packed_strokes=(packed_stroke([(1, 1, 1)]),) * 4), MarkLimits(marks=9), 2),
+        (Annotation(page=0, kind="bookmark"), MarkLimits(marks=3), 3),
+    ],
+    ids=["bytes", "strokes", "annotations"],
+)
+def test_a_file_that_shows_its_annotations_on_every_page_is_read_up_to_what_an_owner_may_have(
+    service: sb.TileService, annotation: Annotation, limits: MarkLimits, taken: int
+) -> None:
+    with pymupdf.open() as document:
+        for _ in range(20):
+            document.new_page()
+        opened = service.open(document.tobytes())
+    workers = Repeating(annotation)
+    found = list(annotations_in(workers, opened, limits))
+    assert sum(len(some) for some, _ in found) == taken
+    assert sum(left_out for _, left_out in found) == 1
+    assert workers.asked == taken + 1, "the pages behind are not read"
+
+
+def test_an_import_takes_what_its_owner_may_have_and_tells_that_there_is_more(service: sb.TileService) -> None:
+    text = "/Subtype/Text/Rect[40 340 60 360]/Contents(x)"
+    with Shelf(None, service) as shelf:
+        paper = shelf.register(with_annotations(*[text] * 5), name="議案")
+        shelf.mark_store.limits = MarkLimits(marks=3)
+        found = shelf.marks(paper, owner="anna").import_pdf()
+    assert (found.found, len(found.marks), found.refused, found.left_out) == (3, 3, [], 2)
+
+
+def test_what_somebody_has_imported_and_lost_others_import_still(service: sb.TileService) -> None:
+    text = f"/Subtype/Text/Rect[40 340 60 360]/Contents(a)/NM({marks()[0].id})"
+    with Shelf(None, service) as shelf:
+        paper = shelf.register(with_annotations(text), name="議案")
+        assert [one.id for one in shelf.marks(paper, owner="guest").import_pdf().marks] == [marks()[0].id]
+        shelf.mark_store.end_owner("guest")
+        found = shelf.marks(paper, owner="ben").import_pdf()
+        assert ([one.owner for one in found.marks], found.refused) == (["ben"], [])
+        assert [one.body for one in shelf.marks(paper, owner="ben").all()] == [found.marks[0].body]
 
 
 @pytest.mark.skipif(shutil.which("pdftoppm") is None, reason="needs poppler")

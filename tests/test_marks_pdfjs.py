@@ -18,7 +18,7 @@ from PIL import Image
 
 import sidebooks_core as sb
 from sidebooks_core.marks import PlacedMark
-from sidebooks_core.marks.files import export_marks
+from sidebooks_core.marks.files import MarksToWrite, export_marks
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 NPM = shutil.which("npm")
@@ -104,7 +104,7 @@ def test_pdfjs_shows_marks_where_they_are(
 ) -> None:  # fmt: skip
     document = service.open(page(rotation, box))
     placed = [PlacedMark(one, "exact", 0) for one in marks()]
-    file = export_marks(service.parts.questions, document, placed, {}, flattened=flattened)
+    file = export_marks(service.parts.questions, document, MarksToWrite(placed, {}), flattened=flattened)
     encoded = base64.b64encode(b"".join(file.pieces())).decode()
     drawn = base64.b64decode(tab.evaluate("given => draw(...given)", [encoded, SCALE]))
     assert misplaced(pixels(Image.open(io.BytesIO(drawn))), places(document.pages[0].width_pt)) == {}

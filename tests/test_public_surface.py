@@ -136,8 +136,8 @@ MARKS_METHODS = {
     """,
     marks.MarkStore: """
         close() destroy(papers who) destructions(paper_id) end_owner(owners) find(paper_id mark_id owner)
-        last(paper_id reader) lost_texts(paper_id mark_id owner) meetings(paper_id) owners(beginning)
-        push(paper_id marks owner) read(paper_id reader since * device) read_rows(paper_id reader since * device)
+        imported(paper_id) last(paper_id reader) lost_texts(paper_id mark_id owner) meetings(paper_id) owners(beginning)
+        push(paper_id marks owner * of_file) read(paper_id reader since * device) read_rows(paper_id reader since * device)
         search(owner query limit * paper_id reads) sweep() tell(listener)
     """,
 }

@@ -1,4 +1,4 @@
-"""A desktop program that turns pages: python flipper.py FILE. Arrows turn, the wheel zooms at the pointer, links lead on."""
+"""A desktop program that turns pages: python flipper.py FILE. Arrows turn, the wheel (of X11) zooms, links lead on."""
 
 from __future__ import annotations
 
@@ -16,15 +16,18 @@ SCREEN = (810, 1080)
 class Flipper(tk.Canvas):
     def __init__(self, window: tk.Tk, reader: sb.Reader) -> None:
         super().__init__(window, width=SCREEN[0], height=SCREEN[1], background="grey")
-        self.reader, self.zoom, self.shown = reader, 1.0, list[ImageTk.PhotoImage]()
+        self.reader, self.shown = reader, list[ImageTk.PhotoImage]()
         self.pack()
-        reader.on_refined = lambda view: self.after_idle(self.paint, view)  # from a thread
+        reader.on_refined = lambda _: self.after_idle(self.refine)  # from a thread
         for key, pages in (("<Right>", 1), ("<Left>", -1)):
             window.bind(key, partial(self.turn, pages))
         for button, factor in (("<Button-4>", 1.25), ("<Button-5>", 0.8)):
             self.bind(button, partial(self.magnify, factor))
         self.bind("<Button-1>", self.follow)
         self.paint(reader.view())
+
+    def refine(self) -> None:
+        self.paint(self.reader.view())
 
     def paint(self, view: sb.PageView) -> None:
         self.delete("all")
@@ -39,8 +42,8 @@ class Flipper(tk.Canvas):
 
     def magnify(self, factor: float, pointer: tk.Event[tk.Canvas]) -> None:
         if (at := self.reader.view().to_page(pointer.x, pointer.y)) is not None:
-            self.zoom = min(8.0, max(1.0, self.zoom * factor))
-            self.paint(self.reader.zoom(self.zoom, (at.x_pt, at.y_pt), at.page))
+            zoom = min(8.0, max(1.0, self.reader.view().zoom * factor))
+            self.paint(self.reader.zoom(zoom, (at.x_pt, at.y_pt), at.page))
 
     def follow(self, pointer: tk.Event[tk.Canvas]) -> None:
         if (at := self.reader.view().to_page(pointer.x, pointer.y)) is not None:

@@ -18,7 +18,7 @@ def fill() -> None:
     for path in sorted(papers.iterdir()):
         try:
             print(path.name, service.prerender(service.open(path), fit_px=SCREENS).rendered, "images")
-        except sb.SidebooksError as error:
+        except (OSError, sb.SidebooksError) as error:
             print(error)
 
 
@@ -26,7 +26,9 @@ def fill() -> None:
 def page(name: str, number: int) -> Response:
     try:
         document = service.open(papers / Path(name).name)
-        tile = document[number - 1].image(width_px=request.args.get("width", 800, int))
-    except (FileNotFoundError, sb.PageNotFound):
+        tile = service.page_image(document, number - 1, width_px=request.args.get("width", 800, int))
+    except (OSError, sb.PageNotFound):
         abort(404)
+    except sb.SidebooksError as error:
+        abort(400, str(error))
     return Response(tile.data, mimetype=tile.media_type, headers={"etag": f'"{tile.etag}"'})

@@ -46,19 +46,19 @@ def add_format(parser: argparse.ArgumentParser) -> None:
 def add_workers(parser: argparse.ArgumentParser) -> None:
     """--workers."""
     default = from_environment("WORKERS", Settings().workers)
-    parser.add_argument("--workers", type=int, default=default, metavar="N", help=f"worker processes (default {default})")
+    parser.add_argument("--workers", type=int, default=default, metavar="N", help="worker processes (default %(default)s)")
 
 
 def add_cache_dir(parser: argparse.ArgumentParser) -> None:
     """--cache-dir."""
     default = from_environment("CACHE_DIR", Settings().cache_dir)
-    parser.add_argument("--cache-dir", type=Path, default=default, metavar="DIR", help=f"default: {default}")
+    parser.add_argument("--cache-dir", type=Path, default=default, metavar="DIR", help="default: %(default)s")
 
 
 def add_data_dir(parser: argparse.ArgumentParser) -> None:
     """--data."""
     default = from_environment("DATA", default_data_dir())
-    parser.add_argument("--data", type=Path, default=default, metavar="DIR", help=f"the shelf; default: {default}")
+    parser.add_argument("--data", type=Path, default=default, metavar="DIR", help="the shelf; default: %(default)s")
 
 
 def from_environment(name: str, default: T) -> T | str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -64,6 +65,9 @@ def main(argv: Sequence[str] | None = None) -> None:
         if "password" in arguments:
             arguments.password = read_password(arguments.password, arguments.password_file)
         status = arguments.run(arguments)
+    except BrokenPipeError:  # who reads what is printed has enough, as `head` has
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # what is still to be written at the end
+        status = 1
     except (SidebooksError, OSError) as error:
         tell_error(error, as_json=getattr(arguments, "json", False))
         status = 2 if isinstance(error, RequestError) else 1
@@ -236,7 +240,7 @@ def _add_serve(commands: Commands) -> None:
         metavar="DIR",
         help="the shelf that is served; files named are registered on it once, and folders named are mirrored in it while "
         "the server runs. Default: no shelf if a PATH is named, else "
-        f"{from_environment('DATA', default_data_dir())}",
+        f"{from_environment('DATA', default_data_dir())}".replace("%", "%%"),
     )
     serve.add_argument(
         "--accounts", action="store_true", help="people log in; the first start prints a link that makes the administrator"

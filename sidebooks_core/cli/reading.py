@@ -47,6 +47,7 @@ def info(arguments: argparse.Namespace) -> int:
 def text(arguments: argparse.Namespace) -> int:
     """Print the words of pages. 1 if a page could not be read. Pages are parted by a form feed, as of other programs."""
     from sidebooks_core.service import TileService
+    from sidebooks_core.service.opened import joined
 
     failed: dict[int, PageError] = {}
     found: list[dict[str, object]] = []
@@ -58,10 +59,11 @@ def text(arguments: argparse.Namespace) -> int:
                 if arguments.json:
                     found.append({"page": page + 1, "words": to_builtins(words)})
                 else:
-                    lines = document[page].text().split("\n")
+                    lines = joined(words).split("\n")
                     print("\n".join(map(shown, lines)), end="\n\f")
             except PageError as error:
                 failed[page] = error
+                print("\f" * (not arguments.json), end="")  # pages are counted by it
     if arguments.json:
         print_json({"pages": found, "failed": {page + 1: str(error) for page, error in failed.items()}})
     return report_failures(failed)
@@ -73,7 +75,9 @@ def search(arguments: argparse.Namespace) -> int:
 
     with TileService(Settings(cache_dir=None)) as service, ProgressBar("searching") as bar:
         document = service.open(arguments.file, arguments.password)
-        hits = service.iter_search(document, arguments.query, old_forms=arguments.old_forms, progress=bar)
+        hits = service.iter_search(
+            document, arguments.query, old_forms=arguments.old_forms, progress=None if sys.stdout.isatty() else bar
+        )
         count = 0
         for hit in islice(hits, arguments.limit):
             count += 1

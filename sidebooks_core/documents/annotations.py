@@ -50,6 +50,8 @@ class Annotation(Struct, frozen=True, kw_only=True):
     page: Annotated[int, Meta(ge=0)]
     """From 0."""
     kind: Kind
+    place: Annotated[int, Meta(ge=-1, lt=1 << 31)] = -1
+    """In the list of its page, from 0, if it was read. If it is written: of what it replaces; -1: of nothing."""
     name: Annotated[str, Meta(max_length=200)] = ""
     """Tells it from the others of its file (/NM); empty if the file gives none."""
     colour: Annotated[str, Meta(pattern=r"^#[0-9a-f]{6}$")] = "#000000"

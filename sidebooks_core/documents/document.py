@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from functools import lru_cache
@@ -55,6 +56,12 @@ class PageInfo:
         """Digest of all that the page draws. Waits for a worker where it is not known yet; may raise RenderFailed."""
         return self.document.content_id(self.index)
 
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, PageInfo) and (other.document, other.index) == (self.document, self.index)
+
+    def __hash__(self) -> int:
+        return hash((self.document, self.index))
+
     def __repr__(self) -> str:
         return f"PageInfo(index={self.index}, {self.width_pt:g} x {self.height_pt:g} pt, label={self.label!r})"
 
@@ -76,6 +83,7 @@ class Pages(Sequence[P]):
     def __getitem__(self, index: int | slice) -> P | list[P]:
         if isinstance(index, slice):
             return [self[i] for i in range(*index.indices(len(self)))]
+        index = operator.index(index)
         if not -len(self) <= index < len(self):
             raise _no_such_page(self._document, index)
         index %= len(self)

@@ -12,7 +12,7 @@ from msgspec import Meta, Struct, to_builtins
 
 from sidebooks_core.documents.limits import LETTERING_SIDE_PX
 
-CONTENT_ID_VERSION = 5
+CONTENT_ID_VERSION = 6
 """Raise it with any change to what `content_id` digests, or how. All ids then change, and what was remembered is forgotten."""
 MIN_SCAN_COVERAGE = 0.8
 """Share of a page that one image must cover for the page to count as a scan."""

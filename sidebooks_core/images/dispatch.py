@@ -14,6 +14,7 @@ from itertools import islice
 from typing import Any, Unpack
 
 from sidebooks_core.errors import RenderTimeout, RequestDropped, ServiceClosed, SidebooksError
+from sidebooks_core.images.answers import Answer
 from sidebooks_core.images.entering import Entering, tell
 from sidebooks_core.images.requests import Request
 from sidebooks_core.images.seats import Seat, Seats
@@ -48,7 +49,7 @@ class Dispatcher:
 
     def ask(self, name: str, work: Work, priority: Priority, client: str = "") -> Future[Any]:
         """Queue a job whose answer is not stored. The future gets the answer, or QueueFull or ServiceClosed."""
-        wanted = Wanted(Future(), priority, client)
+        wanted = Wanted(Answer(), priority, client)
         self.enter([flight_of([name], work, wanted)])
         self.watch(wanted)
         return wanted.future

@@ -11,6 +11,7 @@ from sidebooks_core.documents.document import Document
 from sidebooks_core.encoding.tileset import RecordUnreadable, unpack_tile
 from sidebooks_core.errors import RenderFailed
 from sidebooks_core.images import requests
+from sidebooks_core.images.answers import Answer
 from sidebooks_core.images.dispatch import Dispatcher
 from sidebooks_core.images.keeping import Keeper
 from sidebooks_core.images.requests import Request, TilePlace
@@ -59,7 +60,7 @@ class Images:
 
         client: the request takes turns in the queue under this name. Raises RequestError; all other errors come by the future.
         """
-        tile: Future[Tile] = Future()
+        tile: Answer[Tile] = Answer()
         started_s = time.perf_counter()
         record = self.at_hand(at.request)
         if record is not None:  # without a future of the record, which takes as long as all the rest of this
@@ -76,7 +77,7 @@ class Images:
 
         This looks into the stores, so it may wait for a disk. Cancelling, client and errors: as for `submit`.
         """
-        wanted = Wanted(Future(), priority, client, request, self.keeper.purges)
+        wanted = Wanted(Answer(), priority, client, request, self.keeper.purges)
         flights = self._seeker.seek(wanted, request)
         if flights:
             self._dispatcher.enter(flights)
@@ -89,7 +90,7 @@ class Images:
 
     def identify(self, document: Document, page: int, priority: Priority = Priority.VISIBLE, client: str = "") -> Future[None]:
         """A future that is done when the content id of a page is known. Cancelling and errors: as for `submit`."""
-        wanted = Wanted(Future(), priority, client)
+        wanted = Wanted(Answer(), priority, client)
         if document.known_content_id(page) is not None:
             resolve(wanted.future, None)
         else:

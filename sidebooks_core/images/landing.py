@@ -11,6 +11,7 @@ from msgspec.structs import replace
 
 from sidebooks_core.documents.document import Document
 from sidebooks_core.errors import RenderFailed, RenderTimeout, ServiceClosed, SidebooksError
+from sidebooks_core.images.answers import Answer
 from sidebooks_core.images.beginning import Beginning
 from sidebooks_core.images.dispatch import Dispatcher
 from sidebooks_core.images.helping import Helping
@@ -57,7 +58,7 @@ class Landing:
             return
         self._probed.add(document)
         client = next(iter(flight.entry().clients))
-        probe = Wanted(Future(), Priority.VISIBLE, client, work.request, work.asked_at, looks_only=True)
+        probe = Wanted(Answer(), Priority.VISIBLE, client, work.request, work.asked_at, looks_only=True)
         probe.future.add_done_callback(partial(self._stored_meanwhile, flight))
         settings = self._seeker.settings
         self._dispatcher.enter([identifying(settings, document, work.request.page, probe)])

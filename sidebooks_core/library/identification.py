@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import threading
 import weakref
-from concurrent.futures import Future
 
 from msgspec import Struct
 
@@ -16,6 +15,7 @@ from sidebooks_core import keys
 from sidebooks_core.documents.document import ContentIds, Document
 from sidebooks_core.documents.model import DocumentInfo
 from sidebooks_core.documents.page_ids import LOOKED_INTO_KINDS, own_page_id
+from sidebooks_core.images.answers import Answer
 from sidebooks_core.images.seeking import identifying
 from sidebooks_core.images.work import Flight, Wanted
 from sidebooks_core.library.remembered import Registry
@@ -81,7 +81,7 @@ class Identification:
             self._remember(course.subject)
             return None
         course.page = page
-        wanted = Wanted(Future(), Priority.IDLE, "")
+        wanted = Wanted(Answer(), Priority.IDLE, "")
         return identifying(self._settings, document, page, wanted, course)
 
     def remember(self, document: Document) -> None:

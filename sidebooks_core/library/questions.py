@@ -12,6 +12,7 @@ from sidebooks_core.documents.annotations import Annotation
 from sidebooks_core.documents.document import Document
 from sidebooks_core.documents.model import Lettering, Link, PackedText, SearchHit, Word
 from sidebooks_core.documents.reference import DocumentRef
+from sidebooks_core.images.answers import Answer
 from sidebooks_core.images.dispatch import Dispatcher
 from sidebooks_core.images.work import Work, fail, resolve
 from sidebooks_core.scheduling.queue import Priority
@@ -93,7 +94,7 @@ class Questions:
 
     def search_all(self, document: Document, query: str, limit: int, *, old_forms: bool = False) -> Future[list[SearchHit]]:
         """All steps of a search, one after the other: at most `limit` hits, in page order."""
-        found: Future[list[SearchHit]] = Future()
+        found: Answer[list[SearchHit]] = Answer()
         hits: list[SearchHit] = []
         under_way: list[Future[Searched]] = []
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 
 import msgspec
 
@@ -82,34 +82,49 @@ def made_ms(mark_id: str) -> int:
     return int(mark_id[:8] + mark_id[9:13], 16) if mark_id[14] == "7" else 0
 
 
-def from_annotations(
-    annotations: Sequence[Annotation],
-    revision: int,
-    content_ids: Mapping[int, str],
-    salt: str,
-    *,
-    keeps_ids: bool = True,
-) -> list[Mark]:
-    """Annotations of a revision's file as marks, in their order. An annotation that says nothing becomes none.
+class FileMarks:
+    """Makes marks of the annotations of one file. Give it all of them, in their order, some at a time."""
 
-    content_ids: of the pages that have annotations. salt: marks of another salt have other ids, but for those that their file
-    names as we do. keeps_ids: False: these have other ids, too. The marks have no owner yet.
-    """
-    met: Counter[str] = Counter()
-    found: dict[str, Mark] = {}
-    for one in annotations:
-        named = one.name.lower()
+    def __init__(self, revision: int, salt: str) -> None:
+        """revision: whose file it is. salt: of the ids of marks that the file does not name as we do."""
+        self._revision = revision
+        self._salt = salt
+        self._ids: set[str] = set()
+        self._met: Counter[str] = Counter()
+
+    def of(self, annotations: Iterable[Annotation], content_ids: Mapping[int, str]) -> list[Mark]:
+        """Annotations as marks, which have no owner yet. An annotation that says nothing becomes none.
+
+        content_ids: of the pages that have annotations.
+        """
+        made: list[Mark] = []
+        for one in annotations:
+            anchor = Anchor(revision=self._revision, page=one.page, content_id=content_ids[one.page])
+            stamp = _stamp(one, self._revision)
+            made += [Mark(mark_id, stamp, anchor, body, is_of_file=True) for mark_id, body in self.bodies(one)]
+        return made
+
+    def bodies(self, one: Annotation) -> list[tuple[str, Body]]:
+        """What an annotation says, each with the id of its mark. No two have the same id."""
         bodies = _bodies(one)
-        for body in bodies:
-            mark_id = named
-            if not keeps_ids or len(bodies) > 1 or named in found or not _MARK_ID.fullmatch(named):
-                told = b"\0".join((salt.encode(), one.name.encode("utf-8", "replace"), _encode(body)))
-                digest = hashlib.sha256(told).hexdigest()
-                met[digest] += 1
-                mark_id = _uuid(f"{digest} {met[digest]}")
-            anchor = Anchor(revision=revision, page=one.page, content_id=content_ids[one.page])
-            found[mark_id] = Mark(mark_id, _stamp(one, revision), anchor, body, is_of_file=True)
-    return list(found.values())
+        return [(self._id(one.name, body, is_alone=len(bodies) == 1), body) for body in bodies]
+
+    def own_id(self, mark_id: str) -> str:
+        """What a mark has instead of an id that is of somebody else's mark."""
+        return _uuid(f"{self._salt} {mark_id}")
+
+    def _id(self, name: str, body: Body, *, is_alone: bool) -> str:
+        mark_id = name.lower()
+        if not is_alone or mark_id in self._ids or not _MARK_ID.fullmatch(mark_id):
+            told = b"\0".join((self._salt.encode(), name.encode("utf-8", "replace"), _encode(body)))
+            digest = hashlib.sha256(told).hexdigest()
+            while True:
+                self._met[digest] += 1
+                mark_id = _uuid(f"{digest} {self._met[digest]}")
+                if mark_id not in self._ids:
+                    break
+        self._ids.add(mark_id)
+        return mark_id
 
 
 def _stamp(one: Annotation, revision: int) -> Stamp:

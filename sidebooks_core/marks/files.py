@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence, Set
+from itertools import product
 from pathlib import Path
 from typing import BinaryIO, Protocol, TypeVar
 
@@ -17,11 +18,11 @@ from msgspec.structs import replace
 from sidebooks_core.documents.annotations import Annotation
 from sidebooks_core.documents.document import Document
 from sidebooks_core.errors import DamagedDocument, RequestError
-from sidebooks_core.marks.annotations import from_annotations, to_annotations
-from sidebooks_core.marks.answers import Pushed, Refused
+from sidebooks_core.marks.annotations import FileMarks, to_annotations
+from sidebooks_core.marks.answers import MarkLimits, Pushed, Refused
 from sidebooks_core.marks.model import Mark
 from sidebooks_core.marks.placing import PlacedMark
-from sidebooks_core.marks.store import MarkStore
+from sidebooks_core.marks.store import LIMITS, MarkStore
 from sidebooks_core.marks.visibility import MarkReader
 
 MOST_BYTES = 48 << 20
@@ -81,9 +82,13 @@ class MarkedFile(Struct, frozen=True):
 
     def pieces(self) -> Iterator[bytes]:
         """The file from its beginning, piece by piece. Raises OSError, DamagedDocument if the document's file has changed."""
+        yield from self.pieces_before()
+        yield self.added
+
+    def pieces_before(self) -> Iterator[bytes]:
+        """What comes before `added`. Raises as `pieces` does."""
         if not self.is_whole:
             yield from _pieces(self.document)
-        yield self.added
 
     def write(self, target: str | os.PathLike[str] | BinaryIO) -> None:
         """Write it to a path, where it appears when it is complete, or to an open file. Raises OSError, DamagedDocument."""
@@ -112,25 +117,52 @@ class ImportedMarks(Struct, frozen=True):
     """As they hold now; those that were there before are among them."""
     refused: list[Refused]
     left_out: int = 0
-    """Annotations that were not read: a page has more than 5,000, or more than 8 MB of them."""
+    """Annotations that were not read: a page has more than 5,000, or more than 8 MB of them; or the file has more than an owner
+    may have (`MarkLimits`). At least so many: the pages behind were not looked at then."""
+
+
+class MarksToWrite(Struct, frozen=True):
+    """Marks that go into a file."""
+
+    placed: Sequence[PlacedMark]
+    """As they stand in the document."""
+    names: Mapping[str, str]
+    """Of their owners, by id."""
+    paper_id: str = ""
+    imported: frozenset[str] = frozenset()
+    """Those of them that were read from the file: see `MarkStore.imported`. They replace what they were read from. All else
+    that the file has stays."""
+
+
+class _Original(Struct, frozen=True):
+    """The annotation from which a mark was read."""
+
+    page: int
+    place: int
+    """-1: it is several marks, and stays."""
+    is_unchanged: bool
+    """It says what the mark says."""
 
 
 def export_marks(
-    workers: Annotating,
-    document: Document,
-    placed: Sequence[PlacedMark],
-    names: Mapping[str, str],
-    *,
-    flattened: bool = False,
-    client: str = "",
+    workers: Annotating, document: Document, marks: MarksToWrite, *, flattened: bool = False, client: str = ""
 ) -> MarkedFile:
     """A document with marks, as a PDF. A document of another kind becomes one, page by page.
 
-    placed: the marks, as they stand in this document. names: of their owners, by id. flattened: the marks become part of what
-    the pages draw, and no viewer can take them away. client: the job takes turns in the queue under this name.
-    Raises RequestError for more strokes than one file takes, DocumentTooLarge, DamagedDocument, RenderFailed.
+    flattened: the marks become part of what the pages draw, and no viewer can take them away. client: the job takes turns in
+    the queue under this name. Raises RequestError for more strokes than one file takes, DocumentTooLarge, DamagedDocument,
+    RenderFailed.
     """
-    annotations = to_annotations(placed, names)
+    every = to_annotations(marks.placed, marks.names)
+    imported = marks.imported.intersection(one.name for one in every)
+    originals = _originals(workers, document, marks, imported, client) if imported else {}
+    annotations: list[Annotation] = []
+    for one in every:
+        original = originals.get(one.name)
+        if original is None or original.page != one.page:
+            annotations.append(one)
+        elif not original.is_unchanged:
+            annotations.append(replace(one, place=original.place))
     size_bytes = sum(one.size_bytes for one in annotations)
     if size_bytes > MOST_BYTES:
         raise RequestError(f"the marks have {size_bytes} bytes; one file takes {MOST_BYTES}: export those of fewer owners")
@@ -138,16 +170,53 @@ def export_marks(
     return MarkedFile(document, made.data, made.is_whole)
 
 
-def annotations_in(workers: Annotating, document: Document, client: str = "") -> tuple[list[Annotation], int]:
-    """The annotations of a document, and how many were left out. Raises RenderFailed for a page that cannot be read."""
-    found: list[Annotation] = []
-    page = left_out = 0
-    while page < document.page_count:
+def _originals(
+    workers: Annotating, document: Document, marks: MarksToWrite, ids: Set[str], client: str
+) -> dict[str, _Original]:
+    """The annotations of a document from which marks of some ids were imported, by these."""
+    wanted = {one.mark.id: one.mark for one in marks.placed if one.mark.id in ids}
+    files = {owner: FileMarks(1, _salt(marks.paper_id, owner)) for owner in sorted({one.owner for one in wanted.values()})}
+    found: dict[str, _Original] = {}
+    for some, _ in annotations_in(workers, document, client=client):
+        for annotation, (owner, file) in product(some, files.items()):
+            said = file.bodies(annotation)
+            for mark_id, body in said:
+                for one_id in (mark_id, file.own_id(mark_id)):
+                    mark = wanted.get(one_id)
+                    if mark is not None and mark.owner == owner:
+                        place = annotation.place if len(said) == 1 else -1
+                        found[one_id] = _Original(annotation.page, place, mark.body == body)
+    return found
+
+
+def annotations_in(
+    workers: Annotating, document: Document, limits: MarkLimits = LIMITS, client: str = ""
+) -> Iterator[tuple[list[Annotation], int]]:
+    """The annotations of a document, some at a time, and how many were left out between these and those before.
+
+    They end where they would be more marks, or have more bytes, than `limits` allow one owner; the pages behind are not read.
+    Raises RenderFailed for a page that cannot be read.
+    """
+    page = count = size_bytes = 0
+    is_full = False
+    while page < document.page_count and not is_full:
         read = workers.annotations(document, page, client).result()
-        found += read.annotations
-        page = read.reached
-        left_out += read.left_out
-    return found, left_out
+        page, left_out = read.reached, read.left_out
+        some: list[Annotation] = []
+        some_bytes = 0
+        for one in read.annotations:
+            count += max(1, len(one.packed_strokes))
+            size_bytes += one.size_bytes
+            is_full = is_full or count > limits.marks or size_bytes > limits.bytes
+            if is_full:
+                left_out += 1
+                continue
+            some.append(one)
+            some_bytes += one.size_bytes
+            if some_bytes >= _PIECE_BYTES:
+                yield some, left_out
+                some, some_bytes, left_out = [], 0, 0
+        yield some, left_out
 
 
 def import_marks(workers: Annotating, store: MarkStore, document: Document, into: Into, *, client: str = "") -> ImportedMarks:
@@ -155,24 +224,30 @@ def import_marks(workers: Annotating, store: MarkStore, document: Document, into
 
     document: of that revision. A mark that is there already stays as it is, unless the file has a later version. If the id in
     the file is of a mark of somebody else, or of another paper, the mark gets one that belongs to this owner and paper. Raises
-    what `MarkStore.push` and the workers raise.
+    what `MarkStore.push` and the workers raise; the pages before the fault are imported then.
     """
-    annotations, left_out = annotations_in(workers, document, client)
-    content_ids = {page: document.content_id(page) for page in sorted({one.page for one in annotations})}
-    salt = f"{into.paper_id} {into.owner}"
     seen = store.read(into.paper_id, MarkReader(into.owner)).marks
     there = {one.id: one for one in seen if one.owner == into.owner}
-    read = from_annotations(annotations, into.revision, content_ids, salt)
-    own = [_as_shared(one, there.get(one.id)) for one in read]
-    marks, refused = _pushed(store, own, into)
-    taken = {one.id for one in refused if one.reason in ("taken", "paper")}
-    if taken:
-        others = from_annotations(annotations, into.revision, content_ids, salt, keeps_ids=False)
-        given = [other for one, other in zip(own, others, strict=True) if one.id in taken]
-        again, more = _pushed(store, given, into)
-        marks += again
-        refused = [one for one in refused if one.id not in taken] + more
-    return ImportedMarks(len(own), marks, refused, left_out)
+    file = FileMarks(into.revision, _salt(into.paper_id, into.owner))
+    found = left_out = 0
+    marks: list[Mark] = []
+    refused: list[Refused] = []
+    for some, more in annotations_in(workers, document, store.limits, client):
+        content_ids = {page: document.content_id(page) for page in sorted({one.page for one in some})}
+        read = file.of(some, content_ids)
+        held, not_held = _pushed(store, [_as_shared(one, there.get(one.id)) for one in read], into)
+        taken = {one.id for one in not_held if one.reason in ("taken", "paper")}
+        given = [replace(one, id=file.own_id(one.id)) for one in read if one.id in taken]
+        again, not_again = _pushed(store, [_as_shared(one, there.get(one.id)) for one in given], into)
+        found += len(read)
+        left_out += more
+        marks += held + again
+        refused += [one for one in not_held if one.id not in taken] + not_again
+    return ImportedMarks(found, marks, refused, left_out)
+
+
+def _salt(paper_id: str, owner: str) -> str:
+    return f"{paper_id} {owner}"
 
 
 def _as_shared(read: Mark, there: Mark | None) -> Mark:
@@ -189,7 +264,7 @@ def _pushed(store: MarkStore, marks: Sequence[Mark], into: Into) -> tuple[list[M
     refused: list[Refused] = []
     most = store.limits.marks_in_push
     for start in range(0, len(marks), most):
-        pushed: Pushed = store.push(into.paper_id, marks[start : start + most], into.owner)
+        pushed: Pushed = store.push(into.paper_id, marks[start : start + most], into.owner, of_file=True)
         held += pushed.marks
         refused += pushed.refused
     return held, refused

@@ -138,7 +138,8 @@ class Mark(Struct, frozen=True):
     meeting: Annotated[str, Meta(max_length=100)] = ""
     """The meeting that it is shared with, or whose chair collects it. Empty: the readers of the paper, or who tends it."""
     is_of_file: bool = False
-    """It was read from the file itself. A page whose content id is the anchor's shows it already, and it is not drawn again."""
+    """It was read from the file itself. A page whose content id is the anchor's shows it already, and it is not drawn again.
+    Only an import sets it, whatever a device says."""
     owner: str = ""
     """The id of a principal. The server sets it, whatever a device says."""
 

@@ -15,7 +15,7 @@ from sidebooks_core.documents.document import Document
 from sidebooks_core.errors import RequestError
 from sidebooks_core.marks.answers import LostText, MarkChanges, Pushed
 from sidebooks_core.marks.device import DeviceClock
-from sidebooks_core.marks.files import Annotating, ImportedMarks, Into, export_marks, import_marks
+from sidebooks_core.marks.files import Annotating, ImportedMarks, Into, MarksToWrite, export_marks, import_marks
 from sidebooks_core.marks.ids import new_device_id, new_mark_id
 from sidebooks_core.marks.model import Anchor, Body, Mark, Stamp, Visibility
 from sidebooks_core.marks.placing import PlacedMark
@@ -144,8 +144,9 @@ class PaperMarks:
         """
         shown = self._paper.present() if revision is None else revision
         document = self._paper.document(shown)
-        names = {self.owner: author}
-        export_marks(self._paper.workers, document, self.at(shown), names, flattened=flattened).write(target)
+        imported = self._store.imported(self._paper.id)
+        marks = MarksToWrite(self.at(shown), {self.owner: author}, self._paper.id, imported)
+        export_marks(self._paper.workers, document, marks, flattened=flattened).write(target)
 
     def import_pdf(self, revision: int | None = None) -> ImportedMarks:
         """Take the annotations of the paper's own file as marks of the owner. None: of the present revision.

@@ -37,6 +37,10 @@ TABLES = """
     CREATE INDEX mark_with_text ON mark (owner, paper) WHERE has_text = 1;
     CREATE INDEX mark_deleted ON mark (paper, seq) WHERE body IS NULL;
 
+    CREATE TABLE mark_imported ( -- marks that were read from a file of their paper
+        mark TEXT PRIMARY KEY REFERENCES mark (id) ON DELETE CASCADE
+    ) STRICT, WITHOUT ROWID;
+
     CREATE TABLE mark_lost_text ( -- of versions that did not hold
         mark TEXT NOT NULL REFERENCES mark (id) ON DELETE CASCADE,
         at_ms INTEGER NOT NULL,

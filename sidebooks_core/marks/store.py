@@ -69,10 +69,11 @@ class MarkStore:
         self._told = 0
         self._watcher: Watcher | None = None
 
-    def push(self, paper_id: str, marks: Sequence[Mark], owner: str) -> Pushed:
+    def push(self, paper_id: str, marks: Sequence[Mark], owner: str, *, of_file: bool = False) -> Pushed:
         """Merge versions of the marks of an owner. The same versions in another order, or once more, change nothing.
 
-        owner: the id of a principal; whatever the marks say of it is not looked at. Raises RequestError for no owner or too
+        owner: the id of a principal; whatever the marks say of it is not looked at. of_file: they were read from a file of the
+        paper; else a mark counts as read from it only if it was before. Raises RequestError for no owner or too
         many marks at once, NotOnShelf if there is no such paper, StorageFailed. Then nothing was taken.
         """
         if not owner:
@@ -81,7 +82,7 @@ class MarkStore:
             raise RequestError(f"{len(marks)} marks at once; MarkLimits.marks_in_push is {self.limits.marks_in_push}")
         checked = [checked_mark(mark) for mark in marks]
         good = sorted((one for one in checked if isinstance(one, Mark)), key=lambda mark: mark.stamp)
-        answer = self._pushes.write(_Push(paper_id, tuple(good), owner))
+        answer = self._pushes.write(_Push(paper_id, tuple(good), owner, of_file))
         return replace(answer, refused=[*(one for one in checked if isinstance(one, Refused)), *answer.refused])
 
     def read(self, paper_id: str, reader: MarkReader, since: int = 0, *, device: str = "") -> MarkChanges:
@@ -133,6 +134,12 @@ class MarkStore:
         if row is None or row.body is None or (row.owner, row.paper) != (owner, paper_id):
             return None
         return row.mark()
+
+    def imported(self, paper_id: str) -> frozenset[str]:
+        """The ids of the marks of a paper that were read from a file of it, whatever became of them since."""
+        query = "SELECT mark FROM mark_imported JOIN mark ON mark.id = mark_imported.mark WHERE mark.paper = ?"
+        with self._database.reading() as reading:
+            return frozenset(reading.all(str, query, paper_id))
 
     def lost_texts(self, paper_id: str, mark_id: str, owner: str) -> list[LostText]:
         """The texts of versions that did not hold, the newest first; for 30 days. Empty for a mark of somebody else."""
@@ -254,7 +261,7 @@ class MarkStore:
             return fault
         now_ms = int(self._clock() * 1000)
         taking = Taking(writing, one.paper_id, one.owner, now_ms, self.limits)
-        found = [taking.take(mark) for mark in one.marks]
+        found = [taking.take(mark, of_file=one.of_file) for mark in one.marks]
         taking.finish()
         held = {answer.id: answer for answer in found if isinstance(answer, Mark)}
         return Pushed(
@@ -291,6 +298,7 @@ class _Push(Struct, frozen=True):
     marks: tuple[Mark, ...]
     """In the order of their stamps."""
     owner: str
+    of_file: bool
 
 
 class _Lost(Struct, frozen=True, array_like=True):

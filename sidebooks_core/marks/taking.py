@@ -49,14 +49,19 @@ class Taking:
         self._shown_bytes_of_others = writing.number(query, paper_id, owner)
         self._marks, self._bytes, self._shown_bytes = msgspec.structs.astuple(use_of(writing, paper_id, owner))
 
-    def take(self, mark: Mark) -> Mark | Refused:
-        """The version of a mark that holds now; or why this one was refused. mark: see `checked_mark`."""
+    def take(self, mark: Mark, *, of_file: bool = False) -> Mark | Refused:
+        """The version of a mark that holds now; or why this one was refused.
+
+        mark: see `checked_mark`. of_file: it was read from a file of the paper; only what was counts as that later.
+        """
         before = rows.find(self._writing, mark.id)
         ended_owner = self._ended_owner(mark.id) if before is None else None
         if ended_owner is not None:
             if ended_owner != digest_of(mark.id + self._owner):
                 return _taken(mark)
             return replace(mark, owner=self._owner, anchor=replace(mark.anchor, quote=""), body=None)
+        if not of_file and (before is None or not before.is_of_file):
+            mark = replace(mark, is_of_file=False)
         found = self._as_kept(mark, before)
         if isinstance(found, Refused):
             return found
@@ -65,6 +70,8 @@ class Taking:
         kept = self._keep(winner, found if winner == old else old, before)
         if isinstance(kept, Mark) and found.stamp != mark.stamp:
             self._note_clamped(mark, found.stamp)
+        if isinstance(kept, Mark) and of_file:
+            self._writing.run("INSERT OR IGNORE INTO mark_imported (mark) VALUES (?)", kept.id)
         return kept
 
     def finish(self) -> None:

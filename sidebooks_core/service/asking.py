@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from concurrent.futures import Future
 
 from sidebooks_core.documents.document import Document
@@ -59,7 +59,7 @@ class Asking(Core):
         *,
         old_forms: bool = False,
         progress: Callable[[int, int], None] | None = None,
-    ) -> Iterator[SearchHit]:
+    ) -> Generator[SearchHit, None, None]:
         """The same hits one by one, as they are found. Leave the loop, or close the iterator, and the search ends.
 
         progress: told (pages done, pages in all), from the thread that takes the hits.

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import sys
 import threading
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future
 from types import TracebackType
 from typing import Self, Unpack
@@ -136,11 +137,13 @@ class Imaging(Core):
         wanted = range(document.page_count) if pages is None else list(pages)
         for page in wanted:
             document.require_page(page)
-        places = (in_format(self._whole_page(document, page, (width_px, height_px), fit_px), image_format) for page in wanted)
-        if not wanted:
-            return PageImages(iter(()), self, 1)
-        self._in_format(self._whole_page(document, wanted[0], (width_px, height_px), fit_px), image_format)  # told at once
-        return PageImages(places, self, LOOK_AHEAD_PER_WORKER * self.settings.workers)
+
+        def place(page: int) -> TilePlace:
+            return self._in_format(self._whole_page(document, page, (width_px, height_px), fit_px), image_format)
+
+        if wanted:
+            place(wanted[0])  # wrong sizes are told at once
+        return PageImages(wanted, place, self, LOOK_AHEAD_PER_WORKER * self.settings.workers)
 
     def _submit(
         self, at: TilePlace, *, priority: Priority = Priority.VISIBLE, image_format: ImageFormat | None = None
@@ -175,27 +178,41 @@ class PageImages(Iterator[Tile]):
     The error of a page is raised at its turn. Whoever catches it can go on with the next page.
     """
 
-    def __init__(self, places: Iterator[TilePlace], service: Core, look_ahead: int) -> None:
-        self._places = places
+    def __init__(self, pages: Iterable[int], place: Callable[[int], TilePlace], service: Core, look_ahead: int) -> None:
+        """place: of a page's image. Raises RequestError."""
+        self._pages = iter(pages)
+        self._place = place
         self._service = service
         self._look_ahead = look_ahead
-        self._asked: deque[tuple[TilePlace, Future[Tile]]] = deque()
+        self._asked: deque[tuple[int, Future[Tile]]] = deque()
 
     def __next__(self) -> Tile:
-        self._service.require_open()
-        submit = self._service.parts.images.submit
-        while len(self._asked) < self._look_ahead and (at := next(self._places, None)) is not None:
-            self._asked.append((at, submit(at, Priority.BULK)))  # behind what anybody reads
-        if not self._asked:
+        future = self.next_future()
+        if future is None:
             raise StopIteration
-        at, future = self._asked.popleft()
-        if not future.done():
-            future = submit(at, Priority.PAGE)  # it is waited for now: the same work, sooner
         return future.result()
+
+    def next_future(self) -> Future[Tile] | None:
+        """The next image, without waiting for it; None after the last one. Raises ServiceClosed."""
+        self._service.require_open()
+        while len(self._asked) < self._look_ahead and (page := next(self._pages, None)) is not None:
+            self._asked.append((page, self._ask(page, Priority.BULK)))  # behind what anybody reads
+        if not self._asked:
+            return None
+        page, future = self._asked.popleft()
+        return future if future.done() else self._ask(page, Priority.PAGE)  # it is waited for now: the same work, sooner
+
+    def _ask(self, page: int, priority: Priority) -> Future[Tile]:
+        try:
+            return self._service.parts.images.submit(self._place(page), priority)
+        except RequestError as error:  # its page is too large, say: told at its turn
+            failed: Future[Tile] = Future()
+            failed.set_exception(error)
+            return failed
 
     def close(self) -> None:
         """Drop what was asked for ahead. Safe to call again."""
-        self._places = iter(())
+        self._pages = iter(())
         while self._asked:
             self._asked.pop()[1].cancel()
 
@@ -206,5 +223,6 @@ class PageImages(Iterator[Tile]):
         self.close()
 
     def __del__(self) -> None:
-        if self._asked:  # not in this thread: whatever thread the collector runs in may hold a lock that cancelling needs
+        # Not in this thread: whatever thread the collector runs in may hold a lock that cancelling needs.
+        if self._asked and not sys.is_finalizing():
             threading.Thread(target=self.close, name="sidebooks-drop", daemon=True).start()

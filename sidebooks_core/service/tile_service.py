@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import atexit
 import os
+import sys
 import threading
 import warnings
 import weakref
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from functools import partial
 from types import TracebackType
 from typing import Self, Unpack
 
@@ -72,8 +74,8 @@ class TileService(Imaging, Asking):
         self._lock = threading.Lock()
         self._closed = False
         self._openers: ThreadPoolExecutor | None = None
-        self._close_at_exit = weakref.WeakMethod(self.close)
-        atexit.register(_close_if_alive, self._close_at_exit)
+        self._close_at_exit = partial(_close_if_alive, weakref.WeakMethod(self.close))
+        atexit.register(self._close_at_exit)
 
     def open(
         self,
@@ -117,10 +119,10 @@ class TileService(Imaging, Asking):
         """The same without waiting: a thread waits. Cancelling the future helps if no thread has begun."""
         self.require_open()
         with self._lock:
+            self.require_open()
             if self._openers is None:
                 self._openers = ThreadPoolExecutor(OPENERS, "sidebooks-open")
-            openers = self._openers
-        return openers.submit(self.open, source, password, **options)
+            return self._openers.submit(self.open, source, password, **options)
 
     def reader(
         self,
@@ -260,7 +262,7 @@ class TileService(Imaging, Asking):
             self._closed = True
             openers = self._openers
         if openers is not None:
-            openers.shutdown(wait=False, cancel_futures=True)
+            openers.shutdown(wait=False)  # each that waits finds the service closed, and says so
         atexit.unregister(self._close_at_exit)
         if os.getpid() == self._process_id:  # a fork has copies only: threads, workers and files belong to the parent
             self.parts.close(CLOSE_FLUSH_S, list(self._documents.values()))
@@ -276,8 +278,8 @@ class TileService(Imaging, Asking):
         return f"<TileService: {state}>"
 
     def __del__(self) -> None:
-        if getattr(self, "_closed", True) or os.getpid() != self._process_id:  # it was not made whole; or this is a fork
-            return
+        if getattr(self, "_closed", True) or os.getpid() != self._process_id or sys.is_finalizing():
+            return  # it was closed, or not made whole; or this is a fork; or no thread begins any more
         told = f"{self!r} was not closed: use it in a `with` block"
         # Not in this thread: whatever thread the collector runs in may hold a lock of these parts, or be one of theirs.
         threading.Thread(target=self.close, name="sidebooks-close", daemon=True).start()

@@ -9,6 +9,8 @@ import math
 from collections.abc import Callable, Iterator
 from itertools import islice
 
+from msgspec.structs import replace
+
 from sidebooks_core.documents.annotations import (
     FARTHEST_PT,
     MOST_POINTS,
@@ -35,6 +37,7 @@ _NOWHERE = 32767
 _FALLBACKS = {"highlight": "#ffff00", "note": "#ffd400", "bookmark": "#cc0000", "underline": "#cc0000"}
 _DIGITS = 3
 """The engine's numbers have 24 bits: more digits are noise."""
+_WIDEST_PT = 1000
 _MIDDLE = 0.5
 """The pressure of a pen that tells none."""
 
@@ -53,13 +56,14 @@ def annotations_of(document: pymupdf.Document, page: int) -> tuple[list[Annotati
     replies = _replies(listed)
     found: list[Annotation] = []
     taken_bytes = 0
-    for one in listed:
+    for place, one in enumerate(listed):
         flags = mupdf.ll_pdf_to_int(get(one, "F"))
         if _is_reply(one) or flags & (_HIDDEN | _NO_VIEW):
             continue
-        made = _read(one, plane, page, replies.get(mupdf.ll_pdf_to_num(one), []))
-        if made is None:
+        read = _read(one, plane, page, replies.get(mupdf.ll_pdf_to_num(one), []))
+        if read is None:
             continue
+        made = replace(read, place=place)
         if taken_bytes + made.size_bytes > MOST_READ_BYTES:
             left_out += 1
             continue
@@ -131,8 +135,9 @@ def _ink(annotation: RawObj, plane: Plane, _box: Box, page: int) -> Annotation |
     given = iter(pressures)
     strokes = [packed_stroke((x, y, min(1.0, max(0.0, next(given, _MIDDLE)))) for x, y in points) for points in lists if points]
     border = get(get(annotation, "BS"), "W")
-    width = mupdf.ll_pdf_to_real(border) if mupdf.ll_pdf_is_number(border) else 1.0
-    width_pt = width if math.isfinite(width) and 0 < width <= 1000 else 1.0
+    width_pt = round(plane.unit_pt * (mupdf.ll_pdf_to_real(border) if mupdf.ll_pdf_is_number(border) else 1.0), _DIGITS)
+    if not 0 < width_pt <= _WIDEST_PT:  # so is what is no number
+        width_pt = 1.0
     return Annotation(page=page, kind="ink", packed_strokes=tuple(strokes), width_pt=width_pt) if strokes else None
 
 

@@ -18,7 +18,7 @@ from sidebooks_core.engine.annotations.letters import Letters
 from sidebooks_core.engine.annotations.listing import append, contents_of, has_words
 from sidebooks_core.engine.annotations.plane import Plane, moved, plane_of, written
 from sidebooks_core.engine.mupdf import RawObj, mupdf, owned, parsed
-from sidebooks_core.engine.pdf.objects import get, items, text
+from sidebooks_core.engine.pdf.objects import get, items, name
 from sidebooks_core.engine.pdf.resources import copied, new_stream
 
 _PRINTED = 4
@@ -35,6 +35,8 @@ _SUBTYPES = {
     "stamp": "Stamp",
     "bookmark": "Text",
 }
+REPLACED = frozenset({*_SUBTYPES.values(), "FreeText", "Squiggly", "StrikeOut"})
+"""Subtypes that are read as marks. A field of a form is none, nor a link: they stay whatever is written."""
 _ICONS = {"note": NOTE, "bookmark": BOOKMARK, "stamp": "Draft"}
 _TURNED = "Stamp"
 """What a note or a bookmark is on a page that is rotated, or has a unit of its own. Viewers do not agree where they show a text
@@ -106,12 +108,12 @@ def _form(pdf: mupdf.PdfDocument, look: Look, plane: Plane) -> mupdf.PdfObj:
 
 
 def _hang(pdf: mupdf.PdfDocument, page: _Page) -> None:
-    """Give a page a list of annotations of its own: the old ones, without those that come anew, and the new ones."""
-    names = {one.annotation.name for one in page.placed if one.annotation.name}
+    """Give a page a list of annotations of its own: the old ones, without those that are replaced, and the new ones."""
+    replaced = {one.annotation.place for one in page.placed}
     old = get(page.object.m_internal, "Annots")
     hung = mupdf.pdf_new_array(pdf, len(page.placed))
-    for annotation in items(old):
-        if text(get(annotation, "NM")) not in names:
+    for place, annotation in enumerate(items(old)):
+        if place not in replaced or name(get(annotation, "Subtype")) not in REPLACED:
             mupdf.pdf_array_push(hung, owned(annotation))
     for one in page.placed:
         described = parsed(pdf, _described(one, mupdf.pdf_to_num(page.object)))
@@ -143,7 +145,9 @@ def _described(one: _Placed, page_number: int) -> str:
     if strokes:
         lists = "".join(f"[{_points(one.plane, ((x, y) for x, y, _ in stroke))}]" for stroke in strokes)
         pressures = written(*(pressure for stroke in strokes for *_, pressure in stroke))
-        entries.append(f"/InkList[{lists}]/BS<</W {written(annotation.width_pt)}>>/{PRESSURES}[{pressures}]")
+        entries.append(
+            f"/InkList[{lists}]/BS<</W {written(annotation.width_pt / one.plane.unit_pt)}>>/{PRESSURES}[{pressures}]"
+        )
     return "".join((*entries, ">>"))
 
 

@@ -163,12 +163,20 @@ class Objects:
         contents = mupdf.ll_pdf_dict_gets(page_object, "Contents")
         if not contents:
             return b""
-        empty_streams.unfilter(self._document, empty_streams.contents(page_object))
         start = count_messages()
         data = self._read(mupdf.ll_pdf_open_contents_stream(self.pdf, contents), DECODED_BYTES)
         if len(data) > DECODED_BYTES:
             return None
-        return data + DAMAGED if _is_cut(start) else data
+        is_damaged = _is_cut(start) and any(map(self._is_damaged, empty_streams.contents(page_object)))
+        return data + DAMAGED if is_damaged else data
+
+    def _is_damaged(self, part: RawObj) -> bool:
+        """Whether a stream has bytes, and the engine cannot read them to their end."""
+        number = mupdf.ll_pdf_to_num(part)
+        try:
+            return bool(self.raw(number)) and (self.decoded(number) or DAMAGED).endswith(DAMAGED)
+        except mupdf.FzErrorBase:
+            return True
 
     def is_hidden(self, number: int) -> bool:
         """Whether an optional content group or membership is hidden at present."""

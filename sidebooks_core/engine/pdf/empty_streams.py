@@ -5,27 +5,34 @@ Nothing of them is lost, but the engine says that their data is cut short. qpdf 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 
-from sidebooks_core.engine.mupdf import RawObj, mupdf, pymupdf
+from sidebooks_core.engine.mupdf import RawObj, mupdf, owned, pymupdf
 from sidebooks_core.engine.pdf.objects import get, items
 
 
-def unfilter(document: pymupdf.Document, streams: Iterable[RawObj | None]) -> bool:
-    """Take the filters off those of some streams that have no byte. Returns whether there were any.
+@contextmanager
+def unfiltered(document: pymupdf.Document, streams: Iterable[RawObj]) -> Iterator[bool]:
+    """Take the filters off those of some streams that have no byte, for a while. Gives whether there were any.
 
-    They stay without: no byte of them is read otherwise. In a file that was repaired, a stream may have lost its bytes.
+    In a file that was repaired, a stream may have lost its bytes: there nothing is done.
     """
-    if document.is_repaired:
+    filters = {} if document.is_repaired else {mupdf.ll_pdf_to_num(one): one for one in streams if _is_empty(document, one)}
+    taken = [(owned(one), owned(get(one, "Filter"))) for one in filters.values()]
+    for one, _ in taken:
+        mupdf.pdf_dict_dels(one, "Filter")
+    try:
+        yield bool(taken)
+    finally:
+        for one, before in taken:
+            mupdf.pdf_dict_puts(one, "Filter", before)
+
+
+def _is_empty(document: pymupdf.Document, one: RawObj) -> bool:
+    if not mupdf.ll_pdf_is_stream(one) or get(one, "Filter") is None or mupdf.ll_pdf_to_int(get(one, "Length")):
         return False
-    found = False
-    for one in streams:
-        if one is None or not mupdf.ll_pdf_is_stream(one) or get(one, "Filter") is None:
-            continue
-        if mupdf.ll_pdf_to_int(get(one, "Length")) == 0 and document.xref_stream_raw(mupdf.ll_pdf_to_num(one)) == b"":
-            mupdf.ll_pdf_dict_dels(one, "Filter")
-            found = True
-    return found
+    return document.xref_stream_raw(mupdf.ll_pdf_to_num(one)) == b""
 
 
 def contents(page_object: RawObj) -> list[RawObj]:

@@ -71,8 +71,12 @@ def listed(document: Opened, index: int, listing: Callable[[], T]) -> T:
         if reread_lost(document, said):
             forget_messages(start)
             page_faults.forget(document)
-        elif any(_CUT_SHORT in line for line in said) and _unfilter_empty(document, index):
-            forget_messages(start)
+        elif any(_CUT_SHORT in line for line in said):
+            with empty_streams.unfiltered(document, _streams(document, index)) as is_better:
+                if not is_better:
+                    return made
+                forget_messages(start)
+                return _listed_once(document, index, listing)
         elif any(_BAD_ARRAY in line for line in said):
             forget_messages(start)
             with _rewritten_contents(document, index):
@@ -131,13 +135,12 @@ def _rewritten_contents(document: pymupdf.Document, index: int) -> Iterator[None
         yield
 
 
-def _unfilter_empty(document: pymupdf.Document, index: int) -> bool:
-    """Mend streams of a page that have a filter and no byte. Returns whether there were any."""
+def _streams(document: pymupdf.Document, index: int) -> list[RawObj]:
+    """What a page draws with: the parts of its content, its forms, the appearances of its annotations."""
     page_object = mupdf.ll_pdf_lookup_page_obj(raw_pdf(document), index)
     shown = (one for annotation in items(get(page_object, "Annots")) for one in resources.appearances(annotation))
     forms = (form.m_internal for _, _, form in _forms(page_object))
-    parts = [*empty_streams.contents(page_object), *islice(shown, _MOST_ENTRIES), *forms]
-    return empty_streams.unfilter(document, parts)
+    return [*empty_streams.contents(page_object), *islice(shown, _MOST_ENTRIES), *forms]
 
 
 def _better(data: bytes) -> bytes | None:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+import logging
+import tempfile
+from collections.abc import Iterable
 from io import RawIOBase
 from typing import BinaryIO, cast
 
 from sidebooks_core.errors import DocumentError, DocumentTooLarge, PageError
 from sidebooks_core.library.questions import Questions
-from sidebooks_core.marks.files import MarkedFile, export_marks
+from sidebooks_core.marks.files import MarkedFile, MarksToWrite, export_marks
 from sidebooks_core.marks.model import Mark
 from sidebooks_core.marks.placing import PlacedMark
 from sidebooks_core.marks.w3c import W3C_CONTEXT, Canvas, annotation_page
@@ -25,8 +27,11 @@ from sidebooks_core.server.statuses import Refused, not_found
 from sidebooks_core.service import Document
 from sidebooks_core.shelf import standing
 
+_log = logging.getLogger("sidebooks_core.server")
 PDF = "application/pdf"
 WHOSE = ("mine", "all")
+_HELD_BYTES = 1 << 20
+"""Of a download, in the memory."""
 
 
 async def as_pdf(parts: ServerParts, request: HttpRequest) -> HttpResponse:
@@ -41,8 +46,9 @@ async def as_pdf(parts: ServerParts, request: HttpRequest) -> HttpResponse:
         names = names_of(parts, request, marks)
         try:
             document, shown = shelf.document(of.id, number), shelf.placed_marks(of.id, marks, number)
+            told = MarksToWrite(shown, names, of.id, shelf.mark_store.imported(of.id))
             is_flat = request.query("flattened") in ("1", "true")
-            file = export_marks(shelf.service.parts.questions, document, shown, names, flattened=is_flat, client=request.client)
+            file = export_marks(shelf.service.parts.questions, document, told, flattened=is_flat, client=request.client)
             size = file.size_bytes
         except DocumentTooLarge:
             raise
@@ -50,12 +56,17 @@ async def as_pdf(parts: ServerParts, request: HttpRequest) -> HttpResponse:
             raise Refused(409, error.message) from None
         except OSError:
             raise Refused(410, "the original is gone") from None
+        try:
+            pieces = Pieces(file)
+        except OSError as fault:
+            _log.error("a PDF with marks cannot wait on the disk: %s", fault)
+            raise Refused(503, "the server has no room for the file: try again later") from None
         own = [
             (b"content-type", PDF.encode()),
             (b"cache-control", headers.NO_STORE),
             (b"content-disposition", descriptions.disposition(of.name, ".pdf", document.id)),
         ]
-        return HttpResponse(200, headers=own, file=FileRange(cast("BinaryIO", _Pieces(file)), size))
+        return HttpResponse(200, headers=own, file=FileRange(cast("BinaryIO", pieces), size))
 
     return await parts.pools.run("exports", made)
 
@@ -172,19 +183,31 @@ def _revision(request: HttpRequest) -> int | None:
     return number_of(told) if told else None
 
 
-class _Pieces(RawIOBase):
-    """A file that is made while it is read."""
+class Pieces(RawIOBase):
+    """A file that is made while it is read. What was added waits on the disk if it is large."""
 
     def __init__(self, file: MarkedFile) -> None:
-        self._pieces: Iterator[bytes] = file.pieces()
-        self._left = b""
+        """Raises OSError if the disk is full."""
+        self._added = tempfile.SpooledTemporaryFile(_HELD_BYTES)  # noqa: SIM115 - `close` closes it
+        self._pieces = file.pieces_before()
+        self._left = memoryview(b"")
+        try:
+            self._added.write(file.added)
+            self._added.seek(0)
+        except OSError:
+            self._added.close()
+            raise
 
     def read(self, size: int = -1) -> bytes:
         """At most so many bytes; empty at the end."""
         while not self._left:
             piece = next(self._pieces, None)
             if piece is None:
-                return b""
-            self._left = piece
+                return self._added.read(size)
+            self._left = memoryview(piece)
         taken, self._left = self._left[:size], self._left[size:]
-        return taken
+        return bytes(taken)
+
+    def close(self) -> None:
+        self._added.close()
+        super().close()
