@@ -177,14 +177,14 @@ export async function addExtras(main) {
     one.addEventListener("touched", (event) => { if (activate(one)) event.preventDefault(); });
     one.addEventListener("refitted", () => { if (one === app.active) paintStrip(); });
     one.addEventListener("turned", () => { if (one.state.turn > 2) notices.endHint(); });
-    one.addEventListener("settled", () => { openMarks(one).catch(fail); });
+    one.addEventListener("settled", () => { showMarks(one).catch(fail); });
     bars.attend(one);
     positions.attend(one);
     if (one.state.book) {
       retell();
       one.paint();
       showPrintable();
-      openMarks(one).catch(fail);
+      showMarks(one).catch(fail);
     }
   }
 
@@ -208,10 +208,10 @@ export async function addExtras(main) {
 
   /* Nobody waits for marks to read a page. */
   /** @param {Reader} one */
-  async function openMarks(one) {
+  async function showMarks(one) {
     const files = [import("./marks_attend.js"), import("./marking.js")];
     const isHere = await Promise.all(files).then(() => true, () => false); // else it is tried again at the next page
-    if (isHere) await (await import("./marks_attend.js")).openMarks(app, await markingOf(one));
+    if (isHere) await (await import("./marks_attend.js")).openDesk(app, await markingOf(one));
   }
 
   /* What is kept of its pages, if it was replaced since. */

@@ -88,7 +88,7 @@ export function makeInkBar(drawing, leave) {
     const { marks } = drawing.marking;
     state.undo.disabled = !marks?.canUndo;
     state.redo.disabled = !marks?.canRedo;
-    const text = savedText(marks);
+    const text = unsavedText(marks);
     if (told.textContent !== text) told.textContent = text;
     told.hidden = !text;
   }
@@ -106,7 +106,7 @@ export function makeInkBar(drawing, leave) {
 }
 
 /** What is to be said of marks that are only here. @param {import("./marks_store.js").PageMarks | null} marks */
-function savedText(marks) {
+function unsavedText(marks) {
   if (!marks) return "";
   if (!marks.isKept) return t("ink_not_kept");
   const { count, state } = marks.unsent;

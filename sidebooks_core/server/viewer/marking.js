@@ -1,4 +1,11 @@
-/* The marks of what a reader shows: opened with its book, shown over its pages, drawn and undone. */
+/* The marks of what a reader shows: opened with its book, shown over its pages, drawn and undone.
+
+   Where what is: marks_store.js holds the marks of one paper, with marks_merge.js (which version holds, and where it stands),
+   marks_history.js (undoing), marks_clock.js (stamps), marks_disk.js and marks_device.js (this device), marks_sync.js (the server) and
+   marks_left.js (marks of papers that are closed). marks_layer.js paints ink; drawing.js and ink_*.js make it. marks_desk.js paints
+   and makes the other kinds (marks_kinds.js, marks_words.js); marks_attend.js makes the desk, marks_tools.js, marks_mode.js and
+   marks_choice.js are its tools, marks_bar.js and marks_selection.js the bar at selected words. People see them in marks_panel.js (the
+   list), marks_sheet.js (one), marks_sharing.js, marks_colours.js, marks_old.js and marks_files.js; marks_groups.js says which. */
 
 /** @import { FullApp, OpenBook, Reader } from "./types" */
 /** @import { MarksChange } from "./marks_store.js" */
@@ -61,6 +68,8 @@ export class Marking {
     this.reader = reader;
     this.layer = new MarksLayer(reader);
     this.drawing = new Drawing(this);
+    // Before the listeners of Drawing and Desk, which are made later: what they have begun is finished while its marks are there, and
+    // subscribers are told with null before they hear of the next book. Panels close earlier still, and save into the old marks.
     reader.addEventListener("opened", () => this.#open());
     reader.addEventListener("closed", () => this.#close());
     reader.addEventListener("retold", () => this.#bar?.fill());

@@ -28,11 +28,11 @@ function prepare(app) {
 }
 
 /**
- * Open the marks of what a reader shows.
+ * Make the desk of what a reader shows, when its marks are here.
  * @param {FullApp} app
  * @param {Marking} marking of the reader
  */
-export async function openMarks(app, marking) {
+export async function openDesk(app, marking) {
   const { reader } = marking;
   const { book } = reader.state;
   const [look] = await Promise.all([prepare(app), marking.opening]);

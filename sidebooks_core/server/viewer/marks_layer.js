@@ -8,13 +8,12 @@ import { h } from "./elements.js";
 import { frameOf } from "./frames.js";
 import { zoomed } from "./layout.js";
 import { kindOf } from "./marks_kinds.js";
-import { pointUnder } from "./rectangles.js";
 
 const WHOLE_PX = 6_000_000; // a page of no more is kept as a whole; of a larger one, what is seen and some of its surroundings
 const AROUND = 0.25; // of the view, on each side
 const SLICE_MS = 6; // of painting: marks of a full page come bit by bit, and nothing waits for them
 const SETTLE_MS = 160; // after the last movement
-const MOST_BITMAPS = 4;
+const MOST_BITMAPS = 4; // with those that are made to take the place of another one
 
 /** A page as it lies on the view. @typedef {{page: number, box: Box, view: View, matrix: Frame["matrix"]}} Lies */
 /**
@@ -124,24 +123,6 @@ export class MarksLayer {
     return mark.body?.kind === "ink" && !(mark.is_of_file && kind === "exact") && !this.#veiled.has(mark.id) && this.#filter(placed);
   }
 
-  /**
-   * The mark under a point of the stage, the topmost; null: there is none.
-   * @param {number} x in pixels of CSS, from the stage's corner
-   * @param {number} y
-   * @param {number} radius in pixels of CSS
-   * @returns {PlacedMark | null}
-   */
-  at(x, y, radius = 8) {
-    const { ratio } = this.reader.view();
-    const found = pointUnder(this.reader, { x: x * ratio, y: y * ratio });
-    const box = found && this.reader.boxes().find((one) => one.page === found.page);
-    if (!found || !box) return null;
-    const radius_pt = (radius * ratio) / (box.scale * this.reader.state.zoom);
-    const [x_pt, y_pt] = found.point_pt;
-    const hit = this.shown(found.page).filter(({ mark }) => mark.body && kindOf(mark.body)?.hits(mark.body, x_pt, y_pt, radius_pt));
-    return hit[hit.length - 1] || null;
-  }
-
   // Where pages lie: the reader tells it page by page while it paints
 
   /** @param {number} page @param {Box} box @param {View} view */
@@ -214,8 +195,8 @@ export class MarksLayer {
     const made = this.#begin(page, box, view);
     this.#bitmaps.set(page, made);
     for (const oldest of this.#bitmaps.keys()) {
-      if (this.#bitmaps.size <= MOST_BITMAPS) break;
-      this.#bitmaps.delete(oldest);
+      if (oldest === page || this.#bitmaps.size + this.#coming.size <= MOST_BITMAPS) break;
+      drop(this.#bitmaps, oldest);
     }
     this.#paintSome(made);
   }
@@ -266,18 +247,21 @@ export class MarksLayer {
       if (!this.#timer) this.#settle();
       return;
     }
+    for (const page of this.#coming.keys()) if (!this.#lies.some((one) => one.page === page)) drop(this.#coming, page);
     for (const lies of this.#lies) {
       const { page, box, view } = lies;
       const known = this.#bitmaps.get(page);
-      if (!known || (known.scale === box.scale && covers(known.rect, box, view))) { this.#coming.delete(page); continue; }
+      if (!known || (known.scale === box.scale && covers(known.rect, box, view))) { drop(this.#coming, page); continue; }
       let coming = this.#coming.get(page);
       if (!coming || coming.scale !== box.scale || !covers(coming.rect, box, view)) {
+        drop(this.#coming, page);
         coming = this.#begin(page, box, view);
         this.#coming.set(page, coming);
       }
       this.#paintSome(coming);
       if (coming.left.length) return;
       this.#coming.delete(page);
+      drop(this.#bitmaps, page);
       this.#bitmaps.set(page, coming);
       this.#compose();
       return;
@@ -287,8 +271,7 @@ export class MarksLayer {
   #forget() {
     clearTimeout(this.#timer);
     this.#timer = 0;
-    this.#bitmaps.clear();
-    this.#coming.clear();
+    for (const all of [this.#bitmaps, this.#coming]) for (const page of [...all.keys()]) drop(all, page);
   }
 
   // Changes
@@ -298,11 +281,11 @@ export class MarksLayer {
     if (isPlaced) { this.repaint(); return; }
     const touched = [...added, ...removed];
     if (!touched.length) return;
-    for (const one of touched) if (one.page) this.#coming.delete(one.page);
+    for (const one of touched) if (one.page) drop(this.#coming, one.page);
     const isNew = this.#lies.some(({ page }) => !this.#bitmaps.has(page) && touched.some((one) => one.page === page));
     const isOver = this.#lies.some(({ page }) => this.#bitmaps.has(page) && !this.shown(page).length);
     if (isNew || isOver || this.canvas.hidden) {
-      for (const one of touched) if (one.page) this.#bitmaps.delete(one.page);
+      for (const one of touched) if (one.page) drop(this.#bitmaps, one.page);
       this.#compose();
       return;
     }
@@ -353,6 +336,13 @@ export class MarksLayer {
     const part = mark.body && kindOf(mark.body)?.box(mark.body);
     if (lies && part) this.#blit(lies, part);
   }
+}
+
+/** Safari gives the memory of a canvas back when it has no size. @param {Map<number, PageBitmap>} all @param {number} page */
+function drop(all, page) {
+  const bitmap = all.get(page);
+  if (bitmap) bitmap.canvas.width = bitmap.canvas.height = 0;
+  all.delete(page);
 }
 
 /** @param {PageBitmap} bitmap @param {Mark} mark */

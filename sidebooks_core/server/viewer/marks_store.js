@@ -341,7 +341,7 @@ export class PageMarks {
     this.#tell(change);
   }
 
-  /* A page with thousands of strokes is not gone through for a new one. */
+  /* A few changes go through their own pages only; the marks of the other pages are not sorted anew. */
   /** @param {PlacedMark[]} removed @param {PlacedMark[]} added */
   #keepPlaces(removed, added) {
     if (added.length + removed.length > 20) this.#byPage = null;
