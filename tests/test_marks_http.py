@@ -31,6 +31,18 @@ def test_what_was_sent_is_read_again(hall: TownHall) -> None:
     assert abs(told["server_ms"] - time.time() * 1000) < 600_000
 
 
+def test_marks_of_one_person_are_neither_kept_nor_told_under_the_login_of_another(hall: TownHall) -> None:
+    path, other = f"/papers/{hall.paper.id}/marks", person(hall, "tender")
+    body = {"device": DEVICE, "marks": [mark()], "person": other}
+    assert hall.ask("member", path, "POST", body).status == 409
+    assert hall.ask("member", f"{path}?since=0&device={DEVICE}&person={quote(other)}").status == 409
+    assert read(hall, "member")["marks"] == []
+    for who in ("member", "guest"):
+        mine = person(hall, who)
+        assert hall.ask(who, path, "POST", body | {"person": mine}).status == 200
+        assert hall.ask(who, f"{path}?since=0&device={DEVICE}&person={quote(mine)}").status == 200
+
+
 def test_the_same_request_again_changes_nothing(hall: TownHall) -> None:
     one = mark()
     first = push(hall, "member", one).json()

@@ -400,3 +400,31 @@ def test_words_that_a_tablet_lets_go_of_while_the_button_is_touched_are_marked_a
     button.click()
     [mark] = kept(tab, 1)
     assert mark["anchor"]["quote"] == "水道の予算"
+
+
+def test_a_tab_does_not_overwrite_what_another_tab_has_waiting(open_at: Open) -> None:
+    tab = open_at("予算書", 3)
+    assert tab.evaluate(TWO_TABS) == [["offline", True], ["offline", True], ["server", False]]
+
+
+TWO_TABS = """async () => {
+    const { MarksDisk } = await import('./viewer/marks_disk.js');
+    const version = (at_ms, text, isPending) => ({ person: 'x', paper: 'y', id: 'i', isMine: true, isPending,
+        mark: { id: 'i', stamp: [at_ms, 0, 'd'], anchor: { revision: 1, page: 0, content_id: '' },
+            body: { kind: 'note', text } } });
+    const [one, other] = [new MarksDisk('two tabs'), new MarksDisk('two tabs')];
+    const kept = async () => {
+        const { records } = await one.read('x', 'y');
+        return records.map(({ mark, isPending }) => [mark.body.text, isPending])[0];
+    };
+    await one.write('x', 'y', { records: [version(5, 'offline', true)] });
+    await other.write('x', 'y', { records: [version(9, 'server', false)], since: 3 });
+    const found = [await kept()];
+    await other.write('x', 'y', { gone: ['i'] });
+    found.push(await kept());
+    await one.write('x', 'y', { records: [version(9, 'server', false)], over: [[5, 0, 'd']] });
+    found.push(await kept());
+    one.close();
+    other.close();
+    return found;
+}"""

@@ -17,7 +17,7 @@ class Disk {
   async read() { return { records: [...this.records.values()], since: this.since }; }
   async write(person, paper, { records = [], gone = [], since }) {
     this.writes += 1;
-    if (this.fails) throw new Error("full");
+    if (this.fails || JSON.stringify(records).length > (this.room ?? Infinity)) throw new Error("full");
     for (const one of records) this.records.set(one.id, one);
     for (const id of gone) this.records.delete(id);
     if (since !== undefined) this.since = since;
@@ -235,6 +235,49 @@ def test_a_deletion_elsewhere_wins_over_an_edit_here_and_the_other_way_round() -
     assert found == [[], [], 0, [None, None]]
 
 
+@pytest.mark.parametrize("other", [None, "B, later"])
+def test_a_text_that_loses_is_sent_all_the_same(other: str | None) -> None:
+    found = played(
+        """
+      const [api, disk] = [new Server(), new Disk()];
+      const first = made({ api, disk });
+      const mark = first.add(1, note("old"));
+      await first.flush();
+      first.close();
+      const pushed = [];
+      const push = api.push.bind(api);
+      api.push = (device, marks) => { pushed.push(...marks.map(one => one.body.text)); return push(device, marks); };
+      const marks = made({ api, disk });
+      await marks.flush();
+      marks.change(mark.id, note("A, earlier"));
+      api.put({ ...mark, stamp: [mark.stamp[0] + 1e9, 0, "b"], body: given[0] && note(given[0]), owner: "me" });
+      marks.read();
+      await marks.flush();
+      return [pushed, ink(marks), [...disk.records.values()].map(one => one.isPending)];
+    """,
+        other,
+    )
+    assert found == [["A, earlier"], [other] if other else [], [False] if other else []]
+
+
+def test_the_handwriting_of_a_page_is_shared_in_one_go() -> None:
+    found = played("""
+      const disk = new Disk();
+      const marks = made({ disk });
+      const ids = Array.from({ length: 300 }, (_, n) => marks.add(1, stroke(n)).id);
+      await marks.flush();
+      disk.writes = 0;
+      const told = [];
+      marks.subscribe(({ added }) => told.push(added.length));
+      marks.show(ids, { visibility: "shared" });
+      await marks.flush();
+      const shared = marks.all().filter(one => one.mark.visibility === "shared").length;
+      marks.undo();
+      return [told.slice(0, 1), told.length, disk.writes, shared, marks.all().length];
+    """)
+    assert found == [[300], 2, 1, 300, 299], "it is no step: the last stroke is what is undone"
+
+
 def test_marks_of_others_cannot_be_changed() -> None:
     found = played("""
       const api = new Server();
@@ -269,6 +312,22 @@ def test_what_the_server_refuses_stays_here_and_is_told() -> None:
     assert found["after"] == 2
 
 
+def test_what_the_server_refused_is_not_forgotten_when_all_is_read_again() -> None:
+    found = played("""
+      const [api, disk] = [new Server(), new Disk()];
+      api.refusesText = "no";
+      const marks = made({ api, disk });
+      marks.add(1, note("no"));
+      await marks.flush();
+      const read = api.read.bind(api);
+      api.read = async since => ({ ...await read(since), is_whole: true });
+      marks.read();
+      await marks.flush();
+      return [ink(marks), [...disk.records.values()].map(one => one.refused)];
+    """)
+    assert found == [["no"], ["not here"]]
+
+
 def test_one_mark_that_makes_a_request_fail_does_not_keep_the_others_back() -> None:
     found = played("""
       const api = new Server();
@@ -287,6 +346,46 @@ def test_one_mark_that_makes_a_request_fail_does_not_keep_the_others_back() -> N
     assert found == [["a", "b", "c", "d", "e"], ["marks[0].body: too long"]]
 
 
+def test_when_the_bad_mark_is_found_the_others_go_together_again() -> None:
+    found = played("""
+      const api = new Server();
+      const push = api.push.bind(api);
+      api.push = async (device, marks) => {
+        if (marks.some(one => one.body.text === "bad")) throw Object.assign(new Error("too long"), { status: 400 });
+        return push(device, marks);
+      };
+      const marks = made({ api });
+      marks.add(1, note("bad"));
+      for (let n = 0; n < 99; n += 1) marks.add(1, note("good"));
+      await marks.flush();
+      return [api.asked.filter(one => one.startsWith("push")), api.marks.size];
+    """)
+    assert found == [["push 99"], 99]
+
+
+def test_marks_made_under_another_device_id_are_sent_as_of_that_one() -> None:
+    found = played("""
+      const [api, disk] = [new Server(), new Disk()];
+      const push = api.push.bind(api);
+      api.push = async (device, marks) => {
+        const wrong = marks.filter(one => one.stamp[2] !== device);
+        const pushed = await push(device, marks.filter(one => !wrong.includes(one)));
+        return { ...pushed, refused: wrong.map(one => ({ id: one.id, reason: "device" })) };
+      };
+      const first = made({ disk, api, clock: new MarksClock("before", 0) });
+      first.add(1, note("a"));
+      first.add(1, note("b"));
+      first.close();
+      await first.flush();
+      const marks = made({ disk, api, clock: new MarksClock("after", 0) });
+      await marks.ready;
+      marks.add(1, note("c"));
+      await marks.flush();
+      return [[...api.marks.values()].map(one => one.mark.body.text).sort(), marks.all().filter(one => one.refused).length];
+    """)
+    assert found == [["a", "b", "c"], 0]
+
+
 def test_a_person_who_is_not_let_in_is_not_asked_again() -> None:
     found = played("""
       const api = new Server();
@@ -301,6 +400,36 @@ def test_a_person_who_is_not_let_in_is_not_asked_again() -> None:
     assert found == [{"count": 1, "state": "refused"}, ["read 0"], 2]
 
 
+def test_when_somebody_else_is_logged_in_that_is_told_and_nothing_more_is_sent() -> None:
+    found = played("""
+      const [api, told] = [new Server(), []];
+      const marks = made({ api, left: () => told.push("left") });
+      await marks.flush();
+      marks.add(1, stroke());
+      api.failures.push(Object.assign(new Error("somebody else is logged in"), { status: 409 }));
+      await marks.flush();
+      await marks.flush();
+      return [told, api.asked, api.marks.size];
+    """)
+    assert found == [["left"], ["read 0", "push 1"], 0]
+
+
+def test_each_request_says_whose_marks_it_is_about() -> None:
+    found = played("""
+      const { marksApi } = await import("./marks_sync.js");
+      const asked = [];
+      const library = { get: async (address, { body } = {}) => {
+        asked.push([address, body ?? ""]);
+        return { ok: true, json: async () => 1 };
+      } };
+      const api = marksApi(library, "p", "Ö");
+      await api.read(3, "d");
+      await api.push("d", []);
+      return asked.map(([address, body]) => [address, body && JSON.parse(body).person]);
+    """)
+    assert found == [["/papers/p/marks?since=3&device=d&person=%C3%96", ""], ["/papers/p/marks", "Ö"]]
+
+
 def test_a_device_that_keeps_nothing_goes_on_and_says_so() -> None:
     found = played("""
       const [api, disk] = [new Server(), new Disk()];
@@ -311,6 +440,108 @@ def test_a_device_that_keeps_nothing_goes_on_and_says_so() -> None:
       return [marks.isKept, marks.all().length, api.marks.size];
     """)
     assert found == [False, 1, 1]
+
+
+def test_a_stroke_for_which_there_was_no_room_is_written_later() -> None:
+    found = played("""
+      const [api, disk] = [new Server(), new Disk()];
+      api.push = api.read = async () => { throw new TypeError("no network"); };
+      const marks = made({ api, disk });
+      await marks.ready;
+      disk.room = 2000;
+      const long = marks.add(1, { ...stroke(), samples: Array.from({ length: 500 }, (_, n) => [n, n, 0.5]) });
+      await marks.flush();
+      const short = marks.add(1, stroke(5));
+      await marks.flush();
+      const full = [marks.isKept, [...disk.records.keys()].join() === short.id];
+      disk.room = Infinity;
+      marks.add(1, stroke(6));
+      await marks.flush();
+      marks.close();
+      return [full, marks.isKept, disk.records.has(long.id), disk.records.size];
+    """)
+    assert found == [[False, True], True, True, 3]
+
+
+def test_the_device_does_not_say_that_it_knows_what_it_could_not_write() -> None:
+    found = played("""
+      const [api, disk] = [new Server(), new Disk()];
+      api.put({ ...ofTheChair, body: { ...stroke(), samples: Array.from({ length: 500 }, (_, n) => [n, n, 0.5]) } });
+      disk.room = 2000;
+      const marks = made({ api, disk });
+      await marks.flush();
+      marks.read();
+      await marks.flush();
+      marks.add(1, stroke(5));
+      await marks.flush();
+      const full = [disk.since, marks.isKept];
+      marks.close();
+      disk.room = Infinity;
+      const again = made({ api, disk });
+      await again.flush();
+      return [full, again.all().length, disk.records.size, disk.since];
+    """)
+    assert found == [[0, False], 2, 2, 2]
+
+
+def test_a_version_of_another_tab_stays_until_the_server_has_decided() -> None:
+    found = played("""
+      const { joined, stays } = await import("./marks_disk.js");
+      const version = (at, isPending, body = note("a")) => ({
+        id: "i", mark: { id: "i", stamp: [at, 0, "d"], body }, isPending });
+      const none = new Set();
+      const one = version(2, true);
+      const change = joined({ records: [one], since: 1 }, { gone: ["i"], over: [[2, 0, "d"]] });
+      return {
+        stays: [stays(one, version(9, false), none), stays(one, null, none), stays(one, version(1, true), none),
+          stays({ ...version(2, false), refused: "limit" }, null, none), stays(version(2, true, null), version(9, true), none)],
+        goes: [stays(one, version(9, false), new Set(["2,0,d"])), stays(one, version(3, true), none),
+          stays(version(2, false), null, none),
+          stays(undefined, one, none)],
+        change,
+      };
+    """)
+    assert found["stays"] == [True] * 5
+    assert found["goes"] == [False] * 4
+    assert found["change"] == {"records": [], "gone": ["i"], "since": 1, "over": [[2, 0, "d"]]}
+
+
+def test_a_database_that_does_not_answer_keeps_nobody_from_the_server() -> None:
+    found = played("""
+      const { MarksDisk } = await import("./marks_disk.js");
+      const api = new Server();
+      api.put(ofTheChair);
+      const marks = made({ api, disk: new MarksDisk("hangs", { open: () => ({}) }) });
+      marks.add(1, stroke());
+      await marks.flush();
+      return [marks.all().length, api.marks.size, marks.unsent, marks.isKept];
+    """)
+    assert found == [2, 2, {"count": 0, "state": "done"}, False]
+
+
+def test_what_the_device_tells_late_is_sent_and_brings_nothing_back() -> None:
+    found = played("""
+      const [api, disk] = [new Server(), new Disk()];
+      const first = made({ api, disk });
+      const [one, two] = [first.add(1, note("one")), first.add(1, note("two"))];
+      await first.flush();
+      first.close();
+      api.put({ ...one, body: null });
+      disk.records.get(two.id).isPending = true;
+      const offline = disk.records.get(two.id);
+      offline.mark = { ...offline.mark, stamp: [offline.mark.stamp[0] + 1, 0, "tablet"], body: note("two, offline") };
+      let tell;
+      const kept = await disk.read();
+      disk.read = () => new Promise(done => { tell = () => done(kept); });
+      const marks = made({ api, disk });
+      await marks.flush();
+      const before = ink(marks);
+      tell();
+      await marks.ready;
+      await marks.flush();
+      return [before, ink(marks), api.marks.get(two.id).mark.body.text];
+    """)
+    assert found == [["two"], ["two, offline"], "two, offline"]
 
 
 def test_marks_of_an_older_revision_stand_where_their_pages_are() -> None:

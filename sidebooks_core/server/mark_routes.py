@@ -25,9 +25,9 @@ MARK_ROUTES = (
         summary="One's own marks of a paper, and those of others that one sees: all, or what changed after `since`",
         media_type=JSON,
         answer=schemas.PaperMarkList,
-        query=("since", "device"),
+        query=("since", "device", "person"),
         successes=HAD,
-        errors=(400, 404, 503),
+        errors=(400, 404, 409, 503),
     ),
     Route(
         path="/papers/{paper}/marks",
@@ -38,7 +38,7 @@ MARK_ROUTES = (
         media_type=JSON,
         body=schemas.NewMarks,
         answer=schemas.KeptMarks,
-        errors=(*BODY, *STORES),
+        errors=(*BODY, 409, *STORES),
     ),
     Route(
         path="/papers/{paper}/marks/{mark}/lost",

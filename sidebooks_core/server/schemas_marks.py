@@ -21,6 +21,8 @@ class NewMarks(Struct):
     device: DeviceId
     """That sends them, and made these versions."""
     marks: Annotated[list[Mark], Meta(max_length=MOST_MARKS)]
+    person: str = ""
+    """Whose they are, by the id that `/me` has: 409 if somebody else sends them. Empty: of whoever sends them."""
 
 
 class UnreadMarks(Struct):
@@ -28,6 +30,7 @@ class UnreadMarks(Struct):
 
     device: DeviceId
     marks: Annotated[list[Raw], Meta(max_length=MOST_MARKS)]
+    person: str = ""
 
 
 class NamedMark(Struct):

@@ -54,6 +54,7 @@ async def of_paper(parts: ServerParts, request: HttpRequest) -> HttpResponse:
     """
     shelf, person, since = parts.of_papers().shelf, person_of(request), whole(request, "since") or 0
     device = _device(request)
+    _require_person(request, request.query("person"))
 
     def made() -> HttpResponse:
         of, store = still(parts, request), shelf.mark_store
@@ -76,6 +77,7 @@ async def keep(parts: ServerParts, request: HttpRequest) -> HttpResponse:
 
     def made() -> HttpResponse:
         given = read_json(body, UnreadMarks)
+        _require_person(request, given.person)
         of, refused = still(parts, request), list[Refusal]()
         marks = _read(given, refused)
         reader = reader_of(parts, request, {one.meeting for one in marks})
@@ -152,6 +154,12 @@ async def destroy(parts: ServerParts, request: HttpRequest) -> HttpResponse:
         return HttpResponse(200, json_bytes(told), headers.momentary(responses.JSON))
 
     return await parts.pools.run("marks", made)
+
+
+def _require_person(request: HttpRequest, told: str) -> None:
+    """The device still has the marks of somebody else if another login has begun in its browser. Raises Refused."""
+    if told and told != request.principal.id:
+        raise Refused(409, "person: somebody else is logged in; read /me, and keep the marks of each person apart")
 
 
 def _device(request: HttpRequest) -> str:

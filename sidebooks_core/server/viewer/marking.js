@@ -140,25 +140,34 @@ export class Marking {
     return this.marks !== null;
   }
 
-  #open() {
+  /** @param {string} [noMore] whose marks are not to be shown, whoever was known last */
+  #open(noMore) {
     this.#close(true);
-    const arriving = this.#arrive(this.reader.book);
+    const arriving = this.#arrive(this.reader.book, noMore);
     const fail = (/** @type {Error} */ error) => this.app.extras.fail(error);
     this.#arriving = arriving.catch(() => {}); // `opening` tells
     this.opening = arriving.then((marks) => marks?.ready).catch(fail);
   }
 
-  /** @param {OpenBook} book */
-  async #arrive(book) {
+  /* Somebody else has logged in, perhaps in another tab: nothing of these marks is shown any more. */
+  /** @param {string} person */
+  #leave(person) {
+    if (this.marks?.given.person !== person) return;
+    this.#close();
+    if (this.reader.state.book) this.#open(person);
+  }
+
+  /** @param {OpenBook} book @param {string} [noMore] */
+  async #arrive(book, noMore) {
     const { app } = this;
     const { person, later, isSure } = await personOf(app);
-    if (this.reader.state.book !== book || this.marks) return null;
+    if (this.reader.state.book !== book || this.marks || (noMore && person === noMore)) return null;
     const { library } = app;
     const { paper } = book;
     const marks = createMarks({
       paper: paper?.id ?? book.key, revision: paper?.revision ?? 1, pageCount: book.pages.length, person, disk: diskOf(library.base),
-      clock: keptClock(), api: paper?.may.includes("keep_marks") && person ? marksApi(library, paper.id) : null,
-      fatesOf: (revision) => fatesSince(library, book.paper, revision),
+      clock: keptClock(), api: paper?.may.includes("keep_marks") && person ? marksApi(library, paper.id, person) : null,
+      fatesOf: (revision) => fatesSince(library, book.paper, revision), left: () => this.#leave(person),
     });
     this.marks = marks;
     this.#isSure = isSure;

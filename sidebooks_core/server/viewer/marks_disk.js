@@ -1,13 +1,75 @@
 /* The marks that this device keeps, in IndexedDB: those of each person apart. A database that fails is opened anew, since its handle
    may be dead for good; it is not asked again by the same handle. */
 
-/** @import { MarkRecord } from "./types" */
+/** @import { MarkRecord, Stamp } from "./types" */
+
+import { isUnsent, merged } from "./marks_merge.js";
+import { attempt } from "./storage.js";
 
 const VERSION = 1;
+const OPEN_MS = 5000; // some databases never answer
+const READ_MS = 30_000;
+const WRITE_MS = 5000;
+const MARK_MS = 2; // for each mark that is written, in addition
 const [MARKS, PAPERS] = ["marks", "papers"];
 
+/**
+ * Whether a version that is kept here stays: another tab made it, and the server has not decided about it. Pure.
+ * @param {MarkRecord | undefined} kept
+ * @param {MarkRecord | null} next that would take its place; null: it would go
+ * @param {Set<string>} over the stamps of Change, as text
+ */
+export function stays(kept, next, over) {
+  if (!kept || !isUnsent(kept) || over.has(String(kept.mark.stamp))) return false;
+  return !next || !isUnsent(next) || merged(kept.mark, next.mark) === kept.mark;
+}
+
+/** Two changes as one. Pure. @param {Change} before @param {Change} after @returns {Change} */
+export function joined(before, after) {
+  const records = new Map((before.records ?? []).map((one) => [one.id, one]));
+  for (const id of after.gone ?? []) records.delete(id);
+  for (const one of after.records ?? []) records.set(one.id, one);
+  const gone = new Set([...before.gone ?? [], ...after.gone ?? []]);
+  for (const one of after.records ?? []) gone.delete(one.id);
+  return { records: [...records.values()], gone: [...gone], since: after.since ?? before.since,
+    over: [...before.over ?? [], ...after.over ?? []] };
+}
+
+/**
+ * What a promise gives. Rejects if that takes longer.
+ * @template T
+ * @param {Promise<T>} promise
+ * @param {number} most_ms
+ * @returns {Promise<T>}
+ */
+export function within(promise, most_ms) {
+  /** @type {ReturnType<typeof setTimeout> | undefined} */
+  let timer;
+  /** @type {Promise<never>} */
+  const late = new Promise((_, reject) => {
+    timer = setTimeout(() => reject(new DOMException("the database does not answer", "TimeoutError")), most_ms);
+  });
+  return Promise.race([promise, late]).finally(() => clearTimeout(timer));
+}
+
 /** How far a person's marks of a paper are known. @typedef {{person: string, paper: string, since: number}} Known */
-/** @typedef {{records?: MarkRecord[], gone?: string[], since?: number}} Change `gone`: ids that are kept no longer */
+/**
+ * `gone`: ids that are kept no longer. `over`: stamps of versions that this tab knows: what it writes may take their place.
+ * @typedef {{records?: MarkRecord[], gone?: string[], since?: number, over?: Stamp[]}} Change
+ */
+
+/**
+ * What is done in a transaction, when that has ended.
+ * @template T
+ * @param {IDBTransaction} transaction
+ * @param {(marks: IDBObjectStore, papers: IDBObjectStore) => (() => T)} does
+ * @returns {Promise<T>}
+ */
+const ended = (transaction, does) => new Promise((resolve, reject) => {
+  const result = does(transaction.objectStore(MARKS), transaction.objectStore(PAPERS));
+  transaction.oncomplete = () => resolve(result());
+  transaction.onabort = transaction.onerror = () => reject(transaction.error ?? new DOMException("it was given up", "AbortError"));
+});
 
 export class MarksDisk {
   /** @type {Promise<IDBDatabase> | null} */
@@ -41,29 +103,30 @@ export class MarksDisk {
   }
 
   /**
-   * Do something in one transaction. If the database fails, it is opened anew, once.
+   * Do something in one transaction. If the database fails, it is opened anew, once. One that does not answer has failed.
    * @template T
    * @param {IDBTransactionMode} mode
    * @param {(marks: IDBObjectStore, papers: IDBObjectStore) => (() => T)} does gives what tells the result when all is done
+   * @param {number} most_ms
    * @returns {Promise<T>}
    */
-  async #run(mode, does) {
+  async #run(mode, does, most_ms = READ_MS) {
     for (let tries = 1; ; tries += 1) {
       const mine = this.#open();
+      /** @type {IDBTransaction | undefined} */
+      let transaction;
       try {
-        const database = await mine;
-        return await new Promise((resolve, reject) => {
-          const transaction = database.transaction([MARKS, PAPERS], mode, { durability: "strict" });
-          const result = does(transaction.objectStore(MARKS), transaction.objectStore(PAPERS));
-          transaction.oncomplete = () => resolve(result());
-          transaction.onabort = transaction.onerror = () => reject(transaction.error ?? new DOMException("it was given up", "AbortError"));
-        });
+        const database = await within(mine, OPEN_MS);
+        transaction = database.transaction([MARKS, PAPERS], mode, { durability: "strict" });
+        return await within(ended(transaction, does), most_ms);
       } catch (error) {
+        const isLate = /** @type {Error} */ (error).name === "TimeoutError";
+        if (isLate && transaction) attempt(() => transaction?.abort(), undefined); // it may have ended after all
         if (this.#opened === mine) {
           this.#opened = null;
           mine.then((database) => database.close(), () => {}); // it did not open
         }
-        if (tries > 1 || !this.factory) throw error;
+        if (tries > 1 || isLate || !this.factory) throw error;
       }
     }
   }
@@ -83,18 +146,29 @@ export class MarksDisk {
   }
 
   /**
-   * Keep a change, as a whole.
+   * Keep a change, as a whole, but for what another tab has made meanwhile.
    * @param {string} person
    * @param {string} paper
    * @param {Change} change
    */
-  write(person, paper, { records = [], gone = [], since }) {
+  write(person, paper, { records = [], gone = [], since, over = [] }) {
     return this.#run("readwrite", (marks, papers) => {
-      for (const one of records) marks.put(one);
-      for (const id of gone) marks.delete([person, paper, id]);
+      const known = new Set(over.map(String));
+      const changes = new Map(/** @type {[string, MarkRecord | null][]} */ (gone.map((id) => [id, null])));
+      for (const one of records) changes.set(one.id, one);
+      for (const [id, next] of changes) {
+        const key = [person, paper, id];
+        /** @type {IDBRequest<MarkRecord | undefined>} */
+        const asked = marks.get(key);
+        asked.onsuccess = () => {
+          if (stays(asked.result, next, known)) return;
+          if (next) marks.put(next);
+          else marks.delete(key);
+        };
+      }
       if (since !== undefined) papers.put({ person, paper, since });
       return () => {};
-    });
+    }, WRITE_MS + MARK_MS * (records.length + gone.length));
   }
 
   /** The papers with marks of a person that the server has not taken. @param {string} person @returns {Promise<string[]>} */
@@ -102,7 +176,7 @@ export class MarksDisk {
     return this.#run("readonly", (marks) => {
       /** @type {IDBRequest<MarkRecord[]>} */
       const all = marks.getAll(IDBKeyRange.bound([person], [person, []]));
-      return () => [...new Set(all.result.filter((one) => one.isPending).map((one) => one.paper))];
+      return () => [...new Set(all.result.filter(isUnsent).map((one) => one.paper))];
     });
   }
 
@@ -130,7 +204,7 @@ export class MarksDisk {
       asked.onsuccess = () => {
         const cursor = asked.result;
         if (!cursor) return;
-        if (!cursor.value.isPending) cursor.delete();
+        if (!isUnsent(cursor.value)) cursor.delete();
         cursor.continue();
       };
       papers.delete(range);

@@ -70,7 +70,7 @@ export function fill(app, body) {
     if (colours) body.append(h("h3", {}, t("colour")), colours);
     body.append(sharingChoice(app, desk.book, mark, ({ visibility, meeting }) => {
       writing?.save();
-      for (const one of ids) change(desk, one, (now) => now, { visibility, meeting });
+      desk.marks.show(ids.filter((one) => desk.marks.get(one)?.isMine), { visibility, meeting });
     }), refusal(desk, ids));
     if (writing && desk.book.paper) body.append(otherVersions(app, desk, mark, writing.use));
     body.append(h("p", { class: "buttons last" }, button("bin", t("mark_remove"), () => remove(app, desk, ids), { class: "grave" })));

@@ -7,17 +7,21 @@
 /** @import { Fates } from "./marks_merge.js" */
 
 import { compared, newMarkId } from "./marks_clock.js";
+import { within } from "./marks_disk.js";
 import { MarksHistory } from "./marks_history.js";
-import { fatesByPage, merged, placed } from "./marks_merge.js";
+import { fatesByPage, isUnsent, placed } from "./marks_merge.js";
 import { MarksSync } from "./marks_sync.js";
+import { MarksWriter } from "./marks_writer.js";
+
+const DISK_MS = 1000; // so long the server is not asked: what the device has need not come again
 
 /**
  * What marks are of, and what they use. `paper`: its id, or another key if it is no paper. `revision`, `pageCount`: of what is open.
  * `person`: whose marks they are. `api`: null: they stay on the device. `fatesOf`: what became of the pages of an older revision;
- * null: it cannot be said.
+ * null: it cannot be said. `left`: the server says that somebody else is logged in now.
  * @typedef {{
  *   paper: string, revision: number, pageCount: number, person: string, disk: MarksDisk, clock: MarksClock, api: MarksApi | null,
- *   fatesOf: (revision: number) => Promise<PageFate[] | null>,
+ *   fatesOf: (revision: number) => Promise<PageFate[] | null>, left?: () => void,
  * }} MarksGiven
  */
 
@@ -46,14 +50,15 @@ export class PageMarks {
   /** @type {MarksSync | null} */
   #sync = null;
   #isClosed = false;
-  /** @type {Promise<unknown>} */
-  #written = Promise.resolve();
-  /** Whether this device keeps what is written. */
-  isKept = true;
+  #hasHeard = false;
+  #begin = () => {};
+  /** Resolves when the server is asked, if there is one. @type {Promise<void>} */
+  #begun = new Promise((resolve) => { this.#begin = resolve; });
 
   /** @param {MarksGiven} given */
   constructor(given) {
     this.given = given;
+    this.writer = new MarksWriter(given, () => this.#tell({ added: [], removed: [], isPlaced: false }));
     /** Resolves when the marks that the device keeps are here. @type {Promise<void>} */
     this.ready = this.#start();
   }
@@ -89,6 +94,9 @@ export class PageMarks {
   /** How many the server has not taken, and why: see marks_sync.js; "local": they stay on the device. */
   get unsent() { return { count: this.#pending().length, state: this.#sync?.state ?? "local" }; }
 
+  /** Whether this device keeps what is written. */
+  get isKept() { return this.writer.isKept; }
+
   get canUndo() { return this.#history.canUndo; }
   get canRedo() { return this.#history.canRedo; }
 
@@ -122,6 +130,12 @@ export class PageMarks {
     this.#own([{ ...mark, ...shownTo({ ...mark, ...options }), body, stamp: this.given.clock.tick() }]);
   }
 
+  /** Show marks to others, all at once; it is no step. Throws if one is not one's own. @param {string[]} ids @param {AddOptions} options */
+  show(ids, options) {
+    const marks = ids.map((id) => this.#mine(id).mark);
+    if (marks.length) this.#own(marks.map((one) => ({ ...one, ...shownTo({ ...one, ...options }), stamp: this.given.clock.tick() })));
+  }
+
   /** Delete marks, as one step. Throws if one is not one's own. @param {string[]} ids */
   remove(ids) {
     const marks = ids.map((id) => this.#mine(id).mark);
@@ -149,10 +163,9 @@ export class PageMarks {
 
   /** Resolves when all is on this device, and when the server has it or is not reached. */
   async flush() {
-    await this.ready;
-    await this.#written;
+    await this.#begun;
     await this.#sync?.now();
-    await this.#written;
+    await this.writer.written;
   }
 
   close() {
@@ -165,21 +178,41 @@ export class PageMarks {
 
   async #start() {
     const { disk, person, paper, api, clock } = this.given;
-    const kept = await disk.read(person, paper).catch(() => { this.#lose(); return { records: [], since: 0 }; });
+    const reading = disk.read(person, paper).then((kept) => this.#restore(kept), () => this.writer.lose());
+    await within(reading, DISK_MS).catch(() => {}); // a database that hangs keeps nobody from the server
+    if (api && !this.#isClosed) {
+      this.#sync = new MarksSync(api, clock, {
+        since: () => this.#since, pending: () => this.#pending(), told: () => this.#tell({ added: [], removed: [], isPlaced: false }),
+        heard: (changes) => this.#heard(changes), took: (pushed, sent) => this.#took(pushed, sent),
+        left: () => this.given.left?.(),
+      });
+      this.#sync.now();
+    }
+    this.#begin();
+    await reading;
+  }
+
+  /** What the device has kept is here. @param {{records: MarkRecord[], since: number}} kept */
+  #restore({ records, since }) {
+    const { api, clock } = this.given;
     if (this.#isClosed) return;
-    this.#since = kept.since;
-    for (const one of kept.records) clock.see(one.mark.stamp);
-    this.#apply(kept.records.map((one) => (one.refused && api ? { ...one, isPending: true, refused: undefined } : one))
-      .filter((one) => !this.#records.has(one.id)), []);
-    if (!api) return;
-    this.#sync = new MarksSync(api, clock, {
-      since: () => this.#since, pending: () => this.#pending(), told: () => this.#tell({ added: [], removed: [], isPlaced: false }),
-      heard: (changes) => this.#heard(changes), took: (pushed, sent) => this.#took(pushed, sent),
+    for (const one of records) clock.see(one.mark.stamp);
+    const news = records.filter((one) => {
+      if (!this.#records.has(one.id)) return !this.#hasHeard || isUnsent(one);
+      return isUnsent(one) && !this.#isUnsent(one.id);
     });
-    this.#sync.now();
+    if (!this.#hasHeard) this.#since = since;
+    this.#apply(news.map((one) => (one.refused && api ? { ...one, isPending: true, refused: undefined } : one)), []);
+    this.#sync?.send();
   }
 
   #pending() { return [...this.#records.values()].filter((one) => one.isPending).map((one) => one.mark); }
+
+  /** @param {string} id */
+  #isUnsent(id) {
+    const record = this.#records.get(id);
+    return record !== undefined && isUnsent(record);
+  }
 
   /** @param {string} id */
   #mine(id) {
@@ -202,10 +235,11 @@ export class PageMarks {
     const records = marks.map((mark) => /** @type {MarkRecord} */ ({
       person, paper, id: mark.id, mark, isMine: true, isPending: api !== null, ...(clock.isSure || !api ? {} : { isUnsure: true }),
     }));
-    if (api) this.#keep({ records });
-    else this.#keep({ records: records.filter((one) => one.mark.body), gone: records.filter((one) => !one.mark.body).map((one) => one.id) });
+    if (api) this.writer.write({ records });
+    else this.writer.write({ records: records.filter((one) => one.mark.body), gone: records.filter((one) => !one.mark.body).map((one) => one.id) });
     this.#apply(records, []);
     this.#sync?.send();
+    askToKeep();
   }
 
   /** @param {Mark[]} marks */
@@ -235,30 +269,30 @@ export class PageMarks {
   }
 
   /** What the server knows. @param {MarkChanges} changes */
-  async #heard({ seq, is_whole, marks, gone }) {
+  #heard({ seq, is_whole, marks, gone }) {
     const { clock, person, paper } = this.given;
     const there = new Set(marks.map((one) => one.id));
-    const lost = is_whole ? [...this.#records.values()].filter((one) => !one.isPending && !there.has(one.id)).map((one) => one.id) : gone;
+    const lost = (is_whole ? [...this.#records.keys()].filter((id) => !there.has(id)) : gone).filter((id) => !this.#isUnsent(id));
     const unsure = [...this.#records.values()].filter((one) => one.isUnsure)
       .map((one) => ({ ...one, mark: { ...one.mark, stamp: clock.corrected(one.mark.stamp) }, isUnsure: undefined }));
+    const over = unsure.map((one) => /** @type {MarkRecord} */ (this.#records.get(one.id)).mark.stamp);
     for (const one of unsure) this.#records.set(one.id, one);
     const records = marks.map(({ mine = false, ...mark }) => {
       clock.see(mark.stamp);
       const known = this.#records.get(mark.id);
-      if (known?.isPending && merged(known.mark, mark) === known.mark) return known;
+      if (known && isUnsent(known)) return known; // the server decides when it has it, and keeps the text that loses
       return /** @type {MarkRecord} */ ({ person, paper, id: mark.id, mark, isMine: mine, isPending: false });
     });
-    const gonePending = lost.filter((id) => !is_whole || !this.#records.get(id)?.isPending);
     const kept = records.filter((one) => one.mark.body);
-    const ended = [...gonePending, ...records.filter((one) => !one.mark.body && !one.isPending).map((one) => one.id)];
+    const ended = [...lost, ...records.filter((one) => !one.mark.body && !isUnsent(one)).map((one) => one.id)];
     this.#since = seq;
-    this.#keep({ records: [...unsure.filter((one) => !ended.includes(one.id)), ...kept], gone: ended, since: seq });
+    this.#hasHeard = true;
+    this.writer.write({ records: [...unsure.filter((one) => !ended.includes(one.id)), ...kept], gone: ended, since: seq, over });
     this.#apply(kept, ended);
-    await this.#written;
   }
 
   /** What the server took. @param {MarksPushed} pushed @param {Mark[]} sent */
-  async #took({ marks, refused }, sent) {
+  #took({ marks, refused }, sent) {
     const { clock } = this.given;
     const reasons = new Map(refused.map((one) => [one.id, one.reason]));
     const held = new Map(marks.map(({ mine: _, ...mark }) => [mark.id, mark]));
@@ -277,21 +311,9 @@ export class PageMarks {
       else if (!(server ?? one).body) gone.push(one.id);
       else if (isSame) records.push({ ...known, mark: server ?? one, isPending: false });
     }
-    this.#keep({ records, gone });
+    const over = sent.flatMap((one) => [one.stamp, this.#records.get(one.id)?.mark.stamp ?? one.stamp]);
+    this.writer.write({ records, gone, over });
     this.#apply(records, gone);
-    await this.#written;
-  }
-
-  /** Write to the device. @param {import("./marks_disk.js").Change} change */
-  #keep(change) {
-    const { disk, person, paper } = this.given;
-    this.#written = Promise.all([this.#written, disk.write(person, paper, change).then(() => { this.isKept = true; }, () => this.#lose())]);
-  }
-
-  /* The device keeps nothing: then this page remembers the marks, and the server has them. */
-  #lose() {
-    this.isKept = false;
-    this.#tell({ added: [], removed: [], isPlaced: false });
   }
 
   /** What holds from now on. @param {MarkRecord[]} records @param {string[]} gone */
@@ -365,3 +387,12 @@ const isSameBody = (one, other) => one === other || JSON.stringify(one) === JSON
 
 /** Who sees a mark. @param {AddOptions} options @returns {Pick<Mark, "visibility" | "meeting">} */
 const shownTo = ({ visibility = "private", meeting = "" }) => ({ visibility, meeting });
+
+let isAsked = false;
+
+/* Browsers give up first what they were not asked to keep. Some ask their reader about it: not before there is something to keep. */
+function askToKeep() {
+  if (isAsked) return;
+  isAsked = true;
+  globalThis.navigator?.storage?.persist?.().catch(() => {}); // then it stays as long as there is room
+}

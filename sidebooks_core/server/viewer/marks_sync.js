@@ -19,9 +19,10 @@ const LEAVING_BYTES = 50_000; // browsers carry no more for a page that goes awa
  * The server's side of a paper's marks.
  * @param {import("./client.js").Library} library
  * @param {string} paper
+ * @param {string} person whose marks they are: nothing is told to others, or taken from them
  * @returns {MarksApi}
  */
-export function marksApi(library, paper) {
+export function marksApi(library, paper, person) {
   const path = `/papers/${encodeURIComponent(paper)}/marks`;
   /** @param {string} address @param {RequestInit} [options] */
   const asked = async (address, options) => {
@@ -30,9 +31,10 @@ export function marksApi(library, paper) {
     return answer.json();
   };
   return {
-    read: (since, device) => asked(`${path}?since=${since}&device=${encodeURIComponent(device)}`, { cache: "no-store" }),
+    read: (since, device) => asked(
+      `${path}?since=${since}&device=${encodeURIComponent(device)}&person=${encodeURIComponent(person)}`, { cache: "no-store" }),
     push: (device, marks, isLeaving = false) => asked(path, {
-      method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify({ device, marks }), keepalive: isLeaving,
+      method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify({ device, person, marks }), keepalive: isLeaving,
     }),
   };
 }
@@ -57,6 +59,18 @@ export function groupOf(marks, most_bytes = MOST_BYTES, most = MOST_MARKS) {
 }
 
 /**
+ * Those of some marks that were made under one device id. A browser that was cleared, or two tabs of a first start, have several.
+ * Pure.
+ * @param {Mark[]} marks
+ * @param {string} device of this tab, for none
+ */
+function ofOneDevice(marks, device) {
+  const [first] = marks;
+  const made = first ? first.stamp[2] : device;
+  return { device: made, marks: marks.filter((one) => one.stamp[2] === made) };
+}
+
+/**
  * How long to wait before the next try. Pure.
  * @param {number} failures so many, one after the other
  * @param {number} asked_s what the server asks for
@@ -66,11 +80,12 @@ export const pauseAfter = (failures, asked_s, chance) => Math.max(1000 * asked_s
   Math.min(LONGEST_PAUSE_MS, FIRST_PAUSE_MS * 2 ** Math.min(10, failures - 1)) * (0.75 + chance / 2));
 
 /**
- * What it works for. `pending`: what the server has not taken; `took`, `heard`: what it said, kept when the promise resolves;
- * `told`: its state is another one.
+ * What it works for. `pending`: what the server has not taken; `took`, `heard`: what it said;
+ * `told`: its state is another one;
+ * `left`: somebody else is logged in.
  * @typedef {{
- *   since: () => number, pending: () => Mark[], took: (pushed: MarksPushed, sent: Mark[]) => Promise<void>,
- *   heard: (changes: MarkChanges) => Promise<void>, told: () => void,
+ *   since: () => number, pending: () => Mark[], took: (pushed: MarksPushed, sent: Mark[]) => void,
+ *   heard: (changes: MarkChanges) => void, told: () => void, left: () => void,
  * }} SyncHost
  */
 /** "waiting": the server is not reached, and asked again. "refused": it does not take these marks, or not from whoever asks. */
@@ -104,10 +119,11 @@ export class MarksSync {
 
   /* The page goes away: what is small goes with it. What is not, goes when the paper is opened next. */
   #leave = () => {
-    const marks = groupOf(this.host.pending(), LEAVING_BYTES);
+    const waiting = ofOneDevice(this.host.pending(), this.clock.device);
+    const marks = groupOf(waiting.marks, LEAVING_BYTES);
     const bytes = marks.reduce((sum, one) => sum + weightOf(one), 0);
     if (!marks.length || bytes > LEAVING_BYTES || this.#mustRead || this.state === "refused") return;
-    this.api.push(this.clock.device, marks, true).catch(() => {}); // they are on the device
+    this.api.push(waiting.device, marks, true).catch(() => {}); // they are on the device
   };
 
   /** There is something to send. It goes soon. */
@@ -157,6 +173,7 @@ export class MarksSync {
       const { status = 0, retry_after_s = 0 } = /** @type {import("./requests.js").Problem} */ (error);
       const isFinal = !isOfNetwork(error) && status >= 400 && status < 500 && ![408, 425, 429].includes(status);
       after = isFinal ? "refused" : "waiting";
+      if (status === 409) this.host.left();
       this.#failures += 1;
       pause_ms = pauseAfter(this.#failures, retry_after_s, Math.random());
       this.#mustRead = true; // much may have happened by the next time
@@ -177,20 +194,22 @@ export class MarksSync {
       this.#mustRead = false;
       const changes = await api.read(host.since(), clock.device);
       clock.hear(changes.server_ms, asked_ms);
-      await host.heard(changes);
+      host.heard(changes);
       return true;
     }
-    const marks = groupOf(host.pending(), MOST_BYTES, this.#most);
+    const waiting = ofOneDevice(host.pending(), clock.device);
+    const marks = groupOf(waiting.marks, MOST_BYTES, this.#most);
     if (!marks.length) return false;
     try {
-      const pushed = await api.push(clock.device, marks);
+      const pushed = await api.push(waiting.device, marks);
       clock.hear(pushed.server_ms, asked_ms);
-      await host.took(pushed, marks);
+      host.took(pushed, marks);
     } catch (error) {
       const { status, message } = /** @type {import("./requests.js").Problem} */ (error);
       if (![400, 413, 422].includes(status)) throw error;
       if (marks.length > 1) { this.#most = Math.ceil(marks.length / 4); return true; } // one of them is the reason
-      await host.took({ seq: 0, server_ms: 0, marks: [], refused: [{ id: marks[0].id, reason: message }] }, marks);
+      this.#most = MOST_MARKS;
+      host.took({ seq: 0, server_ms: 0, marks: [], refused: [{ id: marks[0].id, reason: message }] }, marks);
     }
     return true;
   }
