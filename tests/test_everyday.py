@@ -172,7 +172,7 @@ def test_images_come_in_order_with_some_ahead(service: sb.TileService, document:
 
 
 def test_images_that_are_not_taken_are_dropped(service: sb.TileService, document: sb.Document) -> None:
-    with service.images(document, width_px=WIDTH_PX + 1) as images:
+    with service.images(document, width_px=2000) as images:
         next(images)
         ahead = service.statistics()
     assert ahead.queued + ahead.in_flight + ahead.renders <= 1 + 3 * service.settings.workers

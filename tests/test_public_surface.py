@@ -39,7 +39,7 @@ SURFACE: dict[str, str] = {
     "NotOnShelf": ERROR,
     "PageBox": "height_pt page width_pt",
     "PageError": ERROR,
-    "PageImages": "close",
+    "PageImages": "close next_future",
     "PageInfo": "content_id document height_pt image index label links native_px text width_pt words",
     "PageInspection": "draw_s error fonts images is_scan page problems warnings",
     "PageNotFound": ERROR,

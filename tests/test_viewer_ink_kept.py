@@ -349,7 +349,7 @@ def test_marks_of_somebody_else_on_the_device_are_not_forgotten_when_ones_own_ar
             const record = { person: 'somebody', paper, id: 'other', mark, isMine: true, isPending: true };
             const disk = new MarksDisk('sidebooks');
             const found = [];
-            for (const change of [{ records: [record] }, { gone: ['other'] }]) {
+            for (const change of [{ records: [record] }, { gone: ['other'], over: [stamp] }]) {
                 localStorage.setItem('sidebooks unsent marks', 'yes');
                 await disk.write('somebody', paper, change);
                 await sendUnsent(new Library(''), person);
