@@ -148,7 +148,7 @@ def fits(tab: Any) -> None:
                 .filter(([, box, size]) => box.width < 44 || box.height < least || size < 16 || box.right > innerWidth - 4);
         }"""
     )
-    assert small == []
+    assert small == [], small
 
 
 def access_dialog(tab: Any) -> Any:

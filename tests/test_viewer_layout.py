@@ -69,6 +69,11 @@ def test_every_screen_fits_and_fingers_reach_everything(
     shown(tab, 1)
     fits(tab)
     picture(tab, f"reader-{name}")
+    assert tab.evaluate("document.scrollingElement.scrollHeight <= innerHeight"), "bars cannot be scrolled off the screen"
+    tab.locator("#draw-button").click()
+    tab.wait_for_selector("#inkbar")
+    fits(tab)
+    picture(tab, f"ink-{name}")
 
 
 def test_all_of_it_works_by_keyboard(visit: Visits, house: House) -> None:
