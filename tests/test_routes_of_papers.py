@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import jsonschema
+import mark_requests
 import msgspec
 import pytest
 from asgi import Reply, ask, ask_async, ask_socket
@@ -252,6 +253,7 @@ GOOD: dict[str, Callable[[TownHall, Route], Reply]] = {
     "POST /papers/{paper}/unlock": lambda hall, route: locked(hall, route, KEY),
     "PATCH /uploads/{upload}": send_piece,
     "DELETE /uploads/{upload}": lambda hall, route: hall.ask("admin", address(route, hall), "DELETE", **TUS),
+    **mark_requests.GOOD,
 }
 """Good requests that are not as `of_admin` makes them."""
 SPECIAL: dict[tuple[str, int], Callable[[TownHall, Route], Reply]] = {
@@ -295,6 +297,7 @@ SPECIAL: dict[tuple[str, int], Callable[[TownHall, Route], Reply]] = {
     ("PATCH /uploads/{upload}", 415): lambda hall, route: send_piece(hall, route, Content_Type="text/plain"),
     ("DELETE /uploads/{upload}", 412): of_admin,
     ("GET /audit", 400): lambda hall, route: hall.ask("admin", "/audit?since=x"),
+    **mark_requests.SPECIAL,
 }
 """Requests that get a status which no general way gives."""
 

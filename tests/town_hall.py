@@ -253,7 +253,8 @@ def address(route: Route, hall: TownHall, **values: str) -> str:
         "meeting": "" if "{meeting}" not in route.path else hall.meeting,
         **values,
     }
-    query = "&".join(f"{name}={given[name]}" for name in route.query)
+    asked = given | {"person": values.get("person", "")}  # in a query it is whoever asks
+    query = "&".join(f"{name}={asked[name]}" for name in route.query)
     return route.path.format(**given) + (f"?{query}" if query else "")
 
 

@@ -67,7 +67,7 @@ MARK_ROUTES = (
         media_type=JSON_LD,
         query=("revision", "whose"),
         successes=HAD,
-        errors=(*RENDERS, 409),
+        errors=(400, 404, 409, 500, 503),
     ),
     Route(
         path="/presentation/3/{document}/annotations/{page}.json",
@@ -76,7 +76,7 @@ MARK_ROUTES = (
         summary="IIIF Presentation 3.0: the marks on one canvas that one sees",
         media_type=JSON_LD,
         successes=HAD,
-        errors=(*RENDERS, 409),
+        errors=(404, 503),
     ),
     Route(
         path="/papers/{paper}/marks/import",
@@ -87,7 +87,7 @@ MARK_ROUTES = (
         media_type=JSON,
         answer=schemas.ImportedMarkList,
         query=("revision",),
-        errors=(*RENDERS, 409, *STORES[1:]),
+        errors=(*RENDERS[1:], 409, 507),
     ),
     Route(
         path="/marks",

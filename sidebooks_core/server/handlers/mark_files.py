@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from io import RawIOBase
 from typing import BinaryIO, cast
 
-from sidebooks_core.errors import DocumentError, DocumentTooLarge, PageError
+from sidebooks_core.errors import DocumentError, DocumentTooLarge, PageError, StorageFailed
 from sidebooks_core.library.questions import Questions
 from sidebooks_core.marks.files import MarkedFile, MarksToWrite, export_marks
 from sidebooks_core.marks.model import Mark
@@ -50,8 +50,8 @@ async def as_pdf(parts: ServerParts, request: HttpRequest) -> HttpResponse:
             is_flat = request.query("flattened") in ("1", "true")
             file = export_marks(shelf.service.parts.questions, document, told, flattened=is_flat, client=request.client)
             size = file.size_bytes
-        except DocumentTooLarge:
-            raise
+        except (DocumentTooLarge, PageError, StorageFailed):
+            raise  # some of them are OSErrors
         except DocumentError as error:
             raise Refused(409, error.message) from None
         except OSError:
@@ -127,10 +127,7 @@ async def of_canvas(parts: ServerParts, request: HttpRequest) -> HttpResponse:
         if at is None or at.paper is None or not request.limits.has_page(page):
             raise not_found()
         marks = seen_marks(parts, request, at.paper.id, "all")
-        try:
-            shown = [one for one in shelf.placed_marks(at.paper.id, marks, at.revision) if one.page == page]
-        except DocumentError as error:
-            raise Refused(409, error.message) from None
+        shown = [one for one in shelf.placed_marks(at.paper.id, marks, at.revision) if one.page == page]
         canvases = {page: _canvas(request.base, document, page, "", has_file=False)}
         address, names = presentation.marks_address(request.base, document, page), names_of(parts, request, marks)
         told = annotation_page(address, shown, canvases, names, for_iiif=True)
