@@ -24,6 +24,8 @@ images, of a sound page that draws as much. In a content it is a comment."""
 DECODED_BYTES = 32 << 20
 """Longest stream that is digested in decoded form, in bytes. A longer one is digested in encoded form."""
 RAW_BYTES = 128 << 20
+MOST_PARTS = 8
+"""Of a content that are read one by one."""
 PAGE_BYTES = 512 << 20
 PAGE_OBJECTS = 50_000
 TEXT_BYTES = 8 << 20
@@ -146,7 +148,7 @@ class Objects:
             return None
         if len(data) > DECODED_BYTES:
             return None
-        is_damaged = _is_cut(start) and bool(data or self.raw(number))
+        is_damaged = _is_cut(start) and (bool(data or self.raw(number)) or self._document.is_repaired)
         return data + DAMAGED if is_damaged else data
 
     def raw(self, number: int) -> bytes:
@@ -167,14 +169,20 @@ class Objects:
         data = self._read(mupdf.ll_pdf_open_contents_stream(self.pdf, contents), DECODED_BYTES)
         if len(data) > DECODED_BYTES:
             return None
-        is_damaged = _is_cut(start) and any(map(self._is_damaged, empty_streams.contents(page_object)))
+        is_damaged = _is_cut(start) and self._is_damaged(empty_streams.contents(page_object))
         return data + DAMAGED if is_damaged else data
 
-    def _is_damaged(self, part: RawObj) -> bool:
-        """Whether a stream has bytes, and the engine cannot read them to their end."""
-        number = mupdf.ll_pdf_to_num(part)
+    def _is_damaged(self, parts: list[RawObj]) -> bool:
+        """Whether a content that was cut lacks something: a part without a byte is cut, too, and lacks nothing.
+
+        If all parts have bytes, or very many have, none of them is read again. In a file that was repaired, a part without a
+        byte may have lost its bytes.
+        """
         try:
-            return bool(self.raw(number)) and (self.decoded(number) or DAMAGED).endswith(DAMAGED)
+            full = [number for number in map(mupdf.ll_pdf_to_num, parts) if self.raw(number)]
+            if len(full) == len(parts) or len(full) > MOST_PARTS or self._document.is_repaired:
+                return True
+            return any((self.decoded(number) or DAMAGED).endswith(DAMAGED) for number in full)
         except mupdf.FzErrorBase:
             return True
 
