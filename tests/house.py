@@ -86,7 +86,7 @@ def visit(browser: Any, house: House) -> Iterator[Visits]:
             reply = context.request.post(f"{house.address}login", data={"name": who, "password": PASSWORD})
             assert reply.ok, reply.text()
         tab = context.new_page()
-        tab.on("pageerror", lambda error: problems.append(str(error)))
+        tab.on("pageerror", lambda error: problems.append(f"{error} {error.stack}"))
         tab.on("console", lambda one: problems.append(one.text) if "Content Security Policy" in one.text else None)
         tab.goto(f"{house.address}{place}")
         return tab
@@ -94,7 +94,7 @@ def visit(browser: Any, house: House) -> Iterator[Visits]:
     yield made
     for context in contexts:
         context.close()
-    assert problems == []
+    assert problems == [], problems
 
 
 def pdf(*words: str, ballast: int = 0, password: str = "") -> bytes:

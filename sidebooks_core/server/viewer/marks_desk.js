@@ -59,7 +59,8 @@ export class Desk {
     this.reader.layers = this.reader.layers.filter((one) => one !== this.#layer);
     setDesk(this.reader, null);
     delete this.reader.stage.dataset.marks;
-    if (this.reader.state.book) this.reader.paint();
+    // Not at once: another book may be about to open, and its pages are not laid out yet.
+    requestAnimationFrame(() => { if (this.reader.state.book) this.reader.paint(); });
   }
 
   /**
