@@ -5,9 +5,11 @@ from __future__ import annotations
 import re
 from typing import Any
 
+import numpy as np
 import pytest
 from conftest import ROOT
 from house import House, Visits, pdf
+from viewer_screen import canvas_pixels
 
 PATIENCE_MS = 30_000
 PAGES = [f"予算の第{number}款" for number in range(1, 13)]
@@ -120,3 +122,18 @@ class Hall:
 @pytest.fixture
 def hall(house: House, visit: Visits) -> Hall:
     return Hall(house, visit)
+
+
+def red(seat: Seat) -> int:
+    """Pixels of a strong red among the tiles: of the pointer, or of a red pen."""
+    pixels = canvas_pixels(seat.tab).astype(int)
+    return int(np.count_nonzero((pixels[..., 0] > 180) & (pixels[..., 1] < 90) & (pixels[..., 2] < 90)))
+
+
+def wait_for_red(seat: Seat, holds: Any) -> None:
+    """Until their number is as `holds` wants it."""
+    for _ in range(300):
+        if holds(red(seat)):
+            return
+        seat.tab.wait_for_timeout(100)
+    raise AssertionError(red(seat))

@@ -10,17 +10,16 @@ import shutil
 import subprocess
 import sys
 import tarfile
-import threading
 import time
 import urllib.request
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from conftest import ROOT
+from file_origin import origin_of
 from marked_pages import marks
 from PIL import Image
 from served import until_listed
@@ -104,22 +103,8 @@ def files(scripts: dict[str, bytes], address: str) -> dict[str, bytes]:
 @pytest.fixture(scope="module")
 def origin(files: dict[str, bytes]) -> Iterator[str]:
     """That server: another origin for a browser."""
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            body = files.get(self.path)
-            self.send_response(200 if body is not None else 404)
-            self.send_header("content-type", "text/javascript" if self.path.endswith(".js") else "text/html; charset=utf-8")
-            self.end_headers()
-            self.wfile.write(body or b"")
-
-        def log_message(self, *_: object) -> None:
-            """Nothing to the terminal."""
-
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        yield f"http://127.0.0.1:{server.server_address[1]}"
-        server.shutdown()
+    with origin_of(files) as address:
+        yield address
 
 
 @pytest.fixture

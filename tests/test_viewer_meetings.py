@@ -4,13 +4,10 @@ from __future__ import annotations
 
 import json
 import time
-from typing import Any
 
-import numpy as np
 import pytest
 from house import NEEDS_CHROMIUM, browser, house, pdf, visit
-from meeting_hall import CHAIR, CLERK, DESKTOP, MEMBER, NAME, PATIENCE_MS, PHONE, Hall, Seat, hall, t
-from viewer_screen import canvas_pixels
+from meeting_hall import CHAIR, CLERK, DESKTOP, MEMBER, NAME, PATIENCE_MS, PHONE, Hall, Seat, hall, red, t, wait_for_red
 
 pytest.importorskip("websockets", reason="needs the extra server")
 pytestmark = NEEDS_CHROMIUM
@@ -251,20 +248,6 @@ def test_whoever_may_not_point_any_more_turns_pages_again(hall: Hall) -> None:
     box = member.tab.locator("#stage").bounding_box()
     member.tab.mouse.click(box["x"] + box["width"] - 5, box["y"] + box["height"] / 2)
     member.sees(2).says(t("m_away", name=CHAIR))
-
-
-def red(seat: Seat) -> int:
-    """Pixels of the pointer's colour."""
-    pixels = canvas_pixels(seat.tab).astype(int)
-    return int(np.count_nonzero((pixels[..., 0] > 180) & (pixels[..., 1] < 90) & (pixels[..., 2] < 90)))
-
-
-def wait_for_red(seat: Seat, holds: Any) -> None:
-    for _ in range(300):
-        if holds(red(seat)):
-            return
-        seat.tab.wait_for_timeout(100)
-    raise AssertionError(red(seat))
 
 
 def test_the_screen_stays_on_while_somebody_takes_part(hall: Hall) -> None:

@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-import numpy as np
 import pytest
 from house import NEEDS_CHROMIUM, browser, house, visit
-from meeting_hall import CHAIR, MEMBER, PATIENCE_MS, Hall, Seat, hall
-from viewer_screen import canvas_pixels
+from meeting_hall import CHAIR, MEMBER, PATIENCE_MS, Hall, Seat, hall, red, wait_for_red
 
 pytest.importorskip("websockets", reason="needs the extra server")
 pytestmark = NEEDS_CHROMIUM
@@ -23,20 +19,6 @@ MARKS_RED = """() => {
     for (let at = 0; at < data.length; at += 4) if (data[at + 3] > 128 && data[at] > 180 && data[at + 1] < 90) count += 1;
     return count;
 }"""
-
-
-def red(seat: Seat) -> int:
-    """Pixels of the pen's colour among the tiles."""
-    pixels = canvas_pixels(seat.tab).astype(int)
-    return int(np.count_nonzero((pixels[..., 0] > 180) & (pixels[..., 1] < 90) & (pixels[..., 2] < 90)))
-
-
-def wait_for_red(seat: Seat, holds: Any) -> None:
-    for _ in range(300):
-        if holds(red(seat)):
-            return
-        seat.tab.wait_for_timeout(100)
-    raise AssertionError(red(seat))
 
 
 def begin(seat: Seat) -> None:
