@@ -18,7 +18,7 @@ import sidebooks_core as sb
 from sidebooks_core.documents.annotations import MOST_READ, Annotation, packed_stroke
 from sidebooks_core.documents.document import Document
 from sidebooks_core.documents.syntax.pdf_date import from_pdf_date, to_pdf_date
-from sidebooks_core.marks import Bookmark, Highlight, Ink, Mark, MarkLimits, Note, Stamp, StampText, Underline
+from sidebooks_core.marks import Bookmark, Highlight, Ink, Mark, MarkLimits, Note, Stamp, StampText, StrikeOut, Underline
 from sidebooks_core.marks.annotations import FileMarks
 from sidebooks_core.marks.files import annotations_in
 from sidebooks_core.marks.model import MOST_SAMPLES
@@ -73,7 +73,7 @@ def utf16(text: str) -> str:
         ),
         (
             f"/Subtype/StrikeOut/Rect[50 330 150 350]/QuadPoints[{QUAD}]/C[0 1 1 0]",
-            [Underline((SHOWN,), "#ff0000")],
+            [StrikeOut((SHOWN,), "#ff0000")],
         ),
         (f"/Subtype/Squiggly/Rect[50 330 150 350]/QuadPoints[{QUAD}]/C[]", [Underline((SHOWN,), "#cc0000")]),
         (f"/Subtype/Text/Rect[40 340 60 360]/Contents{utf16('付箋')}/C[0 0 1]", [Note(50, 50, "付箋", "#0000ff")]),

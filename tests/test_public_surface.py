@@ -125,8 +125,8 @@ SHELF_METHODS = """
 """
 MARKS = (
     "Anchor Body Bookmark Destroyed Destruction DeviceClock FoundMark Highlight ImportedMarks Ink LostText Mark MarkChanges "
-    "MarkLimits MarkNews MarkReader MarkStore Note PaperMarks PlacedMark Pushed Refused Stamp StampText Underline Visibility "
-    "may_see new_device_id new_mark_id"
+    "MarkLimits MarkNews MarkReader MarkStore Note PaperMarks PlacedMark Pushed Refused Stamp StampText StrikeOut Underline "
+    "Visibility may_see new_device_id new_mark_id"
 )
 MARKS_METHODS = {
     marks.PaperMarks: """

@@ -41,7 +41,7 @@ Sample = tuple[float, float, float]
 """x, y, pressure."""
 Quad = tuple[float, float, float, float, float, float, float, float]
 """x, y of the upper left, upper right, lower left and lower right corner of a piece of text, as it is read."""
-Kind = Literal["ink", "highlight", "underline", "note", "stamp", "bookmark"]
+Kind = Literal["ink", "highlight", "underline", "strikeout", "note", "stamp", "bookmark"]
 
 
 class Annotation(Struct, frozen=True, kw_only=True):
@@ -61,7 +61,7 @@ class Annotation(Struct, frozen=True, kw_only=True):
     width_pt: Annotated[float, Meta(ge=0, le=1000)] = 1.0
     """Of ink, at a pressure of 0.5."""
     packed_quads: bytes = b""
-    """Of a highlight or an underline: see `packed_quads`."""
+    """Of a highlight, an underline or struck words: see `packed_quads`."""
     x_pt: Place = 0.0
     """Of the middle of a note or a stamp."""
     y_pt: Place = 0.0
@@ -86,7 +86,7 @@ class Annotation(Struct, frozen=True, kw_only=True):
 
     @property
     def quads(self) -> list[Quad]:
-        """Those of a highlight or an underline. The annotation is sound."""
+        """Those of a highlight, an underline or struck words. The annotation is sound."""
         return [
             (round(a, _DIGITS), round(b, _DIGITS), round(c, _DIGITS), round(d, _DIGITS),
              round(e, _DIGITS), round(f, _DIGITS), round(g, _DIGITS), round(h, _DIGITS))

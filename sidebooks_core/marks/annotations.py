@@ -28,6 +28,7 @@ from sidebooks_core.marks.model import (
     Note,
     Stamp,
     StampText,
+    StrikeOut,
     Underline,
     text_of,
 )
@@ -66,7 +67,7 @@ def _annotation(mark: Mark, body: Body, page: int, author: str) -> Annotation:
         opacity=body.opacity if isinstance(body, Ink) else 1.0,
         packed_strokes=(packed_stroke(body.samples),) if isinstance(body, Ink) else (),
         width_pt=body.width_pt if isinstance(body, Ink) else 1.0,
-        packed_quads=packed_quads(body.quads) if isinstance(body, Highlight | Underline) else b"",
+        packed_quads=packed_quads(body.quads) if isinstance(body, Highlight | Underline | StrikeOut) else b"",
         x_pt=body.x_pt if isinstance(body, Note | StampText) else 0.0,
         y_pt=body.y_pt if isinstance(body, Note | StampText) else 0.0,
         height_pt=body.height_pt if isinstance(body, StampText) else 0.0,
@@ -153,6 +154,8 @@ def _bodies(one: Annotation) -> list[Body]:
             return [Highlight(tuple(one.quads[:MOST_QUADS]), one.colour, text)]
         case "underline" if one.packed_quads:
             return [Underline(tuple(one.quads[:MOST_QUADS]), one.colour, text)]
+        case "strikeout" if one.packed_quads:
+            return [StrikeOut(tuple(one.quads[:MOST_QUADS]), one.colour, text)]
         case "note" if text:
             return [Note(one.x_pt, one.y_pt, text, one.colour)]
         case "stamp" if text.strip():

@@ -34,7 +34,7 @@ _HIDDEN, _NO_ROTATE, _NO_VIEW = 2, 16, 32
 """Flags of annotations. What has the first or the last is not shown."""
 _NOWHERE = 32767
 """Some programs write a box of the least and the greatest numbers of 16 bits for what has no place."""
-_FALLBACKS = {"highlight": "#ffff00", "note": "#ffd400", "bookmark": "#cc0000", "underline": "#cc0000"}
+_FALLBACKS = {"highlight": "#ffff00", "note": "#ffd400", "bookmark": "#cc0000", "underline": "#cc0000", "strikeout": "#cc0000"}
 _DIGITS = 3
 """The engine's numbers have 24 bits: more digits are noise."""
 _WIDEST_PT = 1000
@@ -151,6 +151,11 @@ def _underline(annotation: RawObj, plane: Plane, _box: Box, page: int) -> Annota
     return Annotation(page=page, kind="underline", packed_quads=quads) if quads else None
 
 
+def _strikeout(annotation: RawObj, plane: Plane, _box: Box, page: int) -> Annotation | None:
+    quads = _quads(annotation, plane)
+    return Annotation(page=page, kind="strikeout", packed_quads=quads) if quads else None
+
+
 def _note(annotation: RawObj, _plane: Plane, box: Box, page: int) -> Annotation:
     is_bookmark = name(get(annotation, "Name")) == BOOKMARK
     x_pt, y_pt = (box[0] + box[2]) / 2, (box[1] + box[3]) / 2
@@ -171,7 +176,7 @@ _SHAPES: dict[str, Callable[[RawObj, Plane, Box, int], Annotation | None]] = {
     "Highlight": _highlight,
     "Underline": _underline,
     "Squiggly": _underline,
-    "StrikeOut": _underline,
+    "StrikeOut": _strikeout,
     "Text": _note,
     "FreeText": _note,
     "Stamp": _stamp,

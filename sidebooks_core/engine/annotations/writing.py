@@ -31,11 +31,12 @@ _SUBTYPES = {
     "ink": "Ink",
     "highlight": "Highlight",
     "underline": "Underline",
+    "strikeout": "StrikeOut",
     "note": "Text",
     "stamp": "Stamp",
     "bookmark": "Text",
 }
-REPLACED = frozenset({*_SUBTYPES.values(), "FreeText", "Squiggly", "StrikeOut"})
+REPLACED = frozenset({*_SUBTYPES.values(), "FreeText", "Squiggly"})
 """Subtypes that are read as marks. A field of a form is none, nor a link: they stay whatever is written."""
 _ICONS = {"note": NOTE, "bookmark": BOOKMARK, "stamp": "Draft"}
 _TURNED = "Stamp"
