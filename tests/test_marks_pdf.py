@@ -22,7 +22,8 @@ from sidebooks_core.errors import PageNotFound, RequestError
 from sidebooks_core.marks import Ink, Mark, Note, PlacedMark, StampText, StrikeOut
 from sidebooks_core.marks import files as mark_files
 from sidebooks_core.marks.annotations import FileMarks
-from sidebooks_core.marks.files import MarksToWrite, annotations_in, export_marks
+from sidebooks_core.marks.files import annotations_in, export_marks
+from sidebooks_core.marks.replacing import MarksToWrite
 from sidebooks_core.shelf import Shelf
 
 NAMES = {"anna": "山田 花子"}

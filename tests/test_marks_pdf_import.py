@@ -7,6 +7,8 @@ import shutil
 from collections.abc import Iterator
 from concurrent.futures import Future
 from itertools import pairwise
+from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pymupdf
@@ -17,13 +19,28 @@ from msgspec.structs import replace
 import sidebooks_core as sb
 from sidebooks_core.documents.annotations import MOST_READ, Annotation, packed_stroke
 from sidebooks_core.documents.document import Document
+from sidebooks_core.documents.reference import DocumentRef
 from sidebooks_core.documents.syntax.pdf_date import from_pdf_date, to_pdf_date
-from sidebooks_core.marks import Bookmark, Highlight, Ink, Mark, MarkLimits, Note, Stamp, StampText, StrikeOut, Underline
+from sidebooks_core.marks import (
+    Bookmark,
+    Highlight,
+    Ink,
+    Mark,
+    MarkLimits,
+    Note,
+    Stamp,
+    StampText,
+    StrikeOut,
+    Underline,
+    ending,
+)
 from sidebooks_core.marks.annotations import FileMarks
 from sidebooks_core.marks.files import annotations_in
 from sidebooks_core.marks.model import MOST_SAMPLES
 from sidebooks_core.shelf import Paper, Shelf
+from sidebooks_core.worker import annotating
 from sidebooks_core.workers.answers import AnnotationsRead
+from sidebooks_core.workers.jobs import ReadAnnotations
 
 QUAD = "50 350 150 350 50 330 150 330"
 """In the space of the PDF: upper left, upper right, lower left, lower right."""
@@ -303,6 +320,78 @@ def test_an_annotation_that_is_several_marks_stays_when_one_of_them_is_shared(se
     assert len(bodies_in(service, file)) == 2
 
 
+def test_an_export_that_became_a_revision_without_an_import_has_each_mark_once(service: sb.TileService) -> None:
+    with pymupdf.open(stream=page(), filetype="pdf") as document:
+        document[0].insert_text((20, 200), "words by which the page is known again")
+        document[0].add_freetext_annot((40, 300, 140, 320), "official")
+        data = document.tobytes()
+    with Shelf(None, service) as shelf:
+        paper = shelf.register(data, name="議案")
+        own = shelf.marks(paper, owner="anna")
+        bodies = (Note(90, 90, "old", "#0000ff"), Note(20, 20, "", "#0000ff"), Bookmark("gone"))
+        note, wordless, ribbon = (own.add(0, body) for body in bodies)
+        shelf.replace(paper.id, exported(shelf, paper, "anna"))
+        file = exported(shelf, paper, "anna")
+        assert sorted(text for _, text in contents(file)) == ["gone", "null", "official", "old"]
+        own.change(note.id, Note(90, 90, "new", "#0000ff"))
+        own.remove(ribbon.id)
+        file = exported(shelf, paper, "anna")
+        assert sorted(text for _, text in contents(file)) == ["new", "null", "official"]
+        file = exported(shelf, paper, "ben")
+        assert sorted(text for _, text in contents(file)) == ["gone", "null", "official", "old"], "it is in the file"
+        own.remove(wordless.id)
+        shelf.mark_store.end_owner("anna")
+        file = exported(shelf, paper, "anna")
+        assert sorted(text for _, text in contents(file)) == ["official"], "what has ended is in no file"
+
+
+def test_a_mark_that_was_imported_and_deleted_is_not_in_an_export(service: sb.TileService, tmp_path: Path) -> None:
+    text = "/Subtype/Text/Rect[40 340 60 360]"
+    listed = [
+        f"{text}/Contents(stays)",
+        f"{text}/Contents(goes)/Popup {{3}} 0 R",
+        f"{text}/Contents(reply)/IRT {{1}} 0 R",
+        "/Subtype/Popup/Rect[0 0 9 9]/Parent {1} 0 R",
+        f"{text}/Contents(of the group)/IRT {{1}} 0 R/RT/Group",
+    ]
+    with Shelf(None, service) as shelf:
+        paper = shelf.register(with_annotations(*listed), name="議案")
+        own = shelf.marks(paper, owner="anna")
+        own.import_pdf()
+        (goes,) = own.search("goes")
+        own.remove(goes.id)
+        left = [("Text", "stays"), ("Text", "of the group")]
+        assert contents(exported(shelf, paper, "anna")) == left
+        own.export_pdf(tmp_path / "flat.pdf", flattened=True)
+        assert contents((tmp_path / "flat.pdf").read_bytes()) == left
+        assert len(contents(exported(shelf, paper, "ben"))) == len(listed), "nobody else has deleted it"
+        with shelf.database.writing() as writing:
+            writing.run("DELETE FROM mark_lost_text")
+            assert ending.sweep(writing, 1e11, MarkLimits()) == 1
+        assert contents(exported(shelf, paper, "anna")) == left, "also when the mark is forgotten"
+
+
+def test_a_mark_with_the_name_of_an_annotation_does_not_remove_it_when_it_is_deleted(service: sb.TileService) -> None:
+    (mark,) = marks(bodies=(Bookmark("mine"),))
+    with Shelf(None, service) as shelf:
+        official = f"/Subtype/Text/Rect[40 340 60 360]/Contents(official)/NM({mark.id})"
+        paper = shelf.register(with_annotations(official), name="議案")
+        own = shelf.marks(paper, owner="ben")
+        own.push([mark])
+        own.remove(mark.id)
+        assert contents(exported(shelf, paper, "ben")) == [("Text", "official")]
+
+
+def test_a_stroke_that_was_imported_and_deleted_leaves_the_others_of_its_annotation(service: sb.TileService) -> None:
+    with Shelf(None, service) as shelf:
+        paper = shelf.register(with_annotations("/Subtype/Ink/Rect[10 10 90 90]/InkList[[10 390 20 380][30 370]]"), name="議案")
+        own = shelf.marks(paper, owner="anna")
+        first, second = own.import_pdf().marks
+        own.remove(first.id)
+        file = exported(shelf, paper, "anna")
+    assert bodies_in(service, file) == [second.body]
+
+
 def test_an_annotation_that_has_the_id_of_another_one_is_a_mark_of_its_own(service: sb.TileService) -> None:
     unnamed = "/Subtype/Text/Rect[40 340 60 360]/Contents(a)/C[0 0 1]"
     (known,) = read(service, unnamed)
@@ -329,6 +418,47 @@ class Repeating:
 
     def annotate(self, *_: object, **__: object) -> Any:
         raise AssertionError
+
+
+class Failing(Repeating):
+    """One page of which cannot be read."""
+
+    def annotations(self, _document: Document, page: int, client: str = "") -> Future[AnnotationsRead]:
+        if page == 1:
+            raise sb.RenderFailed("page 2 cannot be read")
+        return super().annotations(_document, page, client)
+
+
+def test_a_page_that_cannot_be_read_is_passed_over_by_an_export_alone(service: sb.TileService) -> None:
+    with pymupdf.open() as document:
+        for _ in range(3):
+            document.new_page()
+        opened = service.open(document.tobytes())
+    workers = Failing(Annotation(page=0, kind="bookmark"))
+    assert [one.page for some, _ in annotations_in(workers, opened, skips=True) for one in some] == [0, 2]
+    with pytest.raises(sb.RenderFailed):
+        list(annotations_in(workers, opened))
+
+
+def test_a_worker_answers_with_the_pages_before_one_that_cannot_be_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    def annotations_of(_handle: object, page: int) -> tuple[list[Annotation], int]:
+        if page == 1:
+            raise ValueError("the page has no area")
+        return [Annotation(page=page, kind="bookmark")], 0
+
+    monkeypatch.setattr(annotating, "annotations_of", annotations_of)
+    monkeypatch.setattr(annotating, "is_pdf", lambda _: True)
+    opened: Any = SimpleNamespace(handle=None, name="a.pdf")
+    ref = DocumentRef(token="t", name="a.pdf", path=None, file_state=None)
+
+    def read(page: int) -> AnnotationsRead:
+        job = ReadAnnotations(document=ref, timeout_s=1.0, page=page, stop=3, budget_s=60.0)
+        return annotating.annotations_read(opened, job)
+
+    assert read(0).reached == 1
+    with pytest.raises(sb.RenderFailed):
+        read(1)
+    assert [one.page for one in read(2).annotations] == [2]
 
 
 @pytest.mark.parametrize(

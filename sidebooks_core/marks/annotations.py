@@ -42,27 +42,42 @@ _BOOKMARK_COLOUR = "#cc0000"
 _encode = msgspec.json.Encoder(order="deterministic").encode
 
 
-def to_annotations(placed: Iterable[PlacedMark], names: Mapping[str, str]) -> list[Annotation]:
-    """Marks as they stand in a revision. Those without a page are left out, and those that its file shows already.
+def to_annotations(placed: Iterable[PlacedMark], names: Mapping[str, str], paper_id: str) -> list[Annotation]:
+    """Marks of a paper as they stand in a revision. Those that are deleted or have no page are left out.
 
     names: of owners, by their ids; an owner without a name is not told.
     """
     made: list[Annotation] = []
     for one in placed:
-        mark, page = one.mark, one.page
-        is_in_file = mark.is_of_file and one.kind == "exact" and mark.stamp.device == FILE_DEVICE
-        if page is None or mark.body is None or is_in_file:
-            continue
-        made.append(_annotation(mark, mark.body, page, names.get(mark.owner, "")))
+        mark = one.mark
+        if one.page is not None and mark.body is not None:
+            author, origin = names.get(mark.owner, ""), origin_of(paper_id, mark.owner, mark.id)
+            made.append(_annotation(mark, mark.body, one.page, author, origin))
     return made
 
 
-def _annotation(mark: Mark, body: Body, page: int, author: str) -> Annotation:
+def is_in_file(one: PlacedMark) -> bool:
+    """Whether the file of the revision in which it stands shows it already."""
+    return one.mark.is_of_file and one.kind == "exact" and one.mark.stamp.device == FILE_DEVICE
+
+
+def salt_of(paper_id: str, owner: str) -> str:
+    """Of the ids of marks that a file does not name as we do: see `FileMarks`."""
+    return f"{paper_id} {owner}"
+
+
+def origin_of(paper_id: str, owner: str, mark_id: str) -> str:
+    """By which an export knows again what an export has written: of which mark it is. A digest, so it says nobody's name."""
+    return hashlib.sha256(f"{salt_of(paper_id, owner)} {mark_id}".encode()).hexdigest()[:32]
+
+
+def _annotation(mark: Mark, body: Body, page: int, author: str, origin: str) -> Annotation:
     kind = "bookmark" if isinstance(body, Bookmark) else body.__struct_config__.tag
     return Annotation(
         page=page,
         kind=kind,  # type: ignore[arg-type]  # the tags of bodies are the kinds of annotations
         name=mark.id,
+        origin=origin,
         colour=_BOOKMARK_COLOUR if isinstance(body, Bookmark) else body.colour,
         opacity=body.opacity if isinstance(body, Ink) else 1.0,
         packed_strokes=(packed_stroke(body.samples),) if isinstance(body, Ink) else (),

@@ -80,6 +80,7 @@ TABLES = """
         paper TEXT NOT NULL REFERENCES paper (id) ON DELETE CASCADE,
         name BLOB NOT NULL, -- a digest of the id
         owner BLOB NOT NULL, -- a digest of id and owner
+        was_imported INTEGER NOT NULL, -- 1: it was read from a file of the paper, and its owner deleted it
         PRIMARY KEY (paper, name)
     ) STRICT, WITHOUT ROWID;
     CREATE TABLE mark_horizon ( -- who has read up to an older number begins anew

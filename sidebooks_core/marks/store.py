@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -140,6 +140,11 @@ class MarkStore:
         query = "SELECT mark FROM mark_imported JOIN mark ON mark.id = mark_imported.mark WHERE mark.paper = ?"
         with self._database.reading() as reading:
             return frozenset(reading.all(str, query, paper_id))
+
+    def deleted(self, paper_id: str, owner: str, mark_ids: Collection[str]) -> dict[str, bool]:
+        """Those of some marks that an owner had on a paper and has deleted, and whether they were read from a file of it."""
+        with self._database.reading() as reading:
+            return ending.deleted(reading, paper_id, owner, mark_ids)
 
     def lost_texts(self, paper_id: str, mark_id: str, owner: str) -> list[LostText]:
         """The texts of versions that did not hold, the newest first; for 30 days. Empty for a mark of somebody else."""

@@ -26,7 +26,7 @@ from sidebooks_core.documents.annotations import (
 )
 from sidebooks_core.documents.syntax.pdf_date import from_pdf_date
 from sidebooks_core.engine.annotations.plane import Box, Plane, around, plane_of
-from sidebooks_core.engine.annotations.writing import BOOKMARK, NOTE, PRESSURES
+from sidebooks_core.engine.annotations.writing import BOOKMARK, NOTE, ORIGIN, PRESSURES
 from sidebooks_core.engine.mupdf import RawObj, mupdf, pymupdf, raw_pdf
 from sidebooks_core.engine.pdf.objects import get, items, name, text
 
@@ -107,6 +107,7 @@ def _read(annotation: RawObj, plane: Plane, page: int, replies: list[RawObj]) ->
         page=page,
         kind=made.kind,
         name=text(get(annotation, "NM"))[:200],
+        origin=text(get(annotation, ORIGIN))[:64],
         colour=_colour(get(annotation, "C")) or _FALLBACKS.get(made.kind, made.colour),
         opacity=min(1.0, max(0.0, opacity)) if math.isfinite(opacity) else 1.0,
         packed_strokes=made.packed_strokes,

@@ -5,14 +5,16 @@ from __future__ import annotations
 import logging
 import tempfile
 from collections.abc import Iterable
+from functools import partial
 from io import RawIOBase
 from typing import BinaryIO, cast
 
 from sidebooks_core.errors import DocumentError, DocumentTooLarge, PageError, StorageFailed
 from sidebooks_core.library.questions import Questions
-from sidebooks_core.marks.files import MarkedFile, MarksToWrite, export_marks
+from sidebooks_core.marks.files import MarkedFile, export_marks
 from sidebooks_core.marks.model import Mark
 from sidebooks_core.marks.placing import PlacedMark
+from sidebooks_core.marks.replacing import MarksToWrite
 from sidebooks_core.marks.w3c import W3C_CONTEXT, Canvas, annotation_page
 from sidebooks_core.server import descriptions, headers, responses
 from sidebooks_core.server.handlers.marks import entries, name_of, reader_of, require_here
@@ -46,7 +48,9 @@ async def as_pdf(parts: ServerParts, request: HttpRequest) -> HttpResponse:
         names = names_of(parts, request, marks)
         try:
             document, shown = shelf.document(of.id, number), shelf.placed_marks(of.id, marks, number)
-            told = MarksToWrite(shown, names, of.id, shelf.mark_store.imported(of.id))
+            store, person = shelf.mark_store, request.principal.id
+            deleted = partial(store.deleted, of.id, person)
+            told = MarksToWrite(shown, names, of.id, store.imported(of.id), person, deleted)
             is_flat = request.query("flattened") in ("1", "true")
             file = export_marks(shelf.service.parts.questions, document, told, flattened=is_flat, client=request.client)
             size = file.size_bytes
