@@ -20,7 +20,9 @@ from sidebooks_core.access.policy import Grant, Limits
 from sidebooks_core.marks import files
 from sidebooks_core.marks.files import MarkedFile
 from sidebooks_core.server.handlers.mark_files import Pieces
-from sidebooks_core.server.http import FileRange
+from sidebooks_core.server.http import FileRange, HttpRequest
+from sidebooks_core.server.parts import ServerParts
+from sidebooks_core.server.shelf import Registered
 from sidebooks_core.testing import FakeEngine
 
 SECRET = "極秘の下書き"
@@ -170,6 +172,20 @@ def test_a_manifest_names_the_marks_of_each_canvas_for_those_who_may_have_some(h
     (third,) = manifest["items"][2]["annotations"]
     assert annotation_texts(hall.ask("member", third["id"].partition("http://test")[2]).json()) == {later["id"]: "3頁"}
     assert "annotations" not in hall.ask("signed", path).json()["items"][0], "whoever has a signed address has no marks"
+
+
+def test_a_manifest_names_marks_also_if_the_shelf_changes_meanwhile(hall: TownHall, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = f"/presentation/3/{hall.shelf.document(hall.paper.id).id}/manifest.json"
+    registered = ServerParts.registered
+
+    def changes(parts: ServerParts, request: HttpRequest) -> Registered:
+        parts.of_papers().places.forget()
+        return registered(parts, request)
+
+    monkeypatch.setattr(ServerParts, "registered", changes)
+    manifest = hall.ask("member", path).json()
+    assert [len(canvas["annotations"]) for canvas in manifest["items"]] == [1, 1, 1]
+    assert manifest["rendering"], "nor is the file forgotten"
 
 
 def test_a_canvas_that_one_may_not_see_has_no_marks(hall: TownHall) -> None:

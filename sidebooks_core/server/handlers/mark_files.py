@@ -126,8 +126,8 @@ async def of_canvas(parts: ServerParts, request: HttpRequest) -> HttpResponse:
 
     def made() -> HttpResponse:
         admission = parts.gate.require_still(request, standing.of_document(shelf.database, document.id))
-        request.standing, request.limits = admission.standing, admission.decision.limits
-        at = admission.standing
+        at = request.standing = admission.standing
+        request.limits = admission.decision.limits
         if at is None or at.paper is None or not request.limits.has_page(page):
             raise not_found()
         marks = seen_marks(parts, request, at.paper.id, "all")
