@@ -20,6 +20,7 @@ from sidebooks_core.marks import (
     new_mark_id,
 )
 from sidebooks_core.marks.model import Visibility
+from sidebooks_core.marks.reading import Place
 from sidebooks_core.marks.rows import ENDED_BYTES
 from sidebooks_core.shelf import Shelf
 
@@ -228,6 +229,45 @@ def test_a_reader_is_answered_when_nothing_can_be_written(
         answer = store.read(paper, BEN, 1, device="pad")
         assert (answer.seq, answer.is_whole, texts(answer.marks)) == (0, True, ["x"])
     assert store.read(paper, BEN, answer.seq, device="pad").seq > 0
+
+
+def test_a_long_reading_is_complete_in_the_end_when_nothing_can_be_written(
+    shelf: Shelf, store: MarkStore, clock: Clock, paper: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store.push(paper, [note(str(number), clock.now_ms, visibility="shared") for number in range(3)], "anna")
+
+    def full() -> None:
+        raise StorageFailed("the disk is full")
+
+    monkeypatch.setattr(shelf.database, "writing", full)
+    place, found = Place(), list[str]()
+    for number in range(3):
+        answer = store.read_rows(paper, BEN, place, device="pad", most_bytes=1)
+        assert (answer.seq, answer.is_whole) == (0, number == 0)
+        found += texts([row.mark() for row in answer.rows])
+        assert (answer.rest is None) == (number == 2)
+        place = answer.rest or Place()
+    assert found == ["0", "1", "2"]
+
+
+def test_what_others_deleted_unseen_makes_nobody_begin_anew(shelf: Shelf, clock: Clock, paper: str) -> None:
+    store = MarkStore(shelf.database, clock=clock, limits=MarkLimits(lost_texts_s=0.0))
+    mark = note("x", clock.now_ms)
+    store.push(paper, [mark, note("of all", clock.now_ms, visibility="shared")], "anna")
+    first, own = (store.read(paper, reader, device="pad") for reader in (BEN, ANNA))
+    clock.now_s += 1
+    store.push(paper, [replace(mark, body=None)], "anna")
+    clock.now_s += 1
+    assert store.sweep() == 0, "her device does not know it"
+    assert store.read(paper, ANNA, own.seq, device="pad").gone == [mark.id]
+    assert store.sweep() == 1
+    after = store.read(paper, BEN, first.seq, device="pad")
+    assert (after.is_whole, after.seq) == (False, first.seq)
+    assert store.read(paper, ANNA, own.seq, device="pad").is_whole
+    store.push(paper, [note("y", clock.now_ms)], "guest")
+    store.end_owner("guest")
+    assert not store.read(paper, BEN, first.seq, device="pad").is_whole
+    assert store.read(paper, MarkReader("guest"), first.seq).is_whole
 
 
 def test_an_answer_that_is_lost_is_given_again(store: MarkStore, clock: Clock, paper: str) -> None:

@@ -6,6 +6,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Collection, Sequence
+from functools import cached_property
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -28,7 +29,8 @@ from sidebooks_core.marks.answers import (
 from sidebooks_core.marks.devices import Beginning, Devices
 from sidebooks_core.marks.grouped import GroupedWrites
 from sidebooks_core.marks.model import Mark, Stamp
-from sidebooks_core.marks.schema import is_in_gap, last_seq
+from sidebooks_core.marks.reading import Place, SeenRows, changes
+from sidebooks_core.marks.schema import last_seq, number_key
 from sidebooks_core.marks.taking import Taking, checked_mark
 from sidebooks_core.marks.visibility import MarkReader
 
@@ -92,24 +94,36 @@ class MarkStore:
         and it begins anew when its reader's rights have changed; without it the client asks with 0 then. If that cannot be
         written, the answer has everything, and 0 for a number. Raises NotOnShelf.
         """
-        seen = self.read_rows(paper_id, reader, since, device=device)
+        seen = self.read_rows(paper_id, reader, Place(since), device=device)
         return MarkChanges(seen.seq, seen.server_ms, seen.is_whole, [row.mark() for row in seen.rows], seen.gone)
 
-    def read_rows(self, paper_id: str, reader: MarkReader, since: int = 0, *, device: str = "") -> rows.SeenRows:
-        """As `read`, for whoever passes on the bodies as they are: decoded ink takes 14 times the memory."""
+    def read_rows(
+        self, paper_id: str, reader: MarkReader, place: Place, *, device: str = "", most_bytes: int | None = None
+    ) -> SeenRows:
+        """As `read`, for whoever passes on the bodies as they are: decoded ink takes 14 times the memory.
+
+        most_bytes: of the marks of one answer, see `changes`. `SeenRows.rest` is the place to ask with then.
+        """
         now_s = self._clock()
         with self._database.reading() as reading:
             _require_paper(reading, paper_id)
             whole = self._devices.whole_of(reading, paper_id, reader, device)
             if whole is not None:
-                changes = _changes(reading, paper_id, reader, since, whole)
-                self._devices.note(paper_id, reader, device, changes.seq, now_s)
-                return replace(changes, server_ms=int(now_s * 1000))
+                found = changes(reading, paper_id, reader, place, whole, most_bytes)
+                if found.rest is None:
+                    self._devices.note(paper_id, reader, device, found.seq, now_s)
+                return replace(found, server_ms=int(now_s * 1000))
         seq = self._begin(Beginning(paper_id, reader, device, now_s))
         with self._database.reading() as reading:
             _require_paper(reading, paper_id)
-            changes = _changes(reading, paper_id, reader, 0, 0)
-        return replace(changes, seq=seq, server_ms=int(now_s * 1000))
+            found = changes(reading, paper_id, reader, place if place.after and not seq else Place(), seq, most_bytes)
+        return replace(found, seq=found.seq if seq else 0, server_ms=int(now_s * 1000))
+
+    @cached_property
+    def number_key(self) -> bytes:
+        """By which numbers are told to readers: of this shelf and of its copies."""
+        with self._database.reading() as reading:
+            return number_key(reading)
 
     def last(self, paper_id: str, reader: MarkReader) -> int:
         """The number of the last change of the marks of a paper, but for private ones of others; 0 if there was none."""
@@ -317,40 +331,3 @@ class _Lost(Struct, frozen=True, array_like=True):
 def _require_paper(reading: Reading, paper_id: str) -> None:
     if reading.one(int, "SELECT 1 FROM paper WHERE id = ?", paper_id) is None:
         raise NotOnShelf(f"there is no paper {paper_id!r}")
-
-
-def _changes(reading: Reading, paper_id: str, reader: MarkReader, since: int, whole: int) -> rows.SeenRows:
-    """What a reader is told, up to now. whole: who asks from an older number is told everything."""
-    seq = last_seq(reading)
-    horizon = reading.one(int, "SELECT seq FROM mark_horizon WHERE paper = ?", paper_id) or 0
-    is_whole = since <= 0 or since > seq or since < max(horizon, whole) or is_in_gap(reading, since)
-    after = 0 if is_whole else since
-    seen, gone = _seen(_shown_after(reading, paper_id, reader, after), reader, after)
-    return rows.SeenRows(seq, 0, is_whole, seen, [] if is_whole else gone)
-
-
-def _shown_after(reading: Reading, paper_id: str, reader: MarkReader, since: int) -> list[rows.MarkRow]:
-    """Marks that are a reader's, or that others than their owner could see after a number, in the order of their changes.
-
-    Private ones of others are not even looked at: there are many more of these.
-    """
-    shown = f"{rows.SELECT} INDEXED BY mark_shown WHERE paper = ?1 AND shown != '' AND owner != ?3"
-    found = reading.all(
-        rows.MarkRow,
-        f"{shown} AND hidden_seq = 0 AND seq > ?2 UNION ALL {shown} AND hidden_seq > ?2 UNION ALL "
-        f"{rows.SELECT} WHERE paper = ?1 AND seq > ?2 AND owner = ?3 AND ?3 != '' ORDER BY 4",
-        paper_id, since, reader.id,
-    )  # fmt: skip
-    return [rows.completed(reading, row) for row in found]
-
-
-def _seen(found: Sequence[rows.MarkRow], reader: MarkReader, since: int) -> tuple[list[rows.MarkRow], list[str]]:
-    """The marks that a reader sees, and the ids of those that they see no more since a number."""
-    seen: list[rows.MarkRow] = []
-    gone: list[str] = []
-    for row in found:
-        if row.body is not None and row.is_seen_by(reader):
-            seen.append(row)
-        elif row.was_seen_by(reader, since):
-            gone.append(row.id)
-    return seen, gone

@@ -25,7 +25,7 @@ MARK_ROUTES = (
         summary="One's own marks of a paper, and those of others that one sees: all, or what changed after `since`",
         media_type=JSON,
         answer=schemas.PaperMarkList,
-        query=("since", "device", "person"),
+        query=("since", "next", "device", "person"),
         successes=HAD,
         errors=(400, 404, 409, 503),
     ),
