@@ -2,16 +2,11 @@
 
 from __future__ import annotations
 
-import logging
-import threading
 from typing import Protocol
 
 from sidebooks_core.access import Access
 from sidebooks_core.access.known_rows import GUEST
-from sidebooks_core.errors import StorageError
-
-RETRY_S = 2.0
-_log = logging.getLogger("sidebooks_core.server")
+from sidebooks_core.databases.due import DueWork
 
 
 class OwnedMarks(Protocol):
@@ -30,18 +25,8 @@ class GuestMarks:
     def __init__(self, store: OwnedMarks, access: Access) -> None:
         self._store = store
         self._access = access
-        self._wake = threading.Condition()
-        self._is_due = True
-        self._closed = False
-        access.tell(self.look_soon)
-        self._thread = threading.Thread(target=self._run, name="sidebooks-guest-marks", daemon=True)
-        self._thread.start()
-
-    def look_soon(self) -> None:
-        """Logins have changed. It never waits."""
-        with self._wake:
-            self._is_due = True
-            self._wake.notify_all()
+        self._looks = DueWork(self.look, "sidebooks-guest-marks", "marks of guests who have gone cannot be removed")
+        access.tell(self._looks.soon)
 
     def look(self) -> int:
         """Remove what is to be removed now. Returns of how many guests. Raises StorageError."""
@@ -52,22 +37,4 @@ class GuestMarks:
 
     def close(self) -> None:
         """What is left is removed at the next start. Safe to call again."""
-        with self._wake:
-            self._closed = True
-            self._wake.notify_all()
-        self._thread.join()
-
-    def _run(self) -> None:
-        while True:
-            with self._wake:
-                self._wake.wait_for(lambda: self._closed or self._is_due)
-                if self._closed:
-                    return
-                self._is_due = False
-            try:
-                self.look()
-            except StorageError:
-                _log.exception("marks of guests who have gone cannot be removed; it is tried again in %s s", RETRY_S)
-                with self._wake:
-                    self._wake.wait_for(lambda: self._closed, RETRY_S)
-                    self._is_due = True
+        self._looks.close()
