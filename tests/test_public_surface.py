@@ -137,8 +137,9 @@ MARKS_METHODS = {
     marks.MarkStore: """
         close() deleted(paper_id owner mark_ids) destroy(papers who) destructions(paper_id) end_owner(owners)
         find(paper_id mark_id owner) imported(paper_id) last(paper_id reader) lost_texts(paper_id mark_id owner)
-        meetings(paper_id) owners(beginning) push(paper_id marks owner * of_file) read(paper_id reader since * device)
-        read_rows(paper_id reader place * device most_bytes)
+        marks(paper_id reader mark_ids) meetings(paper_id) outlines(paper_id reader) owners(beginning)
+        push(paper_id marks owner * of_file) read(paper_id reader since * device)
+        read_rows(paper_id reader place * device most_bytes) shared(paper_id owner mark_ids)
         search(owner query limit * paper_id reads) sweep() tell(listener)
     """,
 }

@@ -18,15 +18,16 @@ from sidebooks_core.documents.annotations import Annotation, Changes
 from sidebooks_core.documents.document import Document
 from sidebooks_core.errors import DamagedDocument, RenderFailed, RequestError
 from sidebooks_core.marks.annotations import FileMarks, salt_of, to_annotations
-from sidebooks_core.marks.answers import MarkLimits, Pushed, Refused
+from sidebooks_core.marks.answers import MarkLimits, Pushed, Refused, Shared
 from sidebooks_core.marks.model import Mark
 from sidebooks_core.marks.replacing import MarksToWrite, replacing
 from sidebooks_core.marks.store import LIMITS, MarkStore
-from sidebooks_core.marks.visibility import MarkReader
 
 MOST_BYTES = 48 << 20
 """Of all strokes and words of one file: 4 million points. The worker that writes them takes some ten times as much."""
 _PIECE_BYTES = 1 << 20
+MARK_BYTES = 300
+"""What a mark takes beside its lines and its words, about."""
 T_co = TypeVar("T_co", covariant=True)
 
 
@@ -111,11 +112,13 @@ class ImportedMarks(Struct, frozen=True):
     found: int
     """That can be marks."""
     marks: list[Mark]
-    """As they hold now; those that were there before are among them."""
+    """As they hold now; those that were there before are among them. See `is_complete`."""
     refused: list[Refused]
     left_out: int = 0
     """Annotations that were not read: a page has more than 5,000, or more than 8 MB of them; or the file has more than an owner
     may have (`MarkLimits`). At least so many: the pages behind were not looked at then."""
+    is_complete: bool = True
+    """`marks` are all of them. Else they are the first ones, of at most `MarkLimits.answer_bytes`: read the others."""
 
 
 def export_marks(
@@ -180,36 +183,39 @@ def import_marks(workers: Annotating, store: MarkStore, document: Document, into
     the file is of a mark of somebody else, or of another paper, the mark gets one that belongs to this owner and paper. Raises
     what `MarkStore.push` and the workers raise; the pages before the fault are imported then.
     """
-    seen = store.read(into.paper_id, MarkReader(into.owner)).marks
-    there = {one.id: one for one in seen if one.owner == into.owner}
     file = FileMarks(into.revision, salt_of(into.paper_id, into.owner))
-    found = left_out = 0
+    found = left_out = taken_bytes = 0
+    is_complete = True
     marks: list[Mark] = []
     refused: list[Refused] = []
     for some, more in annotations_in(workers, document, store.limits, client):
         content_ids = {page: document.content_id(page) for page in sorted({one.page for one in some})}
         read = file.of(some, content_ids)
-        held, not_held = _pushed(store, [_as_shared(one, there.get(one.id)) for one in read], into)
+        held, not_held = _pushed(store, read, into)
         taken = {one.id for one in not_held if one.reason in ("taken", "paper")}
         given = [replace(one, id=file.own_id(one.id)) for one in read if one.id in taken]
-        again, not_again = _pushed(store, [_as_shared(one, there.get(one.id)) for one in given], into)
+        again, not_again = _pushed(store, given, into)
         found += len(read)
         left_out += more
-        marks += held + again
+        taken_bytes += sum(one.size_bytes for one in some) + MARK_BYTES * len(read)
+        is_complete = taken_bytes <= store.limits.answer_bytes
+        marks += held + again if is_complete else []
         refused += [one for one in not_held if one.id not in taken] + not_again
-    return ImportedMarks(found, marks, refused, left_out)
+    return ImportedMarks(found, marks, refused, left_out, is_complete)
 
 
-def _as_shared(read: Mark, there: Mark | None) -> Mark:
+def _as_shared(read: Mark, there: Shared | None) -> Mark:
     """A mark of a file, shared with whom it was shared before: a file does not tell."""
     if there is None:
         return read
-    anchor = replace(read.anchor, quote=there.anchor.quote)
+    anchor = replace(read.anchor, quote=there.quote)
     return replace(read, visibility=there.visibility, meeting=there.meeting, anchor=anchor)
 
 
 def _pushed(store: MarkStore, marks: Sequence[Mark], into: Into) -> tuple[list[Mark], list[Refused]]:
-    """Push any number of marks. What holds now, and what was refused."""
+    """Push any number of marks, shared as they are. What holds now, and what was refused."""
+    known = store.shared(into.paper_id, into.owner, [one.id for one in marks])
+    marks = [_as_shared(one, known.get(one.id)) for one in marks]
     held: list[Mark] = []
     refused: list[Refused] = []
     most = store.limits.marks_in_push

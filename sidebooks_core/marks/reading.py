@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Iterator, Sequence
 
 import msgspec
 from msgspec import Struct
@@ -48,11 +48,9 @@ def changes(reading: Reading, paper_id: str, reader: MarkReader, place: Place, w
     is_whole = since <= 0 or since > last_seq(reading) or since < max(horizon, whole) or is_in_gap(reading, since)
     start = 0 if is_whole else place.after or since
     known = min(since, start)
-    outlines = _outlines(reading, paper_id, reader, known)
-    shown = [one for one in outlines if one.body is not None and one.is_seen_by(reader)]
-    ids = {one.id for one in shown}
-    seen = [one.id for one in shown if one.seq > start]
-    gone = [one.id for one in outlines if one.id not in ids and one.was_seen_by(reader, known)]
+    found = outlines(reading, paper_id, reader, known)
+    seen = [one.id for one in found if one.seq > start and one.is_for_reader(reader)]
+    gone = [one.id for one in found if not one.is_for_reader(reader) and one.was_seen_by(reader, known)]
     taken = _taken(reading, seen, most_bytes)
     seq = max(rows.last_of(reading, paper_id, reader), whole if is_whole else since)
     if len(taken) == len(seen):
@@ -61,7 +59,7 @@ def changes(reading: Reading, paper_id: str, reader: MarkReader, place: Place, w
     return SeenRows(0, 0, is_whole, taken, [] if is_whole else gone, rest)
 
 
-def _outlines(reading: Reading, paper_id: str, reader: MarkReader, since: int) -> list[rows.MarkRow]:
+def outlines(reading: Reading, paper_id: str, reader: MarkReader, since: int) -> list[rows.MarkRow]:
     """Marks that are a reader's, or that others than their owner could see after a number, in the order of their changes.
 
     Their bodies are empty: ink is long. Private ones of others are not even looked at: there are many more of these.
@@ -79,12 +77,16 @@ def _taken(reading: Reading, mark_ids: Sequence[str], most_bytes: int | None) ->
     """The first of some marks, in their order."""
     taken: list[rows.MarkRow] = []
     size_bytes = 0
-    told = msgspec.json.encode(mark_ids).decode()
-    wanted = "(SELECT value AS wanted FROM json_each(?))"
-    query = f"{rows.SELECT_OF} {wanted} CROSS JOIN mark ON mark.id = wanted"  # in the order in which they are wanted
-    for row in reading.each(rows.MarkRow, query, told) if mark_ids else ():
+    for row in by_ids(reading, mark_ids):
         size_bytes += row.size_bytes
         if taken and most_bytes is not None and size_bytes > most_bytes:
             break
         taken.append(row)
     return [rows.completed(reading, row) for row in taken]
+
+
+def by_ids(reading: Reading, mark_ids: Collection[str]) -> Iterator[rows.MarkRow]:
+    """The rows of some marks, in the order in which they are wanted. Those that are not there are left out."""
+    told = msgspec.json.encode(list(mark_ids)).decode()
+    wanted = "(SELECT value AS wanted FROM json_each(?))"
+    return reading.each(rows.MarkRow, f"{rows.SELECT_OF} {wanted} CROSS JOIN mark ON mark.id = wanted", told)

@@ -83,8 +83,14 @@ class MarkRow(Struct, frozen=True, array_like=True):
         """Whether both are of the same version, whenever it came."""
         return replace(self, seq=other.seq, shown=other.shown, hidden_seq=other.hidden_seq) == other
 
-    def is_seen_by(self, reader: MarkReader) -> bool:
-        """As `may_see`."""
+    def outline(self) -> Mark:
+        """The mark without its body, of which `mark` makes much."""
+        return Mark(self.id, self.stamp, self.anchor, None, self.visibility, self.meeting, self.is_of_file, self.owner)
+
+    def is_for_reader(self, reader: MarkReader) -> bool:
+        """Whether it is not deleted, and `may_see` says that they see it."""
+        if self.body is None:
+            return False
         if reader.id and self.owner == reader.id:
             return True
         return reader.has_page(self.page) and is_for((self.visibility, self.meeting), reader)

@@ -25,11 +25,12 @@ from sidebooks_core.marks.answers import (
     MarkNews,
     Pushed,
     Refused,
+    Shared,
 )
 from sidebooks_core.marks.devices import Beginning, Devices
 from sidebooks_core.marks.grouped import GroupedWrites
 from sidebooks_core.marks.model import Mark, Stamp
-from sidebooks_core.marks.reading import Place, SeenRows, changes
+from sidebooks_core.marks.reading import Place, SeenRows, by_ids, changes, outlines
 from sidebooks_core.marks.schema import last_seq, number_key
 from sidebooks_core.marks.taking import Taking, checked_mark
 from sidebooks_core.marks.visibility import MarkReader
@@ -125,6 +126,20 @@ class MarkStore:
         with self._database.reading() as reading:
             return number_key(reading)
 
+    def outlines(self, paper_id: str, reader: MarkReader) -> list[Mark]:
+        """All that a reader sees of the marks of a paper, in the order of their changes, but without bodies and quotes: what
+        decides which of them are wanted. See `marks`. Raises NotOnShelf.
+        """
+        with self._database.reading() as reading:
+            _require_paper(reading, paper_id)
+            return [one.outline() for one in outlines(reading, paper_id, reader, 0) if one.is_for_reader(reader)]
+
+    def marks(self, paper_id: str, reader: MarkReader, mark_ids: Collection[str]) -> dict[str, Mark]:
+        """Those of some marks of a paper that a reader sees, by their ids."""
+        with self._database.reading() as reading:
+            found = [one for one in by_ids(reading, mark_ids) if one.paper == paper_id and one.is_for_reader(reader)]
+            return {one.id: rows.completed(reading, one).mark() for one in found}
+
     def last(self, paper_id: str, reader: MarkReader) -> int:
         """The number of the last change of the marks of a paper, but for private ones of others; 0 if there was none."""
         with self._database.reading() as reading:
@@ -159,6 +174,12 @@ class MarkStore:
         """Those of some marks that an owner had on a paper and has deleted, and whether they were read from a file of it."""
         with self._database.reading() as reading:
             return ending.deleted(reading, paper_id, owner, mark_ids)
+
+    def shared(self, paper_id: str, owner: str, mark_ids: Collection[str]) -> dict[str, Shared]:
+        """To whom an owner shows those of some marks that are on a paper, and the words at them."""
+        with self._database.reading() as reading:
+            found = [one for one in by_ids(reading, mark_ids) if (one.paper, one.owner) == (paper_id, owner) and one.body]
+        return {one.id: Shared(one.visibility, one.meeting, one.quote) for one in found}
 
     def lost_texts(self, paper_id: str, mark_id: str, owner: str) -> list[LostText]:
         """The texts of versions that did not hold, the newest first; for 30 days. Empty for a mark of somebody else."""

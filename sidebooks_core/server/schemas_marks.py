@@ -131,10 +131,12 @@ class ImportedMarkList(Struct):
     found: int
     """That can be marks."""
     marks: list[MarkEntry]
-    """As they hold now; those that were there before are among them."""
+    """As they hold now; those that were there before are among them. See `is_complete`."""
     refused: list[Refusal]
     left_out: int
     """Annotations that were not read, as a page has too many of them, or too large ones."""
+    is_complete: bool
+    """False: `marks` are the first ones only. The device reads the others as any marks."""
 
 
 class DestroyedMarks(Struct):
