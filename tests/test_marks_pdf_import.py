@@ -21,6 +21,7 @@ from sidebooks_core.documents.annotations import MOST_READ, Annotation, packed_s
 from sidebooks_core.documents.document import Document
 from sidebooks_core.documents.reference import DocumentRef
 from sidebooks_core.documents.syntax.pdf_date import from_pdf_date, to_pdf_date
+from sidebooks_core.engine.annotations import reading
 from sidebooks_core.marks import (
     Bookmark,
     Highlight,
@@ -236,6 +237,24 @@ def test_a_stroke_that_is_too_long_for_a_mark_comes_in_parts(service: sb.TileSer
 def test_a_page_has_so_many_annotations_and_no_more(service: sb.TileService) -> None:
     one = "/Subtype/Text/Rect[40 340 60 360]/Contents(x)"
     assert len(read(service, *[one] * (MOST_READ + 5))) == MOST_READ
+
+
+def test_a_short_file_that_names_long_strokes_often_is_not_read_to_its_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reading, "MOST_POINTS", 1000)
+    monkeypatch.setattr(reading, "MOST_READ_BYTES", 20_000)
+    looked_at = list[int]()
+    points = reading.packed_stroke
+    monkeypatch.setattr(reading, "packed_stroke", lambda given: looked_at.append(1) or points(given))
+    with pymupdf.open(stream=with_annotations("/Subtype/Text/Rect[40 340 60 360]/Contents(x)")) as document:
+        stroke, ink = document.get_new_xref(), document.get_new_xref()
+        document.update_object(stroke, f"[{'10 10 90 90 ' * 100}]")
+        document.update_object(ink, f"<</Type/Annot/Subtype/Ink/Rect[10 10 90 90]/InkList[{f'{stroke} 0 R ' * 200}]>>")
+        (known,) = (number for number, *_ in document[0].annot_xrefs())
+        document.xref_set_key(document[0].xref, "Annots", f"[{known} 0 R {f'{ink} 0 R ' * 400}]")
+        found, left_out = reading.annotations_of(document, 0)
+    assert (len(found), left_out) == (2, 399), "the note, and the ink for which there is room"
+    assert [len(one.packed_strokes) for one in found] == [0, 5]
+    assert len(looked_at) == 5 * 4
 
 
 def test_a_hostile_page_does_not_hide_those_of_others(service: sb.TileService) -> None:

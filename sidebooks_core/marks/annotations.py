@@ -12,6 +12,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 
 import msgspec
+from msgspec.structs import replace
 
 from sidebooks_core.documents.annotations import Annotation, packed_quads, packed_stroke
 from sidebooks_core.marks.model import (
@@ -30,7 +31,6 @@ from sidebooks_core.marks.model import (
     StampText,
     StrikeOut,
     Underline,
-    text_of,
 )
 from sidebooks_core.marks.placing import PlacedMark
 
@@ -42,18 +42,30 @@ _BOOKMARK_COLOUR = "#cc0000"
 _encode = msgspec.json.Encoder(order="deterministic").encode
 
 
-def to_annotations(placed: Iterable[PlacedMark], names: Mapping[str, str], paper_id: str) -> list[Annotation]:
-    """Marks of a paper as they stand in a revision. Those that are deleted or have no page are left out.
+def to_annotation(one: PlacedMark, names: Mapping[str, str], paper_id: str) -> Annotation | None:
+    """A mark of a paper as it stands in a revision. None if it is deleted or has no page.
 
     names: of owners, by their ids; an owner without a name is not told.
     """
-    made: list[Annotation] = []
-    for one in placed:
-        mark = one.mark
-        if one.page is not None and mark.body is not None:
-            author, origin = names.get(mark.owner, ""), origin_of(paper_id, mark.owner, mark.id)
-            made.append(_annotation(mark, mark.body, one.page, author, origin))
-    return made
+    mark = one.mark
+    if one.page is None or mark.body is None:
+        return None
+    return replace(
+        _look(mark.body),
+        page=one.page,
+        name=mark.id,
+        origin=origin_of(paper_id, mark.owner, mark.id),
+        author=names.get(mark.owner, ""),
+        made_ms=made_ms(mark.id),
+        changed_ms=mark.stamp.at_ms,
+    )
+
+
+def look_of(one: Body | Annotation) -> Annotation:
+    """What a mark says and shows, as it is written, and nothing else: equal looks are drawn alike."""
+    if isinstance(one, Annotation):
+        return replace(one, page=0, place=-1, name="", origin="", author="", made_ms=0, changed_ms=0)
+    return _look(one)
 
 
 def is_in_file(one: PlacedMark) -> bool:
@@ -71,13 +83,11 @@ def origin_of(paper_id: str, owner: str, mark_id: str) -> str:
     return hashlib.sha256(f"{salt_of(paper_id, owner)} {mark_id}".encode()).hexdigest()[:32]
 
 
-def _annotation(mark: Mark, body: Body, page: int, author: str, origin: str) -> Annotation:
+def _look(body: Body) -> Annotation:
     kind = "bookmark" if isinstance(body, Bookmark) else body.__struct_config__.tag
     return Annotation(
-        page=page,
+        page=0,
         kind=kind,  # type: ignore[arg-type]  # the tags of bodies are the kinds of annotations
-        name=mark.id,
-        origin=origin,
         colour=_BOOKMARK_COLOUR if isinstance(body, Bookmark) else body.colour,
         opacity=body.opacity if isinstance(body, Ink) else 1.0,
         packed_strokes=(packed_stroke(body.samples),) if isinstance(body, Ink) else (),
@@ -86,10 +96,7 @@ def _annotation(mark: Mark, body: Body, page: int, author: str, origin: str) -> 
         x_pt=body.x_pt if isinstance(body, Note | StampText) else 0.0,
         y_pt=body.y_pt if isinstance(body, Note | StampText) else 0.0,
         height_pt=body.height_pt if isinstance(body, StampText) else 0.0,
-        text=text_of(mark),
-        author=author,
-        made_ms=made_ms(mark.id),
-        changed_ms=mark.stamp.at_ms,
+        text=body.text if not isinstance(body, Ink) else "",
     )
 
 

@@ -17,7 +17,7 @@ from msgspec.structs import replace
 from sidebooks_core.documents.annotations import Annotation, Changes
 from sidebooks_core.documents.document import Document
 from sidebooks_core.errors import DamagedDocument, RenderFailed, RequestError
-from sidebooks_core.marks.annotations import FileMarks, salt_of, to_annotations
+from sidebooks_core.marks.annotations import FileMarks, salt_of
 from sidebooks_core.marks.answers import MarkLimits, Pushed, Refused, Shared
 from sidebooks_core.marks.model import Mark
 from sidebooks_core.marks.replacing import MarksToWrite, replacing
@@ -132,11 +132,10 @@ def export_marks(
     """
     pieces = annotations_in(workers, document, client=client, skips=True) if document.kind == "pdf" else ()
     found = replacing((some for some, _ in pieces), marks)
-    annotations = to_annotations(found.added, marks.names, marks.paper_id)
-    size_bytes = sum(one.size_bytes for one in annotations)
+    size_bytes = sum(one.size_bytes for one in found.added)
     if size_bytes > MOST_BYTES:
         raise RequestError(f"the marks have {size_bytes} bytes; one file takes {MOST_BYTES}: export those of fewer owners")
-    made = workers.annotate(document, Changes(tuple(annotations), found.removed, flattened), client).result()
+    made = workers.annotate(document, Changes(tuple(found.added), found.removed, flattened), client).result()
     return MarkedFile(document, made.data, made.is_whole)
 
 

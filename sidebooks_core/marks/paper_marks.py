@@ -21,6 +21,7 @@ from sidebooks_core.marks.ids import new_device_id, new_mark_id
 from sidebooks_core.marks.model import Anchor, Body, Mark, Stamp, Visibility
 from sidebooks_core.marks.placing import PlacedMark
 from sidebooks_core.marks.replacing import MarksToWrite
+from sidebooks_core.marks.seen import SeenMarks
 from sidebooks_core.marks.store import MarkStore
 from sidebooks_core.marks.visibility import MarkReader
 
@@ -148,7 +149,10 @@ class PaperMarks:
         document = self._paper.document(shown)
         imported = self._store.imported(self._paper.id)
         deleted = partial(self._store.deleted, self._paper.id, self.owner)
-        marks = MarksToWrite(self.at(shown), {self.owner: author}, self._paper.id, imported, self.owner, deleted)
+        reader = MarkReader(self.owner)
+        outlines = [one for one in self._store.outlines(self._paper.id, reader) if one.owner == self.owner]
+        seen = SeenMarks(self._paper.id, reader, self._paper.placed(outlines, shown))
+        marks = MarksToWrite(seen.marks(self._store), {self.owner: author}, self._paper.id, imported, self.owner, deleted)
         export_marks(self._paper.workers, document, marks, flattened=flattened).write(target)
 
     def import_pdf(self, revision: int | None = None) -> ImportedMarks:

@@ -1,4 +1,4 @@
-"""Which annotations of a file a copy with marks leaves out, and which marks it adds. Pure.
+"""Which annotations of a file a copy with marks leaves out, and which it gets. Pure.
 
 A file that was exported, or whose annotations were imported, has marks already. A mark that says the same is not added, one
 that has changed takes the place of its annotation, and the annotation of one that its owner has deleted is left out. All else
@@ -12,7 +12,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from msgspec import Struct
 
 from sidebooks_core.documents.annotations import Annotation, Listed
-from sidebooks_core.marks.annotations import FileMarks, is_in_file, origin_of, salt_of
+from sidebooks_core.marks.annotations import FileMarks, is_in_file, look_of, origin_of, salt_of, to_annotation
 from sidebooks_core.marks.model import Body
 from sidebooks_core.marks.placing import PlacedMark
 
@@ -24,8 +24,8 @@ def _none(_mark_ids: Collection[str]) -> Mapping[str, bool]:
 class MarksToWrite(Struct, frozen=True):
     """Marks that go into a file."""
 
-    placed: Sequence[PlacedMark]
-    """As they stand in the document."""
+    placed: Iterable[PlacedMark]
+    """As they stand in the document. They are looked at once: decoded ink takes 14 times the memory of what is written."""
     names: Mapping[str, str]
     """Of their owners, by id."""
     paper_id: str = ""
@@ -40,14 +40,22 @@ class MarksToWrite(Struct, frozen=True):
 class Replacing(Struct, frozen=True):
     """What a copy has in another way than the file."""
 
-    added: list[PlacedMark]
+    added: list[Annotation]
     removed: tuple[Listed, ...]
+
+
+class _Wanted(Struct, frozen=True):
+    """A mark as it would be written."""
+
+    annotation: Annotation
+    owner: str
+    is_in_file: bool
 
 
 class _Part(Struct, frozen=True):
     """A mark that an annotation says, to one owner. An annotation can say several."""
 
-    ids: tuple[str, str]
+    ids: tuple[str, ...]
     """The second one is its id if the first one is of somebody else's mark."""
     body: Body | None
     """None: a file does not tell, as of a note without words."""
@@ -55,31 +63,37 @@ class _Part(Struct, frozen=True):
 
 def replacing(listed: Iterable[Sequence[Annotation]], marks: MarksToWrite) -> Replacing:
     """listed: the annotations of the file, some at a time."""
-    wanted = {one.mark.id: one for one in marks.placed if one.page is not None and one.mark.body is not None}
-    owners = {one.mark.owner for one in wanted.values()} | {marks.owner}
-    files = {owner: FileMarks(1, salt_of(marks.paper_id, owner)) for owner in sorted(owners)}
-    shown = {mark_id for mark_id, one in wanted.items() if is_in_file(one)}
+    wanted: dict[str, _Wanted] = {}
+    for one in marks.placed:
+        made = to_annotation(one, marks.names, marks.paper_id)
+        if made is not None:
+            wanted[one.mark.id] = _Wanted(made, one.mark.owner, is_in_file(one))
+    importers = {wanted[mark_id].owner for mark_id in marks.imported.intersection(wanted)} | {marks.owner}
+    files = {owner: FileMarks(1, salt_of(marks.paper_id, owner)) for owner in sorted(importers)}
+    shown = {mark_id for mark_id, one in wanted.items() if one.is_in_file}
     removed: list[Listed] = []
     for some in listed:
         said = [(annotation, {owner: _parts(file, annotation) for owner, file in files.items()}) for annotation in some]
-        deleted = marks.deleted([mark_id for _, by_owner in said for part in by_owner[marks.owner] for mark_id in part.ids])
+        ids = [mark_id for _, by_owner in said for part in by_owner[marks.owner] for mark_id in part.ids]
+        deleted = marks.deleted([*ids, *(one.name for one in some if one.origin)])
         for annotation, by_owner in said:
             found = _Found(annotation, marks, wanted, deleted)
             for owner, parts in by_owner.items():
                 found.look(owner, parts)
+            found.look_by_origin()
             if found.is_replaced:
                 removed.append((annotation.page, annotation.place))
                 shown -= found.ids
             else:
                 shown |= found.same
-    return Replacing([one for mark_id, one in wanted.items() if mark_id not in shown], tuple(removed))
+    return Replacing([one.annotation for mark_id, one in wanted.items() if mark_id not in shown], tuple(removed))
 
 
 class _Found:
     """The marks that an annotation is."""
 
     def __init__(
-        self, annotation: Annotation, marks: MarksToWrite, wanted: Mapping[str, PlacedMark], deleted: Mapping[str, bool]
+        self, annotation: Annotation, marks: MarksToWrite, wanted: Mapping[str, _Wanted], deleted: Mapping[str, bool]
     ) -> None:
         self._annotation = annotation
         self._marks = marks
@@ -98,7 +112,7 @@ class _Found:
             held = next((one for one in part.ids if self._is_mark(one, owner)), None)
             if held is not None:
                 self.ids.add(held)
-                if self._wanted[held].mark.body == part.body:
+                if part.body is not None and look_of(self._wanted[held].annotation) == look_of(part.body):
                     self.same.add(held)
                 else:
                     is_other = True
@@ -110,9 +124,16 @@ class _Found:
         if is_other and known == len(parts):  # else the copy would lack what nobody has as a mark
             self.is_replaced = True
 
+    def look_by_origin(self) -> None:
+        """Look for the mark of which an export has made it, whatever another program has made of it since."""
+        name = self._annotation.name
+        if self._annotation.origin and not self.ids:
+            one = self._wanted.get(name)
+            self.look(self._marks.owner if one is None else one.owner, [_Part((name,), None)])
+
     def _is_mark(self, mark_id: str, owner: str) -> bool:
         one = self._wanted.get(mark_id)
-        if one is None or one.mark.owner != owner or one.page != self._annotation.page:
+        if one is None or one.owner != owner or one.annotation.page != self._annotation.page:
             return False
         return mark_id in self._marks.imported or self._is_ours(mark_id, owner)
 
@@ -127,7 +148,4 @@ class _Found:
 
 
 def _parts(file: FileMarks, annotation: Annotation) -> list[_Part]:
-    said: list[tuple[str, Body | None]] = list(file.bodies(annotation))
-    if not said and annotation.origin:
-        said = [(annotation.name, None)]
-    return [_Part((mark_id, file.own_id(mark_id)), body) for mark_id, body in said]
+    return [_Part((mark_id, file.own_id(mark_id)), body) for mark_id, body in file.bodies(annotation)]

@@ -45,8 +45,8 @@ _MIDDLE = 0.5
 def annotations_of(document: pymupdf.Document, page: int) -> tuple[list[Annotation], int]:
     """Those of a page that can become marks, in their order. Replies stand in the text of what they reply to.
 
-    At most MOST_READ are looked at, and no more are taken than MOST_READ_BYTES. The second value is how many were left out.
-    Raises the engine's errors, ValueError for a page without an area.
+    At most MOST_READ are looked at, and no more are taken than MOST_READ_BYTES. If the page has much more, the others are not
+    looked at. The second value is how many were left out. Raises the engine's errors, ValueError for a page without an area.
     """
     page_object = mupdf.ll_pdf_lookup_page_obj(raw_pdf(document), page)
     plane = plane_of(page_object)
@@ -55,8 +55,11 @@ def annotations_of(document: pymupdf.Document, page: int) -> tuple[list[Annotati
     left_out = max(0, mupdf.ll_pdf_array_len(every) - MOST_READ)
     replies = _replies(listed)
     found: list[Annotation] = []
-    taken_bytes = 0
+    taken_bytes = read_bytes = 0
     for place, one in enumerate(listed):
+        if read_bytes > 2 * MOST_READ_BYTES:
+            left_out += len(listed) - place
+            break
         flags = mupdf.ll_pdf_to_int(get(one, "F"))
         if _is_reply(one) or flags & (_HIDDEN | _NO_VIEW):
             continue
@@ -64,6 +67,7 @@ def annotations_of(document: pymupdf.Document, page: int) -> tuple[list[Annotati
         if read is None:
             continue
         made = replace(read, place=place)
+        read_bytes += made.size_bytes
         if taken_bytes + made.size_bytes > MOST_READ_BYTES:
             left_out += 1
             continue
@@ -130,7 +134,12 @@ def _reply_text(reply: RawObj) -> str:
 
 def _ink(annotation: RawObj, plane: Plane, _box: Box, page: int) -> Annotation | None:
     pressures = _numbers(get(annotation, PRESSURES), MOST_POINTS)
-    lists = [list(_points(one, plane)) for one in islice(items(get(annotation, "InkList")), MOST_STROKES)]
+    lists, count = list[list[tuple[float, float]]](), 0
+    for one in islice(items(get(annotation, "InkList")), MOST_STROKES):
+        lists.append(list(_points(one, plane)))
+        count += len(lists[-1])
+        if count >= MOST_POINTS:
+            break  # a short file can name one long stroke often
     if len(pressures) != sum(map(len, lists)):
         pressures = []  # another program has changed the strokes
     given = iter(pressures)

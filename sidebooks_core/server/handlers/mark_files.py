@@ -17,6 +17,7 @@ from sidebooks_core.library.questions import Questions
 from sidebooks_core.marks.files import MarkedFile, export_marks
 from sidebooks_core.marks.placing import PlacedMark
 from sidebooks_core.marks.replacing import MarksToWrite
+from sidebooks_core.marks.seen import SeenMarks
 from sidebooks_core.marks.w3c import W3C_CONTEXT, Canvas, annotation_page
 from sidebooks_core.server import descriptions, headers, responses
 from sidebooks_core.server.handlers.marks import entries, name_of, reader_of, require_here
@@ -51,9 +52,9 @@ async def as_pdf(parts: ServerParts, request: HttpRequest) -> HttpResponse:
         give_back = parts.pools.place("downloads", person)
         try:
             with _file_of_paper(DocumentTooLarge):
-                document, shown = shelf.document(of.id, number), seen_marks(parts, request, of.id, number, whose)
-                names, deleted = names_of(parts, request, shown), partial(store.deleted, of.id, person)
-                told = MarksToWrite(shown, names, of.id, store.imported(of.id), person, deleted)
+                document, seen = shelf.document(of.id, number), _seen(parts, request, of.id, number, whose)
+                names, deleted = names_of(parts, request, seen.placed), partial(store.deleted, of.id, person)
+                told = MarksToWrite(seen.marks(store), names, of.id, store.imported(of.id), person, deleted)
                 is_flat = request.query("flattened") in ("1", "true")
                 file = export_marks(shelf.service.parts.questions, document, told, flattened=is_flat, client=request.client)
                 size = file.size_bytes
@@ -150,14 +151,17 @@ def seen_marks(
 
     whose: "mine": only their own ones. page: only those on it, from 0. None: those on all pages.
     """
+    seen = _seen(parts, request, paper_id, revision, whose)
+    wanted = [one for one in seen.placed if page is None or one.page == page]
+    return list(replace(seen, placed=wanted).marks(parts.of_papers().shelf.mark_store))
+
+
+def _seen(parts: ServerParts, request: HttpRequest, paper_id: str, revision: int, whose: str) -> SeenMarks:
     person, shelf = request.principal.id, parts.of_papers().shelf
-    store = shelf.mark_store
-    reader = reader_of(parts, request, store.meetings(paper_id))
-    outlines = [one for one in store.outlines(paper_id, reader) if whose == "all" or one.owner == person]
-    placed = [one for one in shelf.placed_marks(paper_id, outlines, revision) if one.page is not None]
-    wanted = [one for one in placed if page is None or one.page == page]
-    found = store.marks(paper_id, reader, [one.mark.id for one in wanted])
-    return [replace(one, mark=found[one.mark.id]) for one in wanted if one.mark.id in found]
+    reader = reader_of(parts, request, shelf.mark_store.meetings(paper_id))
+    outlines = [one for one in shelf.mark_store.outlines(paper_id, reader) if whose == "all" or one.owner == person]
+    placed = shelf.placed_marks(paper_id, outlines, revision)
+    return SeenMarks(paper_id, reader, [one for one in placed if one.page is not None])
 
 
 @contextmanager
