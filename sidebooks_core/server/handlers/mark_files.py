@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import tempfile
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from io import RawIOBase
@@ -106,11 +106,12 @@ async def as_annotations(parts: ServerParts, request: HttpRequest) -> HttpRespon
         of = still(parts, request)
         number = revision or of.revision
         with _file_of_paper():
-            document, shown = shelf.document(of.id, number), seen_marks(parts, request, of.id, number, whose)
-            texts = _texts(shelf.service.parts.questions, document, shown, request.client)
-        pages = {one.page for one in shown if one.page is not None}
+            document, seen = shelf.document(of.id, number), _seen(parts, request, of.id, number, whose)
+            quoted = {one.page for one in seen.marks(shelf.mark_store) if one.page is not None and one.mark.anchor.quote}
+            texts = _texts(shelf.service.parts.questions, document, sorted(quoted), request.client)
+        pages = {one.page for one in seen.placed if one.page is not None}
         canvases = {page: _canvas(request.base, document, page, texts.get(page, ""), has_file=True) for page in pages}
-        names = names_of(parts, request, shown)
+        names, shown = names_of(parts, request, seen.placed), seen.marks(shelf.mark_store)
         told = annotation_page(f"{request.base}/papers/{of.id}/marks.json", shown, canvases, names, for_iiif=False)
         return responses.private_json(request, told, responses.JSON_LD.format(W3C_CONTEXT))
 
@@ -129,10 +130,11 @@ async def of_canvas(parts: ServerParts, request: HttpRequest) -> HttpResponse:
         request.limits = admission.decision.limits
         if at is None or at.paper is None or not request.limits.has_page(page):
             raise not_found()
-        shown = seen_marks(parts, request, at.paper.id, at.revision, "all", page)
+        seen = _seen(parts, request, at.paper.id, at.revision, "all")
+        seen = replace(seen, placed=[one for one in seen.placed if one.page == page])
         canvases = {page: _canvas(request.base, document, page, "", has_file=False)}
-        address, names = presentation.marks_address(request.base, document, page), names_of(parts, request, shown)
-        told = annotation_page(address, shown, canvases, names, for_iiif=True)
+        address, names = presentation.marks_address(request.base, document, page), names_of(parts, request, seen.placed)
+        told = annotation_page(address, seen.marks(shelf.mark_store), canvases, names, for_iiif=True)
         return responses.private_json(request, told, responses.JSON_LD.format(presentation.PRESENTATION_CONTEXT))
 
     return await parts.pools.run("exports", made)
@@ -144,19 +146,8 @@ def names_of(parts: ServerParts, request: HttpRequest, shown: Iterable[PlacedMar
     return {owner: name_of(parts, owner) for owner in {one.mark.owner for one in shown}} | {asking.id: asking.name}
 
 
-def seen_marks(
-    parts: ServerParts, request: HttpRequest, paper_id: str, revision: int, whose: str, page: int | None = None
-) -> list[PlacedMark]:
-    """Marks that whoever asks sees on the pages of a revision of a paper that they may read.
-
-    whose: "mine": only their own ones. page: only those on it, from 0. None: those on all pages.
-    """
-    seen = _seen(parts, request, paper_id, revision, whose)
-    wanted = [one for one in seen.placed if page is None or one.page == page]
-    return list(replace(seen, placed=wanted).marks(parts.of_papers().shelf.mark_store))
-
-
 def _seen(parts: ServerParts, request: HttpRequest, paper_id: str, revision: int, whose: str) -> SeenMarks:
+    """What whoever asks sees on the pages of a revision of a paper that they may read; only their own marks for "mine"."""
     person, shelf = request.principal.id, parts.of_papers().shelf
     reader = reader_of(parts, request, shelf.mark_store.meetings(paper_id))
     outlines = [one for one in shelf.mark_store.outlines(paper_id, reader) if whose == "all" or one.owner == person]
@@ -189,10 +180,9 @@ def _waiting(file: MarkedFile, closed: Callable[[], None]) -> Pieces:
         raise Refused(503, "the server has no room for the file: try again later") from None
 
 
-def _texts(questions: Questions, document: Document, shown: Iterable[PlacedMark], client: str) -> dict[int, str]:
-    """The texts of the pages on which a mark has a quote. It waits for workers; a page that cannot be read has none."""
-    pages = {one.page for one in shown if one.page is not None and one.mark.anchor.quote}
-    waited = {page: questions.text(document, page, client=client) for page in sorted(pages)}
+def _texts(questions: Questions, document: Document, pages: Sequence[int], client: str) -> dict[int, str]:
+    """The texts of pages on which a mark has a quote. It waits for workers; a page that cannot be read has none."""
+    waited = {page: questions.text(document, page, client=client) for page in pages}
     found: dict[int, str] = {}
     for page, text in waited.items():
         try:
