@@ -12,14 +12,14 @@ from pathlib import Path
 import pymupdf
 import pypdfium2
 import pytest
-from marked_pages import AT_MS, BODIES, BOXES, PROGRAMS, ROTATIONS, marks, misplaced, page, places
+from marked_pages import AT_MS, BODIES, BOXES, PROGRAMS, ROTATIONS, STRUCK, marks, misplaced, page, places
 from PIL import Image
 from test_documents import epub
 
 import sidebooks_core as sb
 from sidebooks_core.documents.document import Document
 from sidebooks_core.errors import PageNotFound, RequestError
-from sidebooks_core.marks import Ink, Mark, Note, PlacedMark, StampText, StrikeOut
+from sidebooks_core.marks import Ink, Mark, Note, PlacedMark, StampText
 from sidebooks_core.marks import files as mark_files
 from sidebooks_core.marks.annotations import FileMarks
 from sidebooks_core.marks.files import annotations_in, export_marks
@@ -341,9 +341,7 @@ def test_what_somebody_wrote_later_holds_over_the_file(service: sb.TileService, 
 @pytest.mark.parametrize("flattened", [False, True], ids=["annotations", "flattened"])
 @pytest.mark.parametrize("rotation", [0, 90])
 def test_struck_words_have_a_line_through_their_middle(service: sb.TileService, rotation: int, flattened: bool) -> None:
-    across = StrikeOut(((20, 70, 140, 70, 20, 90, 140, 90),), "#0000ff")
-    down = StrikeOut(((180, 40, 180, 140, 160, 40, 160, 140),), "#ff00ff", "縦書き")
-    data = exported(service, service.open(page(rotation)), marks(bodies=(across, down)), flattened=flattened)
+    data = exported(service, service.open(page(rotation)), marks(bodies=STRUCK), flattened=flattened)
     wanted = {"#0000ff": (20.0, 79.3, 140.0, 80.7), "#ff00ff": (169.3, 40.0, 170.7, 140.0)}
     assert {name: misplaced(show(data), wanted) for name, show in PROGRAMS.items()} == {name: {} for name in PROGRAMS}
-    assert [one.body for one in read_back(service, data)] == ([] if flattened else [across, down])
+    assert [one.body for one in read_back(service, data)] == ([] if flattened else list(STRUCK))
