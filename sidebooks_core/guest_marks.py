@@ -27,6 +27,7 @@ class GuestMarks:
         self._access = access
         self._looks = DueWork(self.look, "sidebooks-guest-marks", "marks of guests who have gone cannot be removed")
         access.tell(self._looks.soon)
+        self._looks.soon()
 
     def look(self) -> int:
         """Remove what is to be removed now. Returns of how many guests. Raises StorageError."""

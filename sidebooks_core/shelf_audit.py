@@ -34,6 +34,7 @@ class ShelfAudit:
         self._access = access
         self._takes = DueWork(self.take_over, "sidebooks-shelf-audit", "the audit lacks the last changes of the shelf")
         shelf.tell(lambda _: self._takes.soon())
+        self._takes.soon()
 
     def take_over(self) -> None:
         """Have everything in the audit that was done up to now. Raises StorageError."""

@@ -11,7 +11,7 @@ _log = logging.getLogger("sidebooks_core.databases")
 
 
 class DueWork:
-    """Does its work once at the beginning, and whenever it is due, from a thread of its own. `close()` it."""
+    """Does its work whenever it is due, from a thread of its own. `close()` it."""
 
     def __init__(self, work: Callable[[], object], name: str, failing: str) -> None:
         """work: does all that is due; if it fails, it is called again after RETRY_S. name: of the thread. failing: what is
@@ -20,8 +20,7 @@ class DueWork:
         self._work = work
         self._failing = failing
         self._wake = threading.Condition()
-        self._is_due = True
-        self._closed = False
+        self._is_due = self._closed = False
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
         self._thread.start()
 
