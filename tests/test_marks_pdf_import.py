@@ -6,6 +6,7 @@ import io
 import shutil
 from collections.abc import Iterator
 from concurrent.futures import Future
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
 from types import SimpleNamespace
@@ -28,6 +29,7 @@ from sidebooks_core.marks import (
     Ink,
     Mark,
     MarkLimits,
+    MarkReader,
     Note,
     Stamp,
     StampText,
@@ -36,8 +38,9 @@ from sidebooks_core.marks import (
     ending,
 )
 from sidebooks_core.marks.annotations import FileMarks
-from sidebooks_core.marks.files import annotations_in
+from sidebooks_core.marks.files import annotations_in, export_marks
 from sidebooks_core.marks.model import MOST_SAMPLES
+from sidebooks_core.marks.replacing import MarksToWrite
 from sidebooks_core.shelf import Paper, Shelf
 from sidebooks_core.worker import annotating
 from sidebooks_core.workers.answers import AnnotationsRead
@@ -362,6 +365,37 @@ def test_an_export_that_became_a_revision_without_an_import_has_each_mark_once(s
         shelf.mark_store.end_owner("anna")
         file = exported(shelf, paper, "anna")
         assert sorted(text for _, text in contents(file)) == ["official"], "what has ended is in no file"
+
+
+def test_marks_of_two_people_on_one_annotation_are_each_there_once(service: sb.TileService) -> None:
+    with pymupdf.open(stream=page(), filetype="pdf") as document:
+        document[0].insert_text((20, 200), "words by which the page is known again")
+        data = document.tobytes()
+    with Shelf(None, service) as shelf:
+        paper = shelf.register(data, name="議案")
+        own = shelf.marks(paper, owner="anna")
+        mark = own.add(0, Note(90, 90, "of anna", "#0000ff"), visibility="shared")
+        shelf.replace(paper.id, exported(shelf, paper, "anna"))
+        other = shelf.marks(paper, owner="ben")
+        (copy,) = other.import_pdf().marks
+        assert copy.id != mark.id
+        store = shelf.mark_store
+        document = shelf.document(paper.id)
+
+        def texts() -> list[str]:
+            """Of what ben gets who exports all that he sees."""
+            seen = shelf.placed_marks(paper.id, store.read(paper.id, MarkReader("ben")).marks, 2)
+            told = MarksToWrite(seen, {}, paper.id, store.imported(paper.id), "ben", partial(store.deleted, paper.id, "ben"))
+            made = export_marks(service.parts.questions, document, told)
+            return sorted(text for _, text in contents(b"".join(made.pieces())))
+
+        assert texts() == ["of anna"], "both say what the file says"
+        other.change(copy.id, Note(90, 90, "of ben", "#0000ff"))
+        assert texts() == ["of anna", "of ben"]
+        other.remove(copy.id)
+        assert texts() == ["of anna"]
+        own.remove(mark.id)
+        assert texts() == [], "ben has deleted what he had of it"
 
 
 def test_a_mark_that_was_imported_and_deleted_is_not_in_an_export(service: sb.TileService, tmp_path: Path) -> None:

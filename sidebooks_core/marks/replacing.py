@@ -57,8 +57,8 @@ class _Part(Struct, frozen=True):
 
     ids: tuple[str, ...]
     """The second one is its id if the first one is of somebody else's mark."""
-    body: Body | None
-    """None: a file does not tell, as of a note without words."""
+    said: Body | Annotation
+    """The annotation as a whole, if it has no body, as a note without words."""
 
 
 def replacing(listed: Iterable[Sequence[Annotation]], marks: MarksToWrite) -> Replacing:
@@ -112,7 +112,7 @@ class _Found:
             held = next((one for one in part.ids if self._is_mark(one, owner)), None)
             if held is not None:
                 self.ids.add(held)
-                if part.body is not None and look_of(self._wanted[held].annotation) == look_of(part.body):
+                if look_of(self._wanted[held].annotation) == look_of(part.said):
                     self.same.add(held)
                 else:
                     is_other = True
@@ -127,9 +127,9 @@ class _Found:
     def look_by_origin(self) -> None:
         """Look for the mark of which an export has made it, whatever another program has made of it since."""
         name = self._annotation.name
-        if self._annotation.origin and not self.ids:
+        if self._annotation.origin and name not in self.ids:
             one = self._wanted.get(name)
-            self.look(self._marks.owner if one is None else one.owner, [_Part((name,), None)])
+            self.look(self._marks.owner if one is None else one.owner, [_Part((name,), self._annotation)])
 
     def _is_mark(self, mark_id: str, owner: str) -> bool:
         one = self._wanted.get(mark_id)
