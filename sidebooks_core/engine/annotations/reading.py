@@ -105,7 +105,13 @@ def _read(annotation: RawObj, plane: Plane, page: int, replies: list[RawObj]) ->
     made = shape(annotation, plane, box, page)
     if made is None:
         return None
-    said = [made.text or text(get(annotation, "Contents")), *map(_reply_text, replies)]
+    said = [made.text or text(get(annotation, "Contents"))]
+    count = len(said[0])
+    for reply in replies:
+        if count >= MOST_TEXT:  # what follows is cut off
+            break
+        said.append(_reply_text(reply))
+        count += len(said[-1])
     opacity = mupdf.ll_pdf_to_real(get(annotation, "CA")) if mupdf.ll_pdf_is_number(get(annotation, "CA")) else 1.0
     return Annotation(
         page=page,

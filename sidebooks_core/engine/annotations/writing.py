@@ -128,12 +128,15 @@ def _kept(page_object: RawObj, removed: Set[int]) -> Iterator[RawObj]:
     """The annotations of a page without some, and without the replies to these and the windows that show them."""
     listed = list(items(get(page_object, "Annots")))
     gone = {place for place in removed if place < len(listed) and name(get(listed[place], "Subtype")) in REPLACED}
-    above = [_above(one) for one in listed]
-    more = gone
-    while more:
-        numbers = {mupdf.ll_pdf_to_num(listed[place]) for place in more} - {0}
-        more = {place for place, number in enumerate(above) if number in numbers} - gone
-        gone |= more
+    below: dict[int, list[int]] = {}
+    for place, one in enumerate(listed if gone else ()):
+        below.setdefault(_above(one), []).append(place)
+    waiting = list(gone)
+    while waiting:
+        number = mupdf.ll_pdf_to_num(listed[waiting.pop()])
+        more = below.pop(number, []) if number else []
+        waiting += [place for place in more if place not in gone]
+        gone.update(more)
     return (one for place, one in enumerate(listed) if place not in gone)
 
 
