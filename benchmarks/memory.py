@@ -1,11 +1,14 @@
-"""The memory of all processes while somebody jumps, riffles and zooms through several open documents, beside a peer's.
+"""How much memory do all processes take while somebody jumps, riffles and zooms, beside a peer's?
 
-    python -m benchmarks.memory [--documents PATH] [--peer NAME…] [--turns N] [--json FILE] [--quick]
+    python -m benchmarks.memory [--documents PATH] [--peer NAME…] [--turns N] [--json FILE] [--html FILE] [--quick]
 
 One process for each peer opens all documents, and goes through the traces of `page_turn` in one document after the other. This
 process looks on from outside. RSS counts a page of memory in each process that has it, as `page_turn` does. PSS divides a page
 among the processes that share it, so the sum of PSS is what the machine has less. USS is what a process would give back.
 "sidebooks_core" has default settings, "sidebooks_core, small" those for a small machine in docs/reference/settings.md. Linux.
+
+What the numbers do not say: which memory the system could take back, such as pages of files; and how memory grows over days,
+for which `reading` and `soak` look. A peak is one moment of one run.
 """
 
 from __future__ import annotations
@@ -27,7 +30,8 @@ from benchmarks.page_turn import measure
 from benchmarks.page_turn.peers import PEERS, WORKERS, Files, Ours
 from benchmarks.page_turn.profiles import PROFILES, Profile, bind
 from benchmarks.page_turn.traces import TRACES, Course, Step
-from benchmarks.reporting import Percentiles, machine, print_machine, table, write_json
+from benchmarks.reporting import Percentiles, begin, table, with_outputs
+from benchmarks.results import Series, series
 
 SAMPLE_EVERY_S = 0.02
 ROLLUP_EVERY_S = 0.2
@@ -97,7 +101,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--documents", type=Path, help="folder or file (default: one long document of each kind of the corpus)")
     parser.add_argument("--peer", choices=list(CANDIDATES), nargs="+", default=list(CANDIDATES), help="default: all")
     parser.add_argument("--turns", type=int, default=10, help="turns of a trace, about (default 10)")
-    parser.add_argument("--json", type=Path, help="write every measurement there")
+    with_outputs(parser)
     parser.add_argument("--quick", action="store_true", help="one document, a few turns")
     chosen = parser.parse_args(arguments)
     if sys.platform != "linux":
@@ -106,15 +110,13 @@ def main(arguments: list[str] | None = None) -> None:
     turns = chosen.turns
     if chosen.quick:
         documents, turns = documents[:1], 3
-    described = machine("pymupdf", "numpy", "pillow")
-    print_machine(described)
+    begun = begin(chosen, "pymupdf", "numpy", "pillow")
     courses = measure.courses_of(documents, is_spread=False)
     runs = [run(documents, courses, peer, way(courses, turns)) for peer in chosen.peer]
     print(totals(runs))
     for one in runs:
         print(f"\n{one.peer}\n{each(one)}")
-    if chosen.json:
-        write_json(chosen.json, described, [asdict(one) for one in runs])
+    begun.finish(series_of(runs), [asdict(one) for one in runs])
 
 
 def long_documents(root: Path | None) -> list[corpus.Document]:
@@ -300,6 +302,18 @@ def _parts(pid: int) -> dict[str, int]:
         elif fields[0] in (b"Private_Clean:", b"Private_Dirty:"):
             parts[part] += int(fields[1]) * 1024
     return parts
+
+
+def series_of(runs: Sequence[Run]) -> list[Series]:
+    """Peaks, what stays, and the waits of the turns meanwhile."""
+    found: list[Series] = []
+    for one in runs:
+        watched = one.processes.values()
+        found += series("Peak of PSS of all processes", one.peer, "MiB", [one.peak_pss_bytes / 2**20])
+        found += series("PSS of all processes at the end", one.peer, "MiB", [sum(of.end_pss_bytes for of in watched) / 2**20])
+        found += series("Processor time", one.peer, "s", [sum(of.cpu_s for of in watched)])
+        found += series("Until something is painted", one.peer, "ms", [turn["painted_s"] * 1000 for turn in one.turns])
+    return found
 
 
 def totals(runs: Sequence[Run]) -> str:
