@@ -1,7 +1,8 @@
 """Which benchmarks there are, and what each says of itself: read from the docstrings of their modules, and from nowhere else.
 
-A benchmark is a module of this package with a function `main`. Its docstring begins with one line, the question that it
-answers. One paragraph begins with "What the numbers do not say:". Nothing is imported, so that listing takes no time.
+A benchmark is a module of this package, or of a package in it, with a function `main`. Its docstring begins with one line, the
+question that it answers. One paragraph begins with "What the numbers do not say:". Nothing is imported, so that listing takes
+no time.
 """
 
 from __future__ import annotations
@@ -32,7 +33,8 @@ class Benchmark:
 
 def benchmarks() -> list[Benchmark]:
     """All, by name."""
-    found = [_described(path) for path in FOLDER.rglob("*.py") if path.parent != FOLDER or path.stem != "__main__"]
+    paths = [*FOLDER.glob("*.py"), *FOLDER.glob("*/*.py")]
+    found = [_described(path) for path in paths if path != FOLDER / "__main__.py"]
     return sorted((one for one in found if one is not None), key=lambda one: one.name)
 
 

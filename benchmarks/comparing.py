@@ -153,7 +153,7 @@ def _compared(before: Sequence[Series], after: Sequence[Series]) -> list[Differe
     chance = np.random.default_rng(SEED)
     a, b = _pooled(before), _pooled(after)
     labels = _common_labels([*before, *after])
-    medians = float(np.median(a)), float(np.median(b))
+    medians = _ranked(a, 0.5), _ranked(b, 0.5)
     interval: tuple[float, float] | None
     if labels and min(medians) > 0:
         ratio, interval = _one_by_one(_matrix(before, labels), _matrix(after, labels), chance)
@@ -161,7 +161,7 @@ def _compared(before: Sequence[Series], after: Sequence[Series]) -> list[Differe
         ratio, interval = _apart(before, after, 0.5, chance)
     found = [Difference(first.group, first.name, "median", first.unit, *medians, ratio, interval, first.better)]
     if min(sum(one.count for one in side) for side in (before, after)) >= P95_NEEDS:
-        high = float(np.quantile(a, 0.95)), float(np.quantile(b, 0.95))
+        high = _ranked(a, 0.95), _ranked(b, 0.95)
         ratio, interval = _apart(before, after, 0.95, chance)
         found.append(Difference(first.group, first.name, "p95", first.unit, *high, ratio, interval, first.better))
     return found
@@ -202,7 +202,7 @@ def _apart(
     before: Sequence[Series], after: Sequence[Series], rank: float, chance: np.random.Generator
 ) -> tuple[float, tuple[float, float] | None]:
     """The ratio of a quantile of all samples of each side."""
-    old, new = (float(np.quantile(_pooled(side), rank)) for side in (before, after))
+    old, new = (_ranked(_pooled(side), rank) for side in (before, after))
     ratio = new / old if old > 0 else math.nan
     if math.isnan(ratio) or min(sum(one.count for one in side) for side in (before, after)) < 2:
         return ratio, None
@@ -213,10 +213,16 @@ def _apart(
         for runs in sides:
             chosen = [runs[index] for index in chance.integers(len(runs), size=len(runs))]
             parts = [run[chance.integers(len(run), size=len(run))] for run in chosen]
-            found.append(float(np.quantile(np.concatenate(parts), rank)))
+            found.append(_ranked(np.concatenate(parts), rank))
         if found[0] > 0:
             drawn.append(found[1] / found[0])
     return ratio, _interval(np.array(drawn)) if len(drawn) == RESAMPLES else None
+
+
+def _ranked(values: Any, rank: float) -> float:
+    """A quantile by nearest rank, as in tables."""
+    place = max(0, math.ceil(rank * len(values)) - 1)
+    return float(np.partition(values, place)[place])
 
 
 def _interval(drawn: Any) -> tuple[float, float]:

@@ -14,6 +14,7 @@ from benchmarks import catalogue, results
 from benchmarks.results import Machine, Result, Series
 
 PROGRAM = "python -m benchmarks."
+ROOT = Path(__file__).resolve().parents[1]
 
 HEADERS = ("median", "p95", "p99", "max")
 
@@ -135,4 +136,8 @@ def machine_line(machine: Machine, more: Mapping[str, str]) -> str:
 
 
 def _told(value: Any) -> str:
-    return " ".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
+    """Of a path what another machine has as well: from the project on, or its name."""
+    if isinstance(value, Path):
+        path = value.resolve()
+        return str(path.relative_to(ROOT)) if path.is_relative_to(ROOT) else path.name
+    return " ".join(map(_told, value)) if isinstance(value, list | tuple) else str(value)

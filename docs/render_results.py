@@ -16,7 +16,7 @@ from pathlib import Path
 from wrapping import wrapped
 
 ROOT = Path(__file__).parents[1]
-sys.path.append(str(ROOT))
+sys.path.insert(0, str(ROOT))
 
 from benchmarks import catalogue, results  # noqa: E402 - found by the line above
 from benchmarks.pages import cells, grouped  # noqa: E402
@@ -28,16 +28,16 @@ FOLDER = TARGET.with_suffix("")
 KEPT = 100
 """Quantiles of a series that are kept: as many as the table needs, and a plot shows."""
 INTRODUCTION = """\
-This page has the benchmarks, the question that each answers, and the results that are kept, each with its machine, the versions
-of what it is compared with, and what its numbers do not say. [The figures behind the decisions](../explanation/measurements.md)
-are on another page."""
+This page has the benchmarks, the question that each answers, and the results that are kept, each with its machine, the
+versions of what it is compared with, and what its numbers do not say. [The figures behind the
+decisions](../explanation/measurements.md) are on another page."""
 HOW = """\
-Install with `pip install '.[bench]'`, in a clone. `python -m benchmarks` lists the benchmarks. `python -m benchmarks NAME` runs
-one; `--help` lists its options, `--documents` takes your own files. `--json FILE` keeps the result, `--html FILE` makes a page
-with plots. `python -m benchmarks all --quick` runs all with few measurements, to see that they work."""
+Install with `pip install '.[bench]'`, in a clone. `python -m benchmarks` lists the benchmarks. `python -m benchmarks NAME`
+runs one; `--help` lists its options. `--json FILE` keeps the result, `--html FILE` makes a page with plots. `python -m
+benchmarks all --quick` runs all with few measurements, to see that they work."""
 COMPARE = """\
-`python -m benchmarks compare A.json B.json` prints the ratios of two runs with an interval, and says which differences are real.
-A and B may be folders with repeated runs. It refuses runs of other machines or parameters, unless `--anyway` is given;
+`python -m benchmarks compare A.json B.json` prints the ratios of two runs with an interval, and says which differences are
+real. A and B may be folders with repeated runs. It refuses runs of other machines or parameters, unless `--anyway` is given;
 `--fail-above 1.1` ends with exit status 1 if a figure is really worse by more than a tenth."""
 READING = """\
 Milliseconds are those of one machine: compare the rows of a table. All rows of a table were measured in turns, in one run.
@@ -48,11 +48,10 @@ def rendered() -> str:
     """The page."""
     kept = [results.read(path) for path in sorted(FOLDER.glob("*.json"))]
     lines = ["# Benchmarks and measurements", *wrapped(INTRODUCTION), "", *wrapped(HOW), "", *wrapped(COMPARE), ""]
-    lines += ["| benchmark | what it answers |", "|---|---|"]
     known = {one.benchmark for one in kept}
     for one in catalogue.benchmarks():
         name = f"[`{one.name}`](#{_anchor(one.name)})" if one.name in known else f"`{one.name}`"
-        lines.append(f"| {name} | {one.question} |")
+        lines += wrapped(f"{name}: {one.question}", "- ", "  ")
     lines += ["", *wrapped(READING)]
     for result in kept:
         lines += _section(result)
@@ -60,17 +59,15 @@ def rendered() -> str:
 
 
 def _section(result: Result) -> Iterator[str]:
-    machine = result.machine
+    machine, memory_gib = result.machine, round(result.machine.memory_bytes / 2**30)
     options = "; ".join(f"{name}: {value}" for name, value in result.parameters.items())
     versions = ", ".join(f"{name} {number}" for name, number in result.peers.items())
     load = "unknown" if machine.load is None else f"{machine.load:.2f}"
     yield from ("", f"## {result.benchmark}", *wrapped(f"**{result.question}**"), "")
     yield from wrapped(f"`python -m benchmarks {result.benchmark}` with {options or 'its defaults'}.", "- ", "  ")
     yield from wrapped(f"{result.date[:10]}, sidebooks_core {result.version}, {versions or 'no peers'}.", "- ", "  ")
-    yield from wrapped(
-        f"{machine.processor}, {machine.processors} processors, {machine.memory_bytes / 2**30:.0f} GiB, {machine.system}, kernel "
-        f"{machine.kernel}, Python {machine.python}, load {load}.", "- ", "  ",
-    )  # fmt: skip
+    house = f"{machine.processor}, {machine.processors} processors, {memory_gib} GiB, {machine.system}"
+    yield from wrapped(f"{house}, kernel {machine.kernel}, Python {machine.python}, load {load}.", "- ", "  ")
     yield from wrapped(f"What the numbers do not say: {result.limits}", "- ", "  ")
     for title, found in grouped(result).items():
         yield from ("", f"### {title[:1].upper()}{title[1:]}", *_table(found))

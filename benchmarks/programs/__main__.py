@@ -83,7 +83,7 @@ def measure(name: str, document: Path, folder: Path, rounds: int, *, is_warm: bo
             came = {label: candidates[label].round(number) for label in order}
             print(f"\r{name}: round {number} of {rounds}   ", end="", file=sys.stderr, flush=True)
             for label, one in came.items():
-                _check_same(f"{name}, {label}", came[OURS], one)
+                check_same(f"{name}, {label}", came[OURS], one)
                 if number:
                     found[label].append(one)
     finally:
@@ -93,7 +93,7 @@ def measure(name: str, document: Path, folder: Path, rounds: int, *, is_warm: bo
     return found
 
 
-def _check_same(what: str, ours: Round, theirs: Round) -> None:
+def check_same(what: str, ours: Round, theirs: Round) -> None:
     """Raises Different."""
     if ours.facts != theirs.facts:
         raise Different(f"{what}: {theirs.facts}, ours: {ours.facts}")
