@@ -31,6 +31,7 @@ import psutil
 
 import sidebooks_core as sb
 from benchmarks import corpus
+from benchmarks.corpus import SAMPLE
 from benchmarks.mutation import Mutant, Original, make_mutant
 from benchmarks.reporting import HEADERS, Percentiles, begin, table, with_outputs
 from benchmarks.results import Series, series
@@ -48,7 +49,6 @@ READERS = 4
 WIDTH_PX = 240
 BATCH = 16
 BATCHES_AHEAD = 3
-SAMPLE = Path(__file__).parents[1] / "docs" / "tutorial" / "samples" / "jlreq-ja.pdf"
 GOOD_PAGES = 3
 TOO_SLOW = frozenset({"slow"})
 """Each mutant of these would cost a time limit, and the fuzzer's rate with it; benchmarks.killer is about them."""

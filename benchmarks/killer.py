@@ -19,6 +19,7 @@ import pymupdf
 
 import sidebooks_core as sb
 from benchmarks import corpus
+from benchmarks.corpus import SAMPLE
 from benchmarks.reporting import HEADERS, Percentiles, begin, table, with_outputs
 from benchmarks.results import Series, series
 
@@ -27,7 +28,6 @@ PACE_S = 0.25
 PASSING_PACE_S = 1 / 15
 MOST_RATIO = 1.2
 KILLER_PAGES = 12
-SAMPLE = Path(__file__).parents[1] / "docs" / "tutorial" / "samples" / "jlreq-ja.pdf"
 
 
 def main(arguments: list[str] | None = None) -> None:

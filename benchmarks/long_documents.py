@@ -35,12 +35,13 @@ from benchmarks.reporting import begin, table, with_outputs
 from benchmarks.results import Series, series
 
 PAGES = (600, 2_400, 10_000, 100_000)
-QUICK_PAGES = (1_000,)
+QUICK_PAGES = (300,)
 MOST_IMAGES = 10_000
 """Pages of the longest comic and TIFF."""
 FIT_PX = (1620, 2160)
 LATER_S = 2.0
 """Until the memory is looked at: what goes on in the background goes on."""
+QUICK_LATER_S = 0.1
 LISTED_S = 300.0
 PER_NODE = 10
 PACKED = 100
@@ -63,7 +64,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--pages", type=int, nargs="+", help=f"numbers of pages (default {' '.join(map(str, PAGES))})")
     parser.add_argument("--kinds", nargs="+", choices=MAKERS, default=list(MAKERS), help="(default: all)")
     with_outputs(parser)
-    parser.add_argument("--quick", action="store_true", help="documents of 1,000 pages")
+    parser.add_argument("--quick", action="store_true", help="documents of 300 pages, and memory is looked at early")
     chosen = parser.parse_args(arguments)
     begun = begin(chosen, "pymupdf", "pillow")
     measured: list[dict[str, Any]] = []
@@ -72,13 +73,13 @@ def main(arguments: list[str] | None = None) -> None:
             if pages > MOST_IMAGES and kind in ("cbz", "tiff"):
                 continue
             print(f"\r{kind}, {pages} pages          ", end="", file=sys.stderr)
-            measured.append({"kind": kind, "pages": pages, **measure(kind, pages)})
+            measured.append({"kind": kind, "pages": pages, **measure(kind, pages, QUICK_LATER_S if chosen.quick else LATER_S)})
     print(file=sys.stderr)
     report(measured)
     begun.finish(series_of(measured), measured)
 
 
-def measure(kind: str, pages: int) -> dict[str, Any]:
+def measure(kind: str, pages: int, later_s: float) -> dict[str, Any]:
     """All figures of one document."""
     with tempfile.TemporaryDirectory(prefix="sidebooks-long-") as folder:
         path = Path(folder, f"long.{kind.rpartition(' ')[2]}")
@@ -87,15 +88,15 @@ def measure(kind: str, pages: int) -> dict[str, Any]:
         found: dict[str, Any] = {"size_bytes": path.stat().st_size}
         for turn, name in enumerate(("first", "remembered")):
             with context.Pool(1) as pool:
-                found[name] = pool.apply(opening, (str(path), str(Path(folder, "cache")), turn))
+                found[name] = pool.apply(opening, (str(path), str(Path(folder, "cache")), turn, later_s))
         found["served"] = serving(path, str(Path(folder, "served")))
     return found
 
 
-def opening(path: str, cache_dir: str, turn: int) -> dict[str, float]:
+def opening(path: str, cache_dir: str, turn: int, later_s: float) -> dict[str, float]:
     """Milliseconds until a document is open, and until pages of it are there; MiB of this process and of the largest worker.
 
-    turn: each asks for other pages.
+    turn: each asks for other pages. later_s: when memory is looked at, after the last of them.
     """
     import sidebooks_core as sb
 
@@ -122,7 +123,7 @@ def opening(path: str, cache_dir: str, turn: int) -> dict[str, float]:
                 reader.wait_sharp(timeout_s=60)
 
             timed("turn_ms", jump)
-        time.sleep(LATER_S)
+        time.sleep(later_s)
         found["host_mib"] = peak_mib("self")
         found["worker_mib"] = max(map(peak_mib, service.worker_process_ids()))
     return found

@@ -39,6 +39,7 @@ ROLLUP_EVERY_S = 0.2
 LIMIT_S = 1800.0
 REST_S = 3.0
 """Between two traces, and how long the processes are looked at after the last one."""
+QUICK_REST_S = 0.2
 LONG_ENOUGH_PAGES = 8
 LEAST_WORKER_BYTES = 32 << 20
 FORKED = "forked"
@@ -102,17 +103,16 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--peer", choices=list(CANDIDATES), nargs="+", default=list(CANDIDATES), help="default: all")
     parser.add_argument("--turns", type=int, default=10, help="turns of a trace, about (default 10)")
     with_outputs(parser)
-    parser.add_argument("--quick", action="store_true", help="one document, a few turns")
+    parser.add_argument("--quick", action="store_true", help="the sample, one turn of each trace")
     chosen = parser.parse_args(arguments)
     if sys.platform != "linux":
         sys.exit("needs Linux: it reads /proc")
-    documents = long_documents(chosen.documents)
-    turns = chosen.turns
-    if chosen.quick:
-        documents, turns = documents[:1], 3
+    documents = long_documents(corpus.SAMPLE if chosen.quick and chosen.documents is None else chosen.documents)
+    turns, rest_s = (1, QUICK_REST_S) if chosen.quick else (chosen.turns, REST_S)
+    documents = documents[:1] if chosen.quick else documents
     begun = begin(chosen, "pymupdf", "numpy", "pillow")
     courses = measure.courses_of(documents, is_spread=False)
-    runs = [run(documents, courses, peer, way(courses, turns)) for peer in chosen.peer]
+    runs = [run(documents, courses, peer, way(courses, turns, rest_s), rest_s) for peer in chosen.peer]
     print(totals(runs))
     for one in runs:
         print(f"\n{one.peer}\n{each(one)}")
@@ -129,22 +129,22 @@ def long_documents(root: Path | None) -> list[corpus.Document]:
     return list({one.kind: one for one in long}.values())
 
 
-def way(courses: Sequence[Course], turns: int) -> list[Step]:
+def way(courses: Sequence[Course], turns: int, rest_s: float) -> list[Step]:
     """All traces through one document, then through the next."""
     steps: list[Step] = []
     for number, course in enumerate(courses):
         for trace in [one for one in TRACES if one.name in (RIFFLED, JUMPED, ZOOMED)]:
-            start_s = steps[-1].at_s + REST_S if steps else 0.0
+            start_s = steps[-1].at_s + rest_s if steps else 0.0
             steps += [Step(start_s + one.at_s, one.screen, one.zoom, number) for one in trace.steps([course], turns)]
     return steps
 
 
-def run(documents: Sequence[corpus.Document], courses: Sequence[Course], peer: str, steps: list[Step]) -> Run:
+def run(documents: Sequence[corpus.Document], courses: Sequence[Course], peer: str, steps: list[Step], rest_s: float) -> Run:
     """Go the way with a peer in a fresh process, and look on. Raises RuntimeError if the peer fails."""
     context = multiprocessing.get_context("spawn")
     here, there = context.Pipe()
     files = [(str(document.path), document.password) for document in documents]
-    process = context.Process(target=_child, args=(files, courses, peer, steps, there))
+    process = context.Process(target=_child, args=(files, courses, peer, steps, rest_s, there))
     process.start()
     there.close()
     assert process.pid is not None
@@ -173,7 +173,12 @@ def run(documents: Sequence[corpus.Document], courses: Sequence[Course], peer: s
 
 
 def _child(
-    files: list[tuple[str, str | None]], courses: Sequence[Course], peer: str, steps: list[Step], answer: Connection
+    files: list[tuple[str, str | None]],
+    courses: Sequence[Course],
+    peer: str,
+    steps: list[Step],
+    rest_s: float,
+    answer: Connection,
 ) -> None:
     profile = PROFILES[0]
     bind(profile)
@@ -183,7 +188,7 @@ def _child(
         opened.show(steps[0].document, courses[steps[0].document].screens[steps[0].screen], 1.0, time.perf_counter() + 60.0)
         opened.ready()
         turns = measure.follow(opened, courses, steps)
-        time.sleep(REST_S)
+        time.sleep(rest_s)
         answer.send({"turns": turns, "figures": opened.figures()})
         answer.recv()
     except Exception as error:  # noqa: BLE001 - told to the other process, which fails with it

@@ -58,7 +58,7 @@ class Axis:
             step = next(step * part for part in (0.1, 0.2, 0.5, 1, 2) if (self.high - self.low) / (step * part) <= 8)
             return [index * step for index in range(math.ceil(self.low / step), math.floor(self.high / step) + 1)]
         powers = range(math.floor(math.log10(self.low)), math.ceil(math.log10(self.high)) + 1)
-        parts = (1, 2, 5) if len(powers) <= 4 else (1,)
+        parts = (1, 2, 5) if self.high / self.low <= 1000 else (1,)
         found = [part * 10.0**power for power in powers for part in parts]
         return [value for value in found if self.low <= value <= self.high]
 

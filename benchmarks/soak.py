@@ -33,6 +33,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 import sidebooks_core as sb
+from benchmarks.corpus import SAMPLE
 from benchmarks.reporting import begin, with_outputs
 from benchmarks.results import Series, series
 from sidebooks_core.encoding.encode import decode
@@ -41,7 +42,6 @@ from sidebooks_core.stores.record import Record
 
 MIB = 1 << 20
 DISK_BYTES = 256 * MIB
-SAMPLE = Path(__file__).parents[1] / "docs" / "tutorial" / "samples" / "jlreq-ja.pdf"
 PAGES = 12
 WIDTHS_PX = (160, 320, 480)
 READERS = 2

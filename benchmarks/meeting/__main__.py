@@ -65,11 +65,11 @@ def main(arguments: list[str] | None = None) -> None:
     with_outputs(parser)
     parser.add_argument("--quick", action="store_true", help="few tablets, few turns")
     chosen = parser.parse_args(arguments)
-    tablets, turns, own_turns = (8, 4, 2) if chosen.quick else (chosen.tablets, chosen.turns, chosen.readers_turns)
+    tablets, turns, own_turns = (8, 4, 1) if chosen.quick else (chosen.tablets, chosen.turns, chosen.readers_turns)
     begun = begin(chosen, "pymupdf", "uvicorn", tablets=str(tablets))
     paths = [one.path for one in corpus.documents(chosen.documents) if one.path.suffix.lower() == ".pdf" and not one.password]
     if chosen.quick:
-        paths = paths[:6]
+        paths = [corpus.SAMPLE, *paths[::20]]
     measured: dict[str, Any] = {}
     with tempfile.TemporaryDirectory(prefix="sidebooks-meeting-") as folder, served(paths, folder) as address:
         documents = sorted(listed(address, len(paths)), key=lambda one: -int(one["page_count"]))
@@ -82,7 +82,7 @@ def main(arguments: list[str] | None = None) -> None:
         report("alone", measured["alone"], between, after, asked_of(documents[:MOST_DOCUMENTS], measured["alone"]))
         judge(measured["together"], next(path for path in paths if path.name == documents[0]["name"]))
         page = next(path for path in measured["together"]["paths"] if "/pages/" in path and path.endswith(VIEW))
-        measured["throughput"] = throughput(address, page, 4 if chosen.quick else 40, 1000)
+        measured["throughput"] = throughput(address, page, 2 if chosen.quick else 40, 1000)
     begun.finish(series_of(measured), measured)
 
 

@@ -43,7 +43,7 @@ def main(arguments: list[str] | None = None) -> None:
     chosen = parser.parse_args(arguments)
     count, pages, every_s = (8, 12, 0.1) if chosen.quick else (chosen.followers, chosen.pages, chosen.every)
     begun = begin(chosen, "pymupdf", "uvicorn", "websockets")
-    path = bundle_like(chosen.documents)
+    path = bundle_like(chosen.documents, is_quick=chosen.quick)
     with meeting_of(path, 1) as place:
         before = counters(place.address, CHAIR)
         found = in_process(reading, place, count, pages, every_s)

@@ -60,7 +60,7 @@ def main(arguments: list[str] | None = None) -> None:
     if unknown := set(chosen.only) - set(SCENES):
         parser.error(f"--only: {', '.join(sorted(unknown))} is none of {', '.join(SCENES)}")
     begun = begin(chosen, "pymupdf", "uvicorn", "websockets", processes=str(processes))
-    path = bundle_like(chosen.documents)
+    path = bundle_like(chosen.documents, is_quick=chosen.quick)
     measured: list[Any] = []
     with meeting_of(path, processes) as place:
         print(f"{path.name}, {next(iter(place.documents.values()))[1]} pages")

@@ -80,7 +80,7 @@ def main(arguments: list[str] | None = None) -> None:
     if chromium is None:
         sys.exit("needs chromium")
     begun = begin(chosen, "pymupdf", "uvicorn", "playwright", browsers=f"{browsers}, {chosen.slower:g} times slower")
-    path = bundle_like(chosen.documents)
+    path = bundle_like(chosen.documents, is_quick=chosen.quick)
     with meeting_of(path, 1) as place:
         found = in_process(turning, place, chromium, browsers, count, turns, chosen.slower)
     report(path, found)

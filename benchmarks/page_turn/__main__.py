@@ -38,13 +38,13 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--peer", choices=list(PEERS), nargs="+", default=list(PEERS), help="default: all")
     parser.add_argument("--turns", type=int, default=30, help="turns of a run, about (default 30)")
     with_outputs(parser)
-    parser.add_argument("--quick", action="store_true", help="one document, two traces, a few turns")
+    parser.add_argument("--quick", action="store_true", help="the sample, two traces, a few turns")
     chosen = parser.parse_args(arguments)
     profile = next(one for one in PROFILES if one.name == chosen.profile)
-    documents = _documents(chosen.documents)
+    documents = _documents(corpus.SAMPLE if chosen.quick and chosen.documents is None else chosen.documents)
     traces, turns = chosen.trace, chosen.turns
     if chosen.quick:
-        documents, traces, turns = documents[:1], ["riffle-5", "jump"], 4
+        documents, traces, turns = documents[:1], ["riffle-5", "fling"], 4
     begun = begin(chosen, "pymupdf", "pillow", "pypdfium2", "pdf2image", profile=profile.name)
     runs: list[dict[str, Any]] = []
     for place, document in enumerate(documents):

@@ -26,13 +26,12 @@ from pathlib import Path
 import numpy as np
 import pymupdf
 
-from benchmarks.programs import jobs
+from benchmarks.corpus import SAMPLE
 from benchmarks.programs.candidates import OURS, PROGRAMS, Candidate
 from benchmarks.programs.jobs import Round, Setting
 from benchmarks.reporting import HEADERS, Percentiles, begin, table, with_outputs
 from benchmarks.results import Series, series
 
-SAMPLE = jobs.ROOT / "docs" / "tutorial" / "samples" / "jlreq-ja.pdf"
 QUICK_PAGES = 5
 SIZE_SLACK_PX = 2
 MOST_DIFFERENCE = 6.0

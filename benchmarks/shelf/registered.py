@@ -271,11 +271,12 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--papers", type=int, default=10, help="that are registered, on each kind of line")
     parser.add_argument("--documents", type=Path, help="a council's, or the longest, of these is taken (default: the corpus)")
     with_outputs(parser)
-    parser.add_argument("--quick", action="store_true", help="few tablets, two papers")
+    parser.add_argument("--quick", action="store_true", help="few tablets, one paper, made of the sample")
     chosen = parser.parse_args(arguments)
-    count, many = (8, 2) if chosen.quick else (chosen.tablets, chosen.papers)
+    count, many = (8, 1) if chosen.quick else (chosen.tablets, chosen.papers)
     begun = begin(chosen, "pymupdf", "uvicorn", tablets=str(count))
-    found = [one.path for one in corpus.documents(chosen.documents) if one.path.suffix.lower() == ".pdf" and not one.password]
+    root = corpus.SAMPLE if chosen.quick and chosen.documents is None else chosen.documents
+    found = [one.path for one in corpus.documents(root) if one.path.suffix.lower() == ".pdf" and not one.password]
     book = max(found, key=lambda path: (COUNCIL in path.name, _page_count(path)))
     measured: dict[str, Any] = {}
     rows = []
