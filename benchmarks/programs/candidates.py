@@ -5,7 +5,7 @@ from __future__ import annotations
 import multiprocessing
 import os
 from collections.abc import Callable
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -16,6 +16,7 @@ from benchmarks.programs.jobs import Job, Round, Setting
 EXAMPLES = jobs.ROOT / "docs" / "examples"
 PEERS = Path(__file__).parent / "peers"
 OURS = "sidebooks_core"
+ROUND_WITHIN_S = 300.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,8 +59,11 @@ class Candidate:
 
     def round(self, number: int) -> Round:
         """Raises RuntimeError."""
-        try:
+        with suppress(BrokenPipeError):  # it has ended already, and has said why
             self._here.send(number)
+        try:
+            if not self._here.poll(ROUND_WITHIN_S):
+                raise RuntimeError(f"{self._name}: no round within {ROUND_WITHIN_S:.0f} s")
             came: Round | str = self._here.recv()
         except (EOFError, OSError) as error:
             raise RuntimeError(f"{self._name}: its process ended") from error
@@ -85,5 +89,4 @@ def _child(program: str, setting: Setting, there: Connection) -> None:
     except EOFError:
         return
     except Exception as error:  # noqa: BLE001 - told to the other process, which fails with it
-        there.recv() if there.poll() else None
         there.send(repr(error))
