@@ -72,7 +72,8 @@ def main(pytest_arguments: list[str]) -> None:
         run_tests("tests", PYTEST, *TWO_FILES_AT_ONCE)
         others = [partial(test_on, version, wheel) for version in OTHER_PYTHONS]
         benchmarks = [partial(step, f"benchmark {name}", PYTHON, "-m", f"benchmarks.{name}", "--quick") for name in BENCHMARKS]
-        two_at_once([*others, *benchmarks])
+        one_extra = partial(step, "one extra alone", PYTHON, "tests/extras.py", "--built", BUILD / "dist", "client")
+        two_at_once([*others, one_extra, *benchmarks])
 
 
 def run_tests(name: str, *command: str | Path) -> None:
