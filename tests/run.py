@@ -54,6 +54,8 @@ ON_OTHER_PYTHONS = (
     "test_service.py",
     "test_everyday.py",
     "test_aio.py",
+    "test_wrong_types.py",
+    "test_cli_shell.py",
     "test_caching.py",
     "test_opening.py",
     "test_reader.py",
