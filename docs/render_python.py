@@ -35,9 +35,6 @@ INTRODUCTION = """\
 This page lists every public name of `sidebooks_core` with what its docstring says.
 `docs/render_python.py` writes it from the docstrings, and a test compares.
 
-Until 1.0 a new second number of the version may change a name; the changelog then says which. A
-name that begins with an underscore, and a module that no page here names, may change at any time.
-
 - Page numbers start at 0.
 - `_pt` are points of a page as it is shown: 1/72 inch, origin top left.
 - `_px` are pixels of a raster, `_view` are pixels of the reader's screen.

@@ -47,7 +47,7 @@ BENCHMARKS = sorted(
 
 GROUPS_PIP = "pip>=25.1"
 """Older ones know no dependency groups (PEP 735)."""
-GROUPS = ("--group", "test", "--group", "bench", "--group", "lint", "--group", "package")
+GROUPS = ("--group", "dev")
 OTHER_PYTHONS = ("3.12", "3.13", "3.14")
 """Looked for on the machine; with each one that is there, the tests below run with every warning an error."""
 ON_OTHER_PYTHONS = (
