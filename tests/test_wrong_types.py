@@ -70,6 +70,11 @@ def test_a_wrong_type_is_told_at_once_by_the_name_of_the_argument(service: sb.Ti
         call(service, document, reader)
 
 
+def test_a_misspelt_attribute_of_a_reader_is_told(service: sb.TileService) -> None:
+    with service.reader(service.open(PAGES.to_bytes()), (80, 60)) as reader, pytest.raises(AttributeError, match="on_refine'"):
+        reader.on_refine = print  # type: ignore[attr-defined]
+
+
 def test_sizes_go_by_name(service: sb.TileService) -> None:
     document = service.open(PAGES.to_bytes())
     with pytest.raises(TypeError, match="positional"):
