@@ -143,7 +143,7 @@ def set_up() -> Path:
     dist = BUILD / "dist"
     shutil.rmtree(dist, ignore_errors=True)
     step("pip", PYTHON, "-m", "pip", "install", "--quiet", GROUPS_PIP)
-    step("tools", PYTHON, "-m", "pip", "install", "--quiet", *GROUPS)
+    step("tools", PYTHON, "-m", "pip", "install", "--quiet", "--group", "package")
     step("build", PYTHON, "-m", "build", "--no-isolation", "--outdir", dist)
     [wheel] = dist.glob("*.whl")
     step("install", PYTHON, "-m", "pip", "install", "--quiet", f"{wheel}[all]", *GROUPS)
