@@ -1,4 +1,4 @@
-"""A stranger's path, from an empty home: the wheel, a page, a server behind nginx with https, a backup, the same shelf elsewhere."""
+"""A stranger's path, from an empty home: wheel, page, server behind nginx with https, backup, the same shelf elsewhere."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class Stranger:
         self.environment = {"HOME": str(home), "PATH": os.environ["PATH"], "LANG": "C.UTF-8"}
 
     def installs(self) -> None:
-        """The wheel with what a server needs, into an environment of its own. Packages come from the machine's cache of them."""
+        """The wheel with what a server needs, into an environment of its own. The machine's cache of packages helps."""
         python = sys._base_executable  # type: ignore[attr-defined]
         found = subprocess.run([sys.executable, "-m", "pip", "cache", "dir"], capture_output=True, text=True, check=False)
         cached = {"PIP_CACHE_DIR": found.stdout.strip()} if found.returncode == 0 else {}
@@ -107,6 +107,12 @@ class Reader:
         self._connection = http.client.HTTPSConnection("localhost", port, context=trusting(pair), timeout=PATIENCE_S)
         self._cookie = ""
 
+    def __enter__(self) -> Reader:
+        return self
+
+    def __exit__(self, *_exception: object) -> None:
+        self._connection.close()
+
     def logs_in(self, name: str) -> None:
         body = json.dumps({"name": name, "password": PASSWORDS[name]})
         self._connection.request("POST", "/login", body, {"Content-Type": "application/json"})
@@ -165,9 +171,9 @@ def test_from_nothing_to_the_same_shelf_elsewhere(tmp_path: Path) -> None:
             clerk.asks("/login", "--json", json.dumps({"name": "yamada", "password": PASSWORDS["yamada"]}))
             paper = clerk.asks("/folders/top/papers?filename=june.pdf&name=June", "--data-binary", "@june-meeting.pdf")
             clerk.asks(f"/papers/{paper['id']}/revisions?filename=june.pdf", "--data-binary", "@corrected.pdf")
-            reader = Reader(port, pair)
-            reader.reads("/folders/top", status=401)
-            before = what_a_reader_sees(reader)
+            with Reader(port, pair) as reader:
+                reader.reads("/folders/top", status=401)
+                before = what_a_reader_sees(reader)
             assert [one["told"]["revision"] for one in before.values()] == [2]
             assert before[paper["id"]]["file"] == (home / "corrected.pdf").read_bytes()
             stranger.does("books/bin/sidebooks", "shelf", "backup", "backup", "--data", "shelf")
@@ -175,5 +181,5 @@ def test_from_nothing_to_the_same_shelf_elsewhere(tmp_path: Path) -> None:
         shutil.rmtree(home / ".cache")
         shutil.move(home / "backup", home / "restored")
         assert "0 missing, 0 damaged" in stranger.does("books/bin/sidebooks", "shelf", "verify", "--data", "restored")
-        with stranger.serves("restored", server_port, base_url):
-            assert what_a_reader_sees(Reader(port, pair)) == before
+        with stranger.serves("restored", server_port, base_url), Reader(port, pair) as reader:
+            assert what_a_reader_sees(reader) == before
