@@ -42,7 +42,9 @@ BENCHMARKS = sorted(
     ]
 )
 
-
+GROUPS_PIP = "pip>=25.1"
+"""Older ones know no dependency groups (PEP 735)."""
+GROUPS = ("--group", "test", "--group", "bench", "--group", "lint", "--group", "package")
 OTHER_PYTHONS = ("3.12", "3.13", "3.14")
 """Looked for on the machine; with each one that is there, the tests below run with every warning an error."""
 ON_OTHER_PYTHONS = (
@@ -63,6 +65,7 @@ def main(pytest_arguments: list[str]) -> None:
         step("lint", BIN / "ruff", "check", ".")
         step("format", BIN / "ruff", "format", "--check", ".")
         step("types", BIN / "mypy")
+        step("distributions", PYTHON, "tests/distributions.py", "--built", BUILD / "dist")
     if pytest_arguments:
         step("tests", PYTEST, *pytest_arguments, SIDEBOOKS_REQUIRE_WHEEL="1")
     else:
@@ -120,7 +123,8 @@ def test_on(version: str, wheel: Path) -> None:
     python = folder / ("Scripts" if os.name == "nt" else "bin") / "python"
     if not python.exists():
         step(f"Python {version}: environment", interpreter, "-m", "venv", folder)
-    step(f"Python {version}: install", python, "-m", "pip", "install", "--quiet", f"{wheel}[test,fonts]")
+    step(f"Python {version}: pip", python, "-m", "pip", "install", "--quiet", GROUPS_PIP)
+    step(f"Python {version}: install", python, "-m", "pip", "install", "--quiet", f"{wheel}[all]", "--group", "test")
     step(f"Python {version}: reinstall", python, "-m", "pip", "install", "--quiet", "--force-reinstall", "--no-deps", wheel)
     tests = [ROOT / "tests" / name for name in ON_OTHER_PYTHONS]
     pytest = python.with_name("pytest")  # not `-m pytest`, which would put the sources before the wheel
@@ -130,11 +134,13 @@ def test_on(version: str, wheel: Path) -> None:
 def set_up() -> Path:
     if not PYTHON.exists():
         venv.create(BUILD / "venv", with_pip=True)
-    wheels = BUILD / "wheels"
-    shutil.rmtree(wheels, ignore_errors=True)
-    step("wheel", PYTHON, "-m", "pip", "wheel", "--quiet", "--no-deps", "--wheel-dir", wheels, ".")
-    [wheel] = wheels.glob("*.whl")
-    step("install", PYTHON, "-m", "pip", "install", "--quiet", f"{wheel}[test,bench,lint,fonts]")
+    dist = BUILD / "dist"
+    shutil.rmtree(dist, ignore_errors=True)
+    step("pip", PYTHON, "-m", "pip", "install", "--quiet", GROUPS_PIP)
+    step("tools", PYTHON, "-m", "pip", "install", "--quiet", *GROUPS)
+    step("build", PYTHON, "-m", "build", "--no-isolation", "--outdir", dist)
+    [wheel] = dist.glob("*.whl")
+    step("install", PYTHON, "-m", "pip", "install", "--quiet", f"{wheel}[all]", *GROUPS)
     step("reinstall", PYTHON, "-m", "pip", "install", "--quiet", "--force-reinstall", "--no-deps", wheel)
     return wheel
 

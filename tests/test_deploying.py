@@ -15,12 +15,12 @@ from typing import Any
 
 import pytest
 import yaml
+from conftest import ROOT
 from proxied import CADDY, CURL, FILES, NGINX, OPENSSL, caddy, certificate, free_port, nginx, trusting
 from served import Served
 from websockets.sync.client import connect
 
-from conftest import ROOT
-from sidebooks_core.cli.arguments import parser_of
+from sidebooks_core.cli.commands import command_parser
 
 SAMPLE = ROOT / "docs" / "tutorial" / "samples" / "june-meeting.pdf"
 HAS_TOOLS = bool(CURL and OPENSSL)
@@ -39,9 +39,8 @@ class Behind:
         self.folder, self.port, self.server_port = folder, port, server_port
         self.pair = certificate(folder)
         self.base_url = f"https://localhost:{port}{base}"
-        self.served = Served(
-            SAMPLE, "--data", folder / "shelf", "--open", "--base-url", self.base_url, "--port", str(server_port), cache=folder / "c"
-        )
+        told = ["--open", "--base-url", self.base_url, "--port", str(server_port)]
+        self.served = Served(SAMPLE, "--data", folder / "shelf", *told, cache=folder / "c")
 
     def asks(self, path: str, *more: str) -> tuple[str, str, bytes]:
         """Version of HTTP, status and body."""
@@ -70,7 +69,8 @@ def behind(tmp_path: Path) -> Iterator[Callable[[str], Behind]]:
 
     yield make
     for one in made:
-        one.served.end()
+        one.served.process.terminate()
+        one.served.process.communicate(timeout=60)
 
 
 def check(place: Behind) -> None:
@@ -84,7 +84,7 @@ def check(place: Behind) -> None:
     version, status, image = place.asks(preview.removeprefix(place.base_url))
     assert (version, status) == ("2", "200")
     assert image[:4] in (b"\x89PNG", b"\xff\xd8\xff\xe0", b"RIFF")
-    assert place.asks("/folders/top/papers?filename=a.pdf", "--data-binary", f"@{SAMPLE}")[1] == "401"
+    assert place.asks("/folders/top/papers?filename=a.pdf", "--data-binary", f"@{SAMPLE}")[1] == "404"
     assert place.hears()["kind"] == "event"
 
 
@@ -116,7 +116,7 @@ def commands() -> dict[str, list[str]]:
 
 @pytest.mark.parametrize("file", ["unit", "container", "compose"])
 def test_the_options_in_a_file_are_those_of_the_command(file: str) -> None:
-    told = parser_of().parse_args(commands()[file])
+    told = command_parser().parse_args(commands()[file])
     assert told.accounts
     assert told.no_browser
 

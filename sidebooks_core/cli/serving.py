@@ -36,7 +36,7 @@ def serve(arguments: argparse.Namespace) -> int:
     except ModuleNotFoundError as error:
         if (error.name or "").partition(".")[0] not in SERVER_EXTRA:
             raise
-        raise RequestError(f"serving needs {', '.join(SERVER_EXTRA)}: pip install 'sidebooks_core[server]'") from None
+        raise RequestError(f"serving needs {', '.join(SERVER_EXTRA)}: pip install 'sidebooks-core[server]'") from None
     settings = Settings(cache_dir=arguments.cache_dir, workers=arguments.workers, image_format=arguments.format)
     options = ServeOptions(
         paths=arguments.path,

@@ -35,7 +35,12 @@ class PageInfo(described.PageInfo):
     ) -> Tile:
         """The whole page: see `TileService.page_image`."""
         return self._service.page_image(
-            self.document, self.index, width_px, height_px, fit_px=fit_px, image_format=image_format
+            self.document,
+            self.index,
+            width_px=width_px,
+            height_px=height_px,
+            fit_px=fit_px,
+            image_format=image_format,
         )
 
     def words(self) -> tuple[Word, ...]:
