@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 from paper_house import House
+from telling import TellsAtOnce
 
 import sidebooks_core
 from sidebooks_core import Document, Settings, TileService
@@ -39,6 +40,8 @@ def pytest_configure(config: pytest.Config) -> None:
         installed = Path(sidebooks_core.__file__).resolve().relative_to(ROOT)
         if installed.parts[0] == "sidebooks_core":
             raise pytest.UsageError("this run tests the installed wheel, and the source folder shadows it")
+    if config.getoption("dist", "no") != "no":
+        config.pluginmanager.register(TellsAtOnce(config))
 
 
 @pytest.fixture(scope="session", autouse=True)

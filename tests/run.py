@@ -13,6 +13,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import threading
@@ -30,6 +31,8 @@ PYTHON = BIN / "python"
 PYTEST = BIN / "pytest"
 """The binary, not `python -m pytest`: the latter would put the sources before the installed wheel."""
 TWO_FILES_AT_ONCE = ("-n", "2", "--dist", "loadfile")
+LONGEST_S = 3000
+"""A run of tests that takes longer is stopped and has failed: one that hangs says where, before its machine is taken away."""
 MOST_AGAIN = 8
 """If more tests fail than this, none of them runs again."""
 BENCHMARKS = sorted(
@@ -151,18 +154,26 @@ def step(name: str, *command: str | Path, **environment: str) -> None:
     is_alone = threading.current_thread() is threading.main_thread()
     print(f"== {name}" if is_alone else f"== {name}: begins", flush=True)
     told = None if is_alone else subprocess.PIPE
-    done = subprocess.run(
+    running = subprocess.Popen(
         [os.fspath(part) for part in command],
         cwd=ROOT,
         env={**os.environ, **environment},
-        check=False,
         stdout=told,
         stderr=None if is_alone else subprocess.STDOUT,
     )
-    output = b"" if is_alone else b"== %s\n%s" % (name.encode(), done.stdout)
+    try:
+        heard, _ = running.communicate(timeout=LONGEST_S)
+    except subprocess.TimeoutExpired:
+        running.send_signal(signal.SIGINT)  # pytest sums up what it has
+        try:
+            heard, _ = running.communicate(timeout=60)
+        except subprocess.TimeoutExpired:
+            running.kill()
+            raise Failed(f"{name} did not end") from None
+    output = b"" if is_alone else b"== %s\n%s" % (name.encode(), heard)
     sys.stdout.buffer.write(output + f"== {name}: {time.monotonic() - started_s:.0f} s\n".encode())
     sys.stdout.buffer.flush()
-    if done.returncode:
+    if running.returncode:
         raise Failed(f"{name} failed")
 
 
