@@ -2,8 +2,9 @@
 
     python tests/distributions.py --built build/dist            after `python -m build --outdir build/dist`
     python tests/distributions.py --built build/dist --release  what must also be true of files that are published
+    python tests/distributions.py --built build/dist --parts    also writes the list of parts beside them, as CycloneDX
 
-Needs the dependency group `package`. Prints what it found; exit status 1 if something is wrong.
+Needs the dependency group `package`, and `release` for --parts. Prints what it found; exit status 1 if something is wrong.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from __future__ import annotations
 import argparse
 import email
 import hashlib
+import json
 import os
 import re
 import subprocess
@@ -34,6 +36,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="check the wheel and the source archive")
     parser.add_argument("--built", type=Path, required=True, metavar="DIR", help="where they are")
     parser.add_argument("--release", action="store_true", help="also what must be true before they are published")
+    parser.add_argument("--parts", action="store_true", help="write the list of parts (SBOM)")
     arguments = parser.parse_args()
     [wheel], [archive] = arguments.built.glob("*.whl"), arguments.built.glob("*.tar.gz")
     faults = [
@@ -43,7 +46,8 @@ def main() -> None:
         *of_second_build([wheel, archive]),
         *(of_release(wheel) if arguments.release else []),
     ]
-    for path in (wheel, archive):
+    listed = [parts_of(wheel)] if arguments.parts else []
+    for path in (wheel, archive, *listed):
         print(f"{path.name}: {path.stat().st_size:,} bytes, sha256 {digest(path)}")
     for fault in faults:
         print(f"FAULT: {fault}", file=sys.stderr)
@@ -124,6 +128,24 @@ def of_release(wheel: Path) -> list[str]:
     if f"v{version}" not in tagged.stdout.split():
         faults.append(f"the tag v{version} is not on this commit")
     return faults
+
+
+def parts_of(wheel: Path) -> Path:
+    """Write what an environment with all extras consists of, beside the wheel. The same parts give the same bytes."""
+    with zipfile.ZipFile(wheel) as file:
+        version = metadata_of(file)["Version"]
+    target = wheel.with_name(f"sidebooks_core-{version}.cdx.json")
+    with tempfile.TemporaryDirectory() as folder:
+        subprocess.run([sys.executable, "-m", "venv", "--without-pip", folder], check=True, timeout=300)
+        install = [sys.executable, "-m", "pip", "--python", folder, "install", "--quiet", f"{wheel}[all]"]
+        subprocess.run(install, check=True, timeout=1200)
+        told = ["--pyproject", os.fspath(ROOT / "pyproject.toml"), "--mc-type", "library", "--output-reproducible"]
+        command = [sys.executable, "-m", "cyclonedx_py", "environment", *told, "--output-file", os.fspath(target), folder]
+        subprocess.run(command, check=True, timeout=300)
+    parts = json.loads(target.read_text(encoding="utf-8"))
+    parts["metadata"]["component"]["version"] = version  # pyproject.toml has none: the package says it
+    target.write_text(json.dumps(parts, indent=2) + "\n", encoding="utf-8")
+    return target
 
 
 def metadata_of(wheel: zipfile.ZipFile) -> Message:

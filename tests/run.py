@@ -47,13 +47,15 @@ BENCHMARKS = sorted(
 
 GROUPS_PIP = "pip>=25.1"
 """Older ones know no dependency groups (PEP 735)."""
-GROUPS = ("--group", "test", "--group", "bench", "--group", "lint", "--group", "package")
+GROUPS = ("--group", "dev")
 OTHER_PYTHONS = ("3.12", "3.13", "3.14")
 """Looked for on the machine; with each one that is there, the tests below run with every warning an error."""
 ON_OTHER_PYTHONS = (
     "test_service.py",
     "test_everyday.py",
     "test_aio.py",
+    "test_wrong_types.py",
+    "test_cli_shell.py",
     "test_caching.py",
     "test_opening.py",
     "test_reader.py",
@@ -75,7 +77,8 @@ def main(pytest_arguments: list[str]) -> None:
         run_tests("tests", PYTEST, *TWO_FILES_AT_ONCE)
         others = [partial(test_on, version, wheel) for version in OTHER_PYTHONS]
         benchmarks = [partial(step, f"benchmark {name}", PYTHON, "-m", f"benchmarks.{name}", "--quick") for name in BENCHMARKS]
-        two_at_once([*others, *benchmarks])
+        one_extra = partial(step, "one extra alone", PYTHON, "tests/extras.py", "--built", BUILD / "dist", "client")
+        two_at_once([*others, one_extra, *benchmarks])
 
 
 def run_tests(name: str, *command: str | Path) -> None:

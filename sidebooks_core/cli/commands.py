@@ -162,7 +162,8 @@ def _add_render(commands: Commands) -> None:
         "render",
         drawing.render,
         "pages, or a region of one, to image files",
-        "Writes NAME-0001.png and so on into --output, or one file if --output names one. The format is chosen by what is "
+        "Writes NAME-0001.png and so on into --output, or one file if --output names one; files of these names are replaced. "
+        "The format is chosen by what is "
         "on the page unless --format, or the name of one file, tells: lossless PNG for text and line art, JPEG for pictures.",
     )
     add_document(render)

@@ -91,8 +91,7 @@ class TileService(Imaging, Asking):
         """Open a document from a path, its bytes, or a binary file object; its kind is told by its content.
 
         A file object is read as a whole, from its beginning if it can seek, and is not needed afterwards; a path is better for
-        a large file, which is then not kept in memory. A path that was opened before and has not changed is neither read as a
-        whole nor opened by the engine again.
+        a large file, which is then not kept in memory. Opening an unchanged path again is cheap: what is known of it is stored.
         name: what the paper is called, instead of its file's name. direction: "ltr" or "rtl" instead of what the document says.
         trust_domain: documents with different labels never share a worker process or a record of the cache, so that a document
         that takes over its worker cannot reach those of another label.
