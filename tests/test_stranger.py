@@ -35,10 +35,9 @@ class Stranger:
 
     def installs(self) -> None:
         """The wheel with what a server needs, into an environment of its own. The machine's cache of packages helps."""
-        python = sys._base_executable  # type: ignore[attr-defined]
         found = subprocess.run([sys.executable, "-m", "pip", "cache", "dir"], capture_output=True, text=True, check=False)
         cached = {"PIP_CACHE_DIR": found.stdout.strip()} if found.returncode == 0 else {}
-        self.does(python, "-m", "venv", "books")
+        self.does(sys.executable, "-m", "venv", "books")
         self.does("books/bin/pip", "install", "--quiet", "--no-compile", f"{self.wheel()}[server]", **cached)
 
     def wheel(self) -> Path:
