@@ -20,7 +20,7 @@ from sidebooks_core import __version__
 from sidebooks_core.access import Access
 from sidebooks_core.access.oidc import Oidc
 from sidebooks_core.access.policy import FolderPolicy, Policy
-from sidebooks_core.errors import RequestError
+from sidebooks_core.errors import RequestError, require_type
 from sidebooks_core.meeting.meetings import Meetings
 from sidebooks_core.server import openapi, responses
 from sidebooks_core.server.access import Allowed, everything
@@ -118,8 +118,9 @@ class Application:
     def __init__(self, shelf: Shelf, *, allowed: Allowed = everything, **options: Unpack[ServerOptions]) -> None:
         """allowed: asked before each answer whether the client may have it; 403 if not. Unless told, all clients may.
 
-        options: see `ServerOptions`. Raises RequestError.
+        options: see `ServerOptions`. Raises RequestError, TypeError.
         """
+        require_type(shelf, Shelf, "shelf", "a Shelf of sidebooks_core.server (that of papers is the option `papers`)")
         if unknown := options.keys() - ServerOptions.__annotations__.keys():
             raise RequestError(f"there is no option {', '.join(sorted(unknown))}")
         self.shelf = shelf
