@@ -131,8 +131,8 @@ SHELF_METHODS = """
 """
 MARKS = (
     "Anchor Body Bookmark Destroyed Destruction DeviceClock FoundMark Highlight ImportedMarks Ink LostText Mark MarkChanges "
-    "MarkLimits MarkNews MarkReader MarkStore Note PaperMarks PlacedMark Pushed Refused Stamp StampText Underline Visibility "
-    "may_see new_device_id new_mark_id"
+    "MarkLimits MarkNews MarkReader MarkStore Note PaperMarks PlacedMark Pushed Refused Stamp StampText StrikeOut Underline "
+    "Visibility may_see new_device_id new_mark_id"
 )
 MARKS_METHODS = {
     marks.PaperMarks: """
@@ -141,9 +141,11 @@ MARKS_METHODS = {
         pages(revision) push(marks) remove(mark_id) search(query limit) share(mark_id visibility meeting) since(seq)
     """,
     marks.MarkStore: """
-        close() destroy(papers who) destructions(paper_id) end_owner(owners) find(paper_id mark_id owner)
-        imported(paper_id) last(paper_id reader) lost_texts(paper_id mark_id owner) meetings(paper_id) owners(beginning)
-        push(paper_id marks owner * of_file) read(paper_id reader since * device) read_rows(paper_id reader since * device)
+        close() deleted(paper_id owner mark_ids) destroy(papers who) destructions(paper_id) end_owner(owners)
+        find(paper_id mark_id owner) imported(paper_id) last(paper_id reader) lost_texts(paper_id mark_id owner)
+        marks(paper_id reader mark_ids) meetings(paper_id) outlines(paper_id reader) owners(beginning)
+        push(paper_id marks owner * of_file) read(paper_id reader since * device)
+        read_rows(paper_id reader place * device most_bytes) shared(paper_id owner mark_ids)
         search(owner query limit * paper_id reads) sweep() tell(listener)
     """,
 }
@@ -271,7 +273,7 @@ def test_importing_loads_no_engine_and_starts_nothing() -> None:
     subprocess.run([sys.executable, "-c", code], check=True)
 
 
-NOT_FOR_APPLICATIONS = {"Handle", "Reading", "Entry", "TakenOver"}
+NOT_FOR_APPLICATIONS = {"Handle", "Reading", "Entry", "TakenOver", "SeenRows", "Shared", "Place"}
 """What the parts of the library hand to each other by public methods."""
 
 

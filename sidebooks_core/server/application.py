@@ -21,6 +21,7 @@ from sidebooks_core.access import Access
 from sidebooks_core.access.oidc import Oidc
 from sidebooks_core.access.policy import FolderPolicy, Policy
 from sidebooks_core.errors import RequestError, require_type
+from sidebooks_core.guest_marks import GuestMarks
 from sidebooks_core.meeting.meetings import Meetings
 from sidebooks_core.server import openapi, responses
 from sidebooks_core.server.access import Allowed, everything
@@ -33,7 +34,6 @@ from sidebooks_core.server.exits import Ending
 from sidebooks_core.server.fast_path import FastPath
 from sidebooks_core.server.framing import frame_headers
 from sidebooks_core.server.gate import Gate, GateRules
-from sidebooks_core.server.guest_marks import GuestMarks
 from sidebooks_core.server.headers import ResponseHeaders
 from sidebooks_core.server.identity import House, Identity, WayIn
 from sidebooks_core.server.image_answers import ImageAnswers
