@@ -31,6 +31,7 @@ autodoc_default_options = {
     "undoc-members": True,
     "inherited-members": "Struct,Enum,IntEnum,int,BaseException,Exception,OSError,Protocol,Generic,TypedDict",
 }
+autoclass_content = "both"
 autodoc_member_order = "bysource"
 autodoc_typehints_format = "short"
 autodoc_preserve_defaults = True

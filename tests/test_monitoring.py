@@ -17,8 +17,9 @@ import sidebooks_core as sb
 from sidebooks_core.access import Access
 from sidebooks_core.errors import RequestError
 from sidebooks_core.server import Application, Shelf
-from sidebooks_core.server.metrics import CONNECTED, COUNTERS, ENDS, GAUGES, PREFIX, RESPONSES, SESSIONS, WAITS
+from sidebooks_core.server.metrics import CONNECTED, COUNTERS, ENDS, GAUGES, PREFIX, RESPONSES, SESSIONS, WAITS, ServerMetrics
 from sidebooks_core.server.ways_in import MetricsToken
+from sidebooks_core.statistics import Latency, Statistics
 
 FILES = ROOT / "docs" / "how-to" / "deploy" / "files"
 TOKEN = "a-token-of-many-characters"
@@ -51,6 +52,17 @@ def test_every_metric_is_read_with_its_help(guarded: Application) -> None:
     assert samples <= KNOWN
     without_meetings = {PREFIX + name for name in CONNECTED} - {f"{PREFIX}listeners"}
     assert KNOWN - without_meetings - {f"{PREFIX}{ENDS}_total", f"{PREFIX}{RESPONSES}_total"} <= samples
+
+
+def test_each_of_several_processes_has_a_label_of_its_own() -> None:
+    numbers = {name: 1 for name in Statistics.__struct_fields__ if name != "latency"}
+    found = Statistics(**numbers, latency={"memory": Latency()})
+    told = ServerMetrics(
+        found=found, responses={200: 3}, sessions=1, ends={"left": 1}, connected={"listeners": 2}, process="4711"
+    )
+    samples = [sample for one in text_string_to_metric_families(told.text().decode()) for sample in one.samples]
+    assert len(samples) > 20
+    assert {sample.labels["process"] for sample in samples} == {"4711"}
 
 
 def test_the_token_opens_the_metrics_and_nothing_else(guarded: Application) -> None:

@@ -107,6 +107,8 @@ class ServerOptions(TypedDict, total=False):
     """Decides who may do what. Unless told, folders of the shelf say it (`FolderPolicy`)."""
     ways_in: Sequence[WayIn]
     """Further ways in which requests say who asks. The first that knows decides; if none does, a citizen asks."""
+    process_name: str
+    """The label of this process in the metrics, if several processes answer at one address. None unless told."""
 
 
 class Application:
@@ -179,6 +181,7 @@ class Application:
             papers=self._paper_parts(papers, limits, searches) if papers is not None else None,
             refusals=refusals,
             live=self._live,
+            process_name=options.get("process_name", ""),
         )
         rules = Rules(self._door, sharing, gate, self._sender)
         self._starlette = Starlette(routes=starlette_routes(ROUTES, rules, parts), lifespan=self._lifespan)

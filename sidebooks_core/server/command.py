@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import socket
 import sys
@@ -285,6 +286,7 @@ def serve_on(listener: socket.socket, settings: Settings, options: ServeOptions,
             "access": access,
             "asks_for_accounts": entry is Entry.ACCOUNTS,
             "oidc": Oidc(options.oidc) if options.oidc is not None else None,
+            "process_name": str(os.getpid()) if options.processes > 1 else "",
         }
         if papers is not None:
             told["ways_in"] = ways_in(options, entry, access)

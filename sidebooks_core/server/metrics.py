@@ -59,6 +59,8 @@ class ServerMetrics(Struct, frozen=True, kw_only=True):
     """How many sessions ended for which reason."""
     connected: Mapping[str, int]
     """By the names of CONNECTED."""
+    process: str = ""
+    """A label of all metrics, as several processes answer at one address in turns. "": none."""
 
     def text(self) -> bytes:
         """The whole, in the text format of Prometheus."""
@@ -68,6 +70,14 @@ class ServerMetrics(Struct, frozen=True, kw_only=True):
 
     def collect(self) -> Iterator[Metric]:
         """All metrics."""
+        from prometheus_client.samples import Sample
+
+        more = {"process": self.process} if self.process else {}
+        for one in self._metrics():
+            one.samples = [Sample(sample.name, {**sample.labels, **more}, sample.value) for sample in one.samples]
+            yield one
+
+    def _metrics(self) -> Iterator[Metric]:
         from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 
         for name, told in COUNTERS.items():

@@ -43,7 +43,12 @@ async def metrics(parts: ServerParts, request: HttpRequest) -> HttpResponse:
         statistics, sessions = parts.service.statistics(), parts.sessions
         connected = {"listeners": len(parts.events), **({} if parts.live is None else parts.live.here.counts())}
         found = ServerMetrics(
-            found=statistics, responses=parts.counts(), sessions=len(sessions), ends=sessions.ends(), connected=connected
+            found=statistics,
+            responses=parts.counts(),
+            sessions=len(sessions),
+            ends=sessions.ends(),
+            connected=connected,
+            process=parts.process_name,
         )
         return found.text()
 
