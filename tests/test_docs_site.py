@@ -47,8 +47,11 @@ def test_every_public_name_can_be_looked_up(site: Path) -> None:
     inventory = InventoryFile.loads((site / "objects.inv").read_bytes(), uri="").data
     names = {name for kind, found in inventory.items() if kind.startswith("py:") for name in found}
     public = [f"sidebooks_core.{name}" for name in sb.__all__]
+    told: set[object] = set()  # a name that two rooms have stands in the first one's page
     for room in (access, marks, server, shelf, testing):
-        public += [f"{room.__name__}.{name}" for name in room.__all__ if is_ours(getattr(room, name))]
+        found = {name: getattr(room, name) for name in room.__all__ if is_ours(getattr(room, name))}
+        public += [f"{room.__name__}.{name}" for name, one in found.items() if one not in told]
+        told.update(found.values())
     assert [name for name in public if name not in names] == []
     assert "sidebooks_core.TileService.page_image" in names
 
