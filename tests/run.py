@@ -25,26 +25,21 @@ from functools import partial
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
+sys.path.append(str(ROOT))
+
+from benchmarks import catalogue  # noqa: E402 - found by the line above; it needs nothing that is installed
+
 BUILD = ROOT / "build"
 BIN = BUILD / "venv" / ("Scripts" if os.name == "nt" else "bin")
 PYTHON = BIN / "python"
 PYTEST = BIN / "pytest"
 """The binary, not `python -m pytest`: the latter would put the sources before the installed wheel."""
 TWO_FILES_AT_ONCE = ("-n", "2", "--dist", "loadfile")
+RESULTS = BUILD / "benchmarks"
 LONGEST_S = 3000
 """A run of tests that takes longer is stopped and has failed: one that hangs says where, before its machine is taken away."""
 MOST_AGAIN = 8
 """If more tests fail than this, none of them runs again."""
-BENCHMARKS = sorted(
-    [path.stem for path in (ROOT / "benchmarks").glob("*.py") if "def main(" in path.read_text(encoding="utf-8")]
-    + [path.parent.name for path in (ROOT / "benchmarks").glob("*/__main__.py")]
-    + [
-        f"{path.parent.name}.{path.stem}"
-        for path in (ROOT / "benchmarks").glob("*/*.py")
-        if "def main(" in path.read_text(encoding="utf-8") and path.stem != "__main__"
-    ]
-)
-
 GROUPS_PIP = "pip>=25.1"
 """Older ones know no dependency groups (PEP 735)."""
 GROUPS = ("--group", "dev")
@@ -76,9 +71,17 @@ def main(pytest_arguments: list[str]) -> None:
     else:
         run_tests("tests", PYTEST, *TWO_FILES_AT_ONCE)
         others = [partial(test_on, version, wheel) for version in OTHER_PYTHONS]
-        benchmarks = [partial(step, f"benchmark {name}", PYTHON, "-m", f"benchmarks.{name}", "--quick") for name in BENCHMARKS]
         one_extra = partial(step, "one extra alone", PYTHON, "tests/extras.py", "--built", BUILD / "dist", "client")
-        two_at_once([*others, one_extra, *benchmarks])
+        shutil.rmtree(RESULTS, ignore_errors=True)
+        two_at_once([*others, one_extra, *(partial(run_quickly, one.name) for one in catalogue.benchmarks())])
+        step("page of benchmarks", PYTHON, "-m", "benchmarks", "page", BUILD / "benchmarks.html", RESULTS)
+
+
+def run_quickly(benchmark: str) -> None:
+    """See that a benchmark works and writes its result. Two at once measure nothing."""
+    RESULTS.mkdir(parents=True, exist_ok=True)
+    kept = ("--json", RESULTS / f"{benchmark}.json")
+    step(f"benchmark {benchmark}", PYTHON, "-m", f"benchmarks.{benchmark}", "--quick", *kept)
 
 
 def run_tests(name: str, *command: str | Path) -> None:
@@ -143,7 +146,7 @@ def set_up() -> Path:
     dist = BUILD / "dist"
     shutil.rmtree(dist, ignore_errors=True)
     step("pip", PYTHON, "-m", "pip", "install", "--quiet", GROUPS_PIP)
-    step("tools", PYTHON, "-m", "pip", "install", "--quiet", *GROUPS)
+    step("tools", PYTHON, "-m", "pip", "install", "--quiet", "--group", "package")
     step("build", PYTHON, "-m", "build", "--no-isolation", "--outdir", dist)
     [wheel] = dist.glob("*.whl")
     step("install", PYTHON, "-m", "pip", "install", "--quiet", f"{wheel}[all]", *GROUPS)

@@ -37,6 +37,17 @@ def test_the_name_that_is_installed_has_one_spelling() -> None:
     assert [one for one in told if re.search(r"sidebooks_core\[[a-z]|pip install \S*sidebooks_core", one)] == []
 
 
+def test_pages_name_extras_that_there_are() -> None:
+    pages = [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *(ROOT / "sidebooks_core").rglob("*.py")]
+    told = {
+        name
+        for page in pages
+        for named in re.findall(r"pip install [^\n`]*?\[([a-z,]+)\]", page.read_text(encoding="utf-8"))
+        for name in named.split(",")
+    }
+    assert {"server", "all"} <= told <= set(EXTRAS)
+
+
 @pytest.mark.parametrize(
     ("shown", "published"),
     [

@@ -11,6 +11,8 @@ from typing import Any
 import pytest
 
 import sidebooks_core as sb
+from sidebooks_core.server import Application
+from sidebooks_core.shelf import Shelf
 from sidebooks_core.testing import FakeDocument, FakeEngine, FakePage
 
 PAGES = FakeDocument(pages=tuple(FakePage() for _ in range(4)))
@@ -68,6 +70,16 @@ def test_a_wrong_type_is_told_at_once_by_the_name_of_the_argument(service: sb.Ti
     document = service.open(PAGES.to_bytes())
     with service.reader(document, (80, 60)) as reader, pytest.raises(TypeError, match=f"^{told}"):
         call(service, document, reader)
+
+
+def test_an_application_takes_no_shelf_of_papers(service: sb.TileService) -> None:
+    with Shelf(None, service) as papers, pytest.raises(TypeError, match=r"shelf must be a Shelf of sidebooks_core\.server"):
+        Application(papers)  # type: ignore[arg-type]
+
+
+def test_a_misspelt_attribute_of_a_reader_is_told(service: sb.TileService) -> None:
+    with service.reader(service.open(PAGES.to_bytes()), (80, 60)) as reader, pytest.raises(AttributeError, match="on_refine'"):
+        reader.on_refine = print  # type: ignore[attr-defined]
 
 
 def test_sizes_go_by_name(service: sb.TileService) -> None:

@@ -1,10 +1,12 @@
-"""From a pen that goes down to its line on the screen, in Chromium, on a page full of ink, with its main thread throttled.
+"""How long from a pen that goes down to its line on the screen, on a page full of ink?
 
-    python -m benchmarks.ink [--throttle N…] [--strokes N] [--on N] [--json FILE] [--quick]
+    python -m benchmarks.ink [--throttle N…] [--strokes N] [--on N] [--json FILE] [--html FILE] [--quick]
 
 Of each stroke: `down`, from the event to the end of the frame after it; `move`, from a sample to the end of the frame after it;
 whether the line was on the canvas in that frame; and whether all samples that the browser delivered are in the marks that the
 device keeps. `--quick` judges what is seen and kept, and no time.
+
+What the numbers do not say: how long the digitizer of a tablet takes to tell of the pen, and its screen to show the frame.
 """
 
 from __future__ import annotations
@@ -21,7 +23,8 @@ from typing import Any
 import pymupdf
 
 from benchmarks.browser_turn.serving import get_json, our_server
-from benchmarks.reporting import HEADERS, Percentiles, machine, print_machine, table, write_json
+from benchmarks.reporting import HEADERS, Percentiles, begin, table, with_outputs
+from benchmarks.results import Series, series
 
 SCREEN = {"width": 810, "height": 1080}
 PIXEL_RATIO = 2
@@ -121,7 +124,7 @@ def main(arguments: list[str] | None = None) -> None:
     )
     parser.add_argument("--strokes", type=int, default=40, help="strokes that are drawn and measured (default 40)")
     parser.add_argument("--on", type=int, nargs="+", default=[0, 2000], help="strokes that are on the page (default 0 2000)")
-    parser.add_argument("--json", type=Path, help="write every measurement there")
+    with_outputs(parser)
     parser.add_argument("--quick", action="store_true", help="three strokes on a page with 200: nothing is timed")
     chosen = parser.parse_args(arguments)
     chromium = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
@@ -129,8 +132,7 @@ def main(arguments: list[str] | None = None) -> None:
         sys.exit("Chromium is not installed: apt-get install chromium")
     if chosen.quick:
         chosen.throttle, chosen.strokes, chosen.on = [1.0], 3, [200]
-    described = machine("playwright") | {"screen": f"{SCREEN['width']}x{SCREEN['height']}@{PIXEL_RATIO}"}
-    print_machine(described)
+    begun = begin(chosen, "playwright", screen=f"{SCREEN['width']}x{SCREEN['height']}@{PIXEL_RATIO}")
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "page.pdf"
         with pymupdf.open() as made:
@@ -142,8 +144,7 @@ def main(arguments: list[str] | None = None) -> None:
             for on in chosen.on
         ]
     print(_report(runs, is_timed=not chosen.quick))
-    if chosen.json:
-        write_json(chosen.json, described, runs)
+    begun.finish(series_of(runs), runs)
     if any(one["blind"] or one["kept"] != one["delivered"] for one in runs):
         sys.exit("a line was not on the screen in the frame after its event, or samples were lost")
 
@@ -183,6 +184,16 @@ def _drawn(chromium: str, path: Path, *, throttle: float, on: int, strokes: int,
         )
         browser.close()
     return {"throttle": throttle, "on": on, "kept": kept, **found}
+
+
+def series_of(runs: list[dict[str, Any]]) -> list[Series]:
+    """A group for each throttle and moment."""
+    return [
+        one
+        for what in ("down", "move")
+        for run in runs
+        for one in series(f"Pen {what} to the frame, at {run['throttle']:g}x", f"on {run['on']} strokes", "ms", run[what])
+    ]
 
 
 def _stroke(session: Any, number: int) -> None:

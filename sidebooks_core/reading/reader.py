@@ -75,6 +75,21 @@ class Host(Shared, Protocol):
 class Reader:
     """A reader of a document. Made by `TileService.reader`; safe to use from any thread; `close()` it, or use `with`."""
 
+    # So that a misspelt `on_refined` or `deadline_s` is an error.
+    __slots__ = (
+        "__weakref__",
+        "_changed",
+        "_follower",
+        "_host",
+        "_images",
+        "_own_loop",
+        "_painter",
+        "_process_id",
+        "_stage",
+        "deadline_s",
+        "document",
+    )
+
     def __init__(self, host: Host, document: Document, view_px: tuple[int, int], options: ReaderOptions) -> None:
         if not options.deadline_s > 0:
             raise RequestError(f"deadline_s must be positive, not {options.deadline_s!r}")

@@ -102,6 +102,7 @@ class Document(described.Document):
 class Reader(described_reader.Reader):
     """A reader of a document. Made by `TileService.reader`; safe to use from any thread; `close()` it, or use `with`."""
 
+    __slots__ = ()
     document: Document
 
 
