@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pymupdf
 import pytest
-from marked_pages import marks, page, with_annotations
+from marked_pages import by_mupdf, extent, marks, page, with_annotations
 from msgspec.structs import replace
 
 import sidebooks_core as sb
@@ -173,7 +173,7 @@ def test_a_mark_that_was_imported_and_deleted_is_not_in_an_export(service: sb.Ti
         left = [("Text", "stays"), ("Text", "of the group")]
         assert contents(exported(shelf, paper, "anna")) == left
         own.export_pdf(tmp_path / "flat.pdf", flattened=True)
-        assert contents((tmp_path / "flat.pdf").read_bytes()) == left
+        assert contents((tmp_path / "flat.pdf").read_bytes()) == [], "what is left is part of the page"
         assert len(contents(exported(shelf, paper, "ben"))) == len(listed), "nobody else has deleted it"
         with shelf.database.writing() as writing:
             writing.run("DELETE FROM mark_lost_text")
@@ -200,3 +200,15 @@ def test_a_stroke_that_was_imported_and_deleted_leaves_the_others_of_its_annotat
         own.remove(first.id)
         file = exported(shelf, paper, "anna")
     assert bodies_in(service, file) == [second.body]
+
+
+def test_a_flattened_export_has_no_mark_as_an_annotation(service: sb.TileService) -> None:
+    text = "/Subtype/Text/Rect[40 340 60 360]/C[0 0 1]"
+    with Shelf(None, service) as shelf:
+        paper = shelf.register(with_annotations(f"{text}/Contents(mark)", "/Subtype/Square/Rect[5 5 9 9]"), name="議案")
+        own = shelf.marks(paper, owner="anna")
+        own.import_pdf()
+        file = io.BytesIO()
+        own.export_pdf(file, flattened=True)
+        assert [subtype for subtype, _ in contents(file.getvalue())] == ["Square"]
+        assert extent(by_mupdf(file.getvalue()), "#0000ff"), "it is part of the page"

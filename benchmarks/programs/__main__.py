@@ -20,7 +20,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
 import numpy as np
@@ -43,7 +43,7 @@ class Different(Exception):
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Measure and print. Exit status 1 if a peer does something else."""
+    """Measure and print. Exit status 1 if a program failed, or a peer does something else."""
     assert __doc__ is not None
     parser = argparse.ArgumentParser(prog="python -m benchmarks.programs", description=__doc__.split("\n\n")[0])
     parser.add_argument("--document", type=Path, default=SAMPLE, help="a PDF (default: the sample; the notebook has its own)")
@@ -54,6 +54,7 @@ def main(arguments: list[str] | None = None) -> None:
     chosen = parser.parse_args(arguments)
     begun = begin(chosen, "pymupdf", "pypdfium2", "pillow", "flask", "fastapi", "uvicorn")
     measured: dict[str, dict[str, list[Round]]] = {}
+    failed: list[str] = []
     with tempfile.TemporaryDirectory(prefix="sidebooks-programs-") as folder:
         document = Path(folder, "paper.pdf")
         _copy(chosen.document, document, QUICK_PAGES if chosen.quick else None)
@@ -63,10 +64,16 @@ def main(arguments: list[str] | None = None) -> None:
                 print(f"{name}: left out, {why_not}", file=sys.stderr)
                 continue
             rounds = 1 if chosen.quick else chosen.rounds
-            with screen() if name == "flipper" else tempfile.TemporaryDirectory():
-                measured[name] = measure(name, document, Path(folder, name), rounds, is_warm=not chosen.quick)
+            try:
+                with screen() if name == "flipper" else nullcontext():
+                    measured[name] = measure(name, document, Path(folder, name), rounds, is_warm=not chosen.quick)
+            except (Different, RuntimeError) as error:
+                failed.append(f"{name}: {error}")
+                print(f"\nFAILURE {failed[-1]}", file=sys.stderr)
     print(report(measured))
-    begun.finish(series_of(measured))
+    begun.finish(series_of(measured), {"failed": failed})
+    if failed:
+        sys.exit("; ".join(failed))
 
 
 def measure(name: str, document: Path, folder: Path, rounds: int, *, is_warm: bool) -> dict[str, list[Round]]:

@@ -7,6 +7,7 @@ folder of the output are new, or the size of the pages is.
 from __future__ import annotations
 
 import ast
+import gc
 import http.client
 import importlib.util
 import io
@@ -209,21 +210,20 @@ def _pages_read(port: int, size: str, pages: int) -> Round:
 @contextmanager
 def flipper(setting: Setting) -> Iterator[Job]:
     """Turns through the document and back, in a window on the display that DISPLAY names."""
-    program = loaded(setting.program)
+    import tkinter
+
+    program, window = loaded(setting.program), tkinter.Tk()
 
     def once(number: int) -> Round:
-        import tkinter
-
         os.environ["XDG_CACHE_HOME"] = str(setting.folder / str(number))
-        found, window = Round(), tkinter.Tk()
-        try:
-            _in_main_loop(window, _turns(program, window, setting.document, found))
-        finally:
-            window.destroy()
-            shutil.rmtree(setting.folder / str(number), ignore_errors=True)
+        found = Round()
+        _in_main_loop(window, _turns(program, window, setting.document, found))
+        gc.collect()  # here, and not in a thread of the next reader: Tcl ends a process whose objects another thread frees
+        shutil.rmtree(setting.folder / str(number), ignore_errors=True)
         return found
 
     yield once
+    window.destroy()
 
 
 Steps = Iterator[Callable[[], bool]]
@@ -270,6 +270,7 @@ def _turns(program: Any, window: Any, document: Path, found: Round) -> Steps:
         if hasattr(canvas, "reader"):
             canvas.reader.on_refined = None
         yield partial(_is_past, time.perf_counter() + PACE_S)  # what is under way to the main loop gets there
+        canvas.destroy()
     found.facts["pages"] = str(pages)
 
 

@@ -131,7 +131,7 @@ def export_marks(
     RenderFailed.
     """
     pieces = annotations_in(workers, document, client=client, skips=True) if document.kind == "pdf" else ()
-    found = replacing((some for some, _ in pieces), marks)
+    found = replacing((some for some, _ in pieces), marks, flattened=flattened)
     size_bytes = sum(one.size_bytes for one in found.added)
     if size_bytes > MOST_BYTES:
         raise RequestError(f"the marks have {size_bytes} bytes; one file takes {MOST_BYTES}: export those of fewer owners")

@@ -61,8 +61,8 @@ class _Part(Struct, frozen=True):
     """The annotation as a whole, if it has no body, as a note without words."""
 
 
-def replacing(listed: Iterable[Sequence[Annotation]], marks: MarksToWrite) -> Replacing:
-    """listed: the annotations of the file, some at a time."""
+def replacing(listed: Iterable[Sequence[Annotation]], marks: MarksToWrite, *, flattened: bool = False) -> Replacing:
+    """listed: the annotations of the file, some at a time. flattened: no mark stays an annotation, also if it says the same."""
     wanted: dict[str, _Wanted] = {}
     for one in marks.placed:
         made = to_annotation(one, marks.names, marks.paper_id)
@@ -77,7 +77,7 @@ def replacing(listed: Iterable[Sequence[Annotation]], marks: MarksToWrite) -> Re
         ids = [mark_id for _, by_owner in said for part in by_owner[marks.owner] for mark_id in part.ids]
         deleted = marks.deleted([*ids, *(one.name for one in some if one.origin)])
         for annotation, by_owner in said:
-            found = _Found(annotation, marks, wanted, deleted)
+            found = _Found(annotation, marks, wanted, deleted, is_flattened=flattened)
             for owner, parts in by_owner.items():
                 found.look(owner, parts)
             found.look_by_origin()
@@ -93,12 +93,19 @@ class _Found:
     """The marks that an annotation is."""
 
     def __init__(
-        self, annotation: Annotation, marks: MarksToWrite, wanted: Mapping[str, _Wanted], deleted: Mapping[str, bool]
+        self,
+        annotation: Annotation,
+        marks: MarksToWrite,
+        wanted: Mapping[str, _Wanted],
+        deleted: Mapping[str, bool],
+        *,
+        is_flattened: bool,
     ) -> None:
         self._annotation = annotation
         self._marks = marks
         self._wanted = wanted
         self._deleted = deleted
+        self._is_flattened = is_flattened
         self.ids: set[str] = set()
         self.same: set[str] = set()
         """Those that say what it says."""
@@ -112,10 +119,9 @@ class _Found:
             held = next((one for one in part.ids if self._is_mark(one, owner)), None)
             if held is not None:
                 self.ids.add(held)
-                if look_of(self._wanted[held].annotation) == look_of(part.said):
-                    self.same.add(held)
-                else:
-                    is_other = True
+                is_same = look_of(self._wanted[held].annotation) == look_of(part.said)
+                self.same |= {held} if is_same else set()
+                is_other = is_other or self._is_flattened or not is_same
             elif any(self._is_deleted(one, owner) for one in part.ids):
                 is_other = True
             else:
