@@ -36,7 +36,7 @@ PYTEST = BIN / "pytest"
 """The binary, not `python -m pytest`: the latter would put the sources before the installed wheel."""
 TWO_FILES_AT_ONCE = ("-n", "2", "--dist", "loadfile")
 RESULTS = BUILD / "benchmarks"
-LONGEST_S = 3000
+LONGEST_S = 3600
 """A run of tests that takes longer is stopped and has failed: one that hangs says where, before its machine is taken away."""
 MOST_AGAIN = 8
 """If more tests fail than this, none of them runs again."""
