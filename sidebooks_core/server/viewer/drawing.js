@@ -118,9 +118,9 @@ export class Drawing {
     }, { signal });
     for (const name of ["moving", "refitted", "closed"]) reader.addEventListener(name, () => this.finish(), { signal });
     addEventListener("pagehide", () => this.finish(), { signal });
-    reader.addEventListener("opened", this.#lookAround, { signal });
+    reader.addEventListener("opened", this.lookAround, { signal });
     signal.addEventListener("abort", () => this.#listenTo(null));
-    this.#lookAround();
+    this.lookAround();
     this.onchange();
   }
 
@@ -259,8 +259,9 @@ export class Drawing {
     this.onchange();
   }
 
-  /* Another paper was opened, or a meeting has changed. What was chosen before does not come back. */
-  #lookAround = () => {
+  /** Another paper was opened, or a meeting was joined, or has changed. What was chosen before does not come back. */
+  lookAround = () => {
+    if (!this.isOn) return;
     this.#listenTo(this.marking.app.meeting);
     if (!this.isShown) this.#shownTo = null;
     const now = `${this.audience?.id} ${this.isShown}`;
@@ -273,8 +274,8 @@ export class Drawing {
   #listenTo(part) {
     if (part === this.#part) return;
     for (const name of ["changed", "over"]) {
-      this.#part?.removeEventListener(name, this.#lookAround);
-      part?.addEventListener(name, this.#lookAround);
+      this.#part?.removeEventListener(name, this.lookAround);
+      part?.addEventListener(name, this.lookAround);
     }
     this.#part = part;
   }

@@ -136,7 +136,7 @@ export class Desk {
   }
 
   /** Those that are painted on a page. @param {number} page */
-  #shown(page) { return this.marks.of(page).filter((one) => isPainted(one) && isOurs(one)); }
+  #shown(page) { return this.marks.of(page).filter((one) => isOurs(one) && isPainted(one)); }
 
   /** @param {number} page @param {number} x_pt of its middle @param {number} y_pt @param {string} text */
   addStamp(page, x_pt, y_pt, text) {

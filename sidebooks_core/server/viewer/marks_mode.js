@@ -41,6 +41,7 @@ export function useTool(app, tool, about, { isOnce = false, tools = [] } = {}) {
   let [x0, y0] = [0, 0];
   let isFar = false;
   const end = () => {
+    if (signal.aborted) return; // another tool may be used by now
     if (endPresent === end) endPresent = null;
     ending.abort();
     if (used >= 0) tool.cancel();
