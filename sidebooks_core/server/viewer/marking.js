@@ -164,9 +164,10 @@ export class Marking {
     if (this.reader.state.book !== book || this.marks || (noMore && person === noMore)) return null;
     const { library } = app;
     const { paper } = book;
+    const disk = diskOf(library.base);
     const marks = createMarks({
-      paper: paper?.id ?? book.key, revision: paper?.revision ?? 1, pageCount: book.pages.length, person, disk: diskOf(library.base),
-      clock: keptClock(), api: paper?.may.includes("keep_marks") && person ? marksApi(library, paper.id, person) : null,
+      paper: paper?.id ?? book.key, revision: paper?.revision ?? 1, pageCount: book.pages.length, person, disk,
+      clock: keptClock(disk), api: paper?.may.includes("keep_marks") && person ? marksApi(library, paper.id, person) : null,
       fatesOf: (revision) => fatesSince(library, book.paper, revision), left: () => this.#leave(person),
     });
     this.marks = marks;

@@ -49,7 +49,7 @@ export async function sendUnsent(library, person, open = []) {
   let left = 0;
   for (const paper of papers) {
     const marks = createMarks({
-      paper, revision: 0, pageCount: 0, person, disk, clock: keptClock(), api: marksApi(library, paper, person), fatesOf: async () => null,
+      paper, revision: 0, pageCount: 0, person, disk, clock: keptClock(disk), api: marksApi(library, paper, person), fatesOf: async () => null,
     });
     await marks.flush();
     left += marks.unsent.count;

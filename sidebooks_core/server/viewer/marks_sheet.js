@@ -11,7 +11,8 @@ import { oldPage } from "./marks_old.js";
 import { sharingChoice } from "./marks_sharing.js";
 import { fault, shortTime, t } from "./words.js";
 
-const SAVE_MS = 600; // after the last letter
+const SAVE_MS = 600; // after the last letter: on this device
+const SEND_MS = 10_000; // after it: to the server, for which that is one text
 const MOST_TEXT = 20_000; // as marks/model.py has it
 const MOST_NAME = 200;
 
@@ -69,7 +70,7 @@ export function fill(app, body) {
     });
     if (colours) body.append(h("h3", {}, t("colour")), colours);
     body.append(sharingChoice(app, desk.book, mark, ({ visibility, meeting }) => {
-      writing?.save();
+      writing?.finish();
       desk.marks.show(ids.filter((one) => desk.marks.get(one)?.isMine), { visibility, meeting });
     }), refusal(desk, ids));
     if (writing && desk.book.paper) body.append(otherVersions(app, desk, mark, writing.use));
@@ -146,6 +147,8 @@ function writer(desk, { mark }, isFirst) {
   const told = h("p", { class: "small saved", role: "status" });
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   let timer;
+  /** @type {ReturnType<typeof setTimeout> | undefined} */
+  let sending;
   let saved = textOf(mark.body);
   const tell = () => {
     const now = marks.get(id);
@@ -160,15 +163,23 @@ function writer(desk, { mark }, isFirst) {
     saved = text;
     change(desk, id, (now) => /** @type {MarkBody} */ ({ ...now, text }), { isNoted: false });
   };
+  const finish = () => {
+    save();
+    clearTimeout(sending);
+    marks.letGo(id);
+  };
   const later = () => {
     clearTimeout(timer);
+    clearTimeout(sending);
+    marks.hold(id);
     timer = setTimeout(save, SAVE_MS);
+    sending = setTimeout(finish, SEND_MS);
     tell();
   };
-  const hide = () => { if (document.visibilityState === "hidden") save(); };
+  const hide = () => { if (document.visibilityState === "hidden") finish(); };
   input.addEventListener("input", later);
-  input.addEventListener("change", save);
-  addEventListener("pagehide", save);
+  input.addEventListener("change", finish);
+  addEventListener("pagehide", finish, true); // before the last request is sent, which marks_sync.js does then
   document.addEventListener("visibilitychange", hide);
   const unsubscribe = marks.subscribe(() => {
     const now = textOf(marks.get(id)?.mark.body ?? null);
@@ -180,17 +191,17 @@ function writer(desk, { mark }, isFirst) {
   });
   return {
     element: h("div", {}, made, told),
-    save,
+    finish,
     /** Another text, from now on. @param {string} text */
     use(text) {
       input.value = text;
-      save();
+      finish();
       input.focus();
     },
     end() {
-      save();
+      finish();
       unsubscribe();
-      removeEventListener("pagehide", save);
+      removeEventListener("pagehide", finish, true);
       document.removeEventListener("visibilitychange", hide);
     },
   };
