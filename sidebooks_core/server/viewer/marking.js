@@ -15,6 +15,7 @@ import { need } from "./elements.js";
 import { fatesSince } from "./fates.js";
 import { makeInkBar } from "./ink_bar.js";
 import { diskOf, keptClock } from "./marks_device.js";
+import { PERSON } from "./left_off.js";
 import { noteUnsent, sendAndClose } from "./marks_left.js";
 import { MarksLayer } from "./marks_layer.js";
 import { createMarks } from "./marks_store.js";
@@ -24,7 +25,6 @@ import { isOfNetwork, pause } from "./requests.js";
 import { read } from "./storage.js";
 import { t } from "./words.js";
 
-const PERSON = "sidebooks person"; // left_off.js
 const MOST_MS = 2000; // so long the server is waited for if this device knows who reads
 
 /** The server's name of who reads here; empty: nobody in particular. @param {FullApp} app @returns {Promise<string>} */

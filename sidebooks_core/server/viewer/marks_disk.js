@@ -204,31 +204,33 @@ export class MarksDisk {
     });
   }
 
-  /** What the server has not taken, of everybody who uses this device. @param {number} most @returns {Promise<MarkRecord[]>} */
-  unsentOfAll(most = Infinity) {
+  /** Whether there is anything that the server has not taken, of anybody who uses this device. @returns {Promise<boolean>} */
+  hasUnsent() {
     return this.#run("readonly", (marks) => {
-      /** @type {MarkRecord[]} */
-      const found = [];
+      let found = false;
       const asked = marks.openCursor();
       asked.onsuccess = () => {
         const cursor = asked.result;
-        if (!cursor) return;
-        if (cursor.value.isPending) found.push(cursor.value);
-        if (found.length < most) cursor.continue();
+        found = Boolean(cursor?.value.isPending);
+        if (cursor && !found) cursor.continue();
       };
       return () => found;
     });
   }
 
-  /** Somebody leaves a device that others use: what the server has goes; the rest stays, for them alone. @param {string} person */
-  forget(person) {
+  /**
+   * Somebody leaves a device that others use: what the server has goes; the rest stays, for them alone.
+   * @param {string} person
+   * @param {boolean} isAll nothing stays
+   */
+  forget(person, isAll = false) {
     return this.#run("readwrite", (marks, papers) => {
       const range = IDBKeyRange.bound([person], [person, []]);
       const asked = marks.openCursor(range);
       asked.onsuccess = () => {
         const cursor = asked.result;
         if (!cursor) return;
-        if (!isUnsent(cursor.value)) cursor.delete();
+        if (isAll || !isUnsent(cursor.value)) cursor.delete();
         cursor.continue();
       };
       papers.delete(range);
