@@ -370,7 +370,7 @@ def test_whoever_logs_out_does_not_wait_for_a_server_that_takes_no_marks(device:
     begin(tab)
     draw(tab)
     strokes(tab, 1)
-    tab.evaluate("() => localStorage.setItem('sidebooks marks hidden', 'shared')")  # the answer to a logout clears it, too
+    tab.evaluate("() => localStorage.setItem('sidebooks marks hidden', 'shared')")
     tab.goto(tablet.house.address)
     tab.locator("#shelf").get_by_role("button", name="議員").click()
     tab.locator("dialog").get_by_role("button", name="Log out").click()
@@ -378,3 +378,58 @@ def test_whoever_logs_out_does_not_wait_for_a_server_that_takes_no_marks(device:
     assert strokes(tab, 1)[0]["isPending"], "what the server does not have stays"
     assert tab.evaluate("() => localStorage.getItem('sidebooks unsent marks')") == "yes"
     assert tab.evaluate("() => localStorage.getItem('sidebooks marks hidden')") is None, "the next person sees all"
+
+
+def test_a_tab_that_is_killed_while_somebody_logs_out_loses_nothing_and_leaves_nothing(device: Made) -> None:
+    tablet = device()
+    tab = tablet.open(2, "議員")
+    until_marks(tab)
+    tab.wait_for_function("() => localStorage.getItem('sidebooks person')", timeout=LATE_MS)
+    tab.route("**/papers/*/marks*", lambda route: route.abort())
+    begin(tab)
+    draw(tab)
+    strokes(tab, 1)
+    tab.evaluate("() => { location.hash = ''; }")
+    tab.locator("#shelf").get_by_role("button", name="議員").click()
+    ended: list[int] = []
+    tab.route("**/logout", lambda route: ended.append(route.fetch().status))  # the tab never hears of it
+    tab.locator("dialog").get_by_role("button", name="Log out").click()
+    deadline_s = time.monotonic() + 30
+    while not ended:
+        assert time.monotonic() < deadline_s
+        tab.wait_for_timeout(20)
+    assert ended == [204]
+    assert tab.evaluate("() => localStorage.getItem('sidebooks leaving')")
+    crash(tab)
+    after = tablet.context.new_page()
+    after.goto(tablet.house.address)
+    after.wait_for_function("() => !localStorage.getItem('sidebooks leaving')", timeout=LATE_MS)
+    keys = after.evaluate("() => Object.keys(localStorage)")
+    assert [one for one in keys if one.startswith(("sidebooks page", "sidebooks person", "sidebooks opened"))] == []
+    assert strokes(after, 1)[0]["isPending"], "what the server does not have stays"
+    tablet.open(2, "事務局員")
+    assert tablet.marks(0) == []
+    tablet.open(2, "議員")
+    tablet.marks(1)
+
+
+def test_a_tab_whose_login_is_another_persons_shows_and_sends_nothing_of_the_first(device: Made) -> None:
+    tablet = device()
+    tab = tablet.open(1, "議員")
+    until_marks(tab)
+    begin(tab)
+    draw(tab)
+    tablet.marks(1)
+    until_painted(tab, painted(tab), 2)
+    tablet.house.log_in(tablet.context, "事務局員")  # in another tab
+    draw(tab, 60)
+    tab.wait_for_function("() => document.querySelector('.marks').hidden", timeout=LATE_MS)
+    assert tablet.marks(0) == [], "what the first person drew is not the second one's"
+    assert sum(one["isPending"] for one in strokes(tab, 2)) == 1, "it waits on the device"
+    later = tablet.open(1, "事務局員")
+    until_marks(later)
+    begin(later)
+    draw(later, -60)
+    tablet.marks(1)
+    tablet.open(1, "議員")
+    tablet.marks(2)

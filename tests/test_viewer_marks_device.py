@@ -18,7 +18,10 @@ def test_the_server_gets_the_text_of_one_session_as_one_text() -> None:
       await marks.flush();
       const texts = [];
       const push = server.push.bind(server);
-      server.push = (device, all) => { texts.push(...all.map(one => one.body.text ?? one.body.kind)); return push(device, all); };
+      server.push = (device, all) => {
+        texts.push(...all.map(one => one.body.text ?? one.body.kind));
+        return push(device, all);
+      };
       marks.hold(mark.id);
       for (const text of ["予", "予算", "予算の"]) marks.change(mark.id, note(text), { isNoted: false });
       const other = marks.add(2, stroke());

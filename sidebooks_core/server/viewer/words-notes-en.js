@@ -110,6 +110,7 @@ export const words = {
   marks_removed_pages: "Pages that are gone",
   marks_count: "{n} marks",
   marks_one: "1 mark",
+  page_has_marks: "You have written on this page",
   marks_kept_here: "Marks are kept on this device.",
   marks_add_note: "Note on this page",
   marks_pdf: "My notes as PDF",

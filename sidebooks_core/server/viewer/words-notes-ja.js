@@ -110,6 +110,7 @@ export const words = {
   marks_removed_pages: "なくなったページ",
   marks_count: "{n} 件",
   marks_one: "1 件",
+  page_has_marks: "このページに書き込みがあります",
   marks_kept_here: "書き込みはこの端末に残ります。",
   marks_add_note: "このページにメモを書く",
   marks_pdf: "自分の書き込みを PDF にする",

@@ -1,0 +1,78 @@
+"""Pages on which somebody has marks of their own have a sign, in the strip of thumbnails and in the list of pages."""
+
+from __future__ import annotations
+
+import pytest
+from house import NEEDS_CHROMIUM, House, Visits, browser, house, pdf, visit
+from ink_hand import LATE_MS, Stylus, begin, middle
+from test_viewer_marks_store import played
+from viewer_node import NODE
+from viewer_screen import picture, shown
+
+__all__ = ["browser", "house", "visit"]
+PAGES = [f"議案第{number}号" for number in range(1, 8)]
+
+
+@pytest.mark.skipif(NODE is None, reason="needs node")
+def test_pages_with_own_marks_are_kept_with_each_change() -> None:
+    found = played("""
+      const { OwnPages } = await import("./marks_pages.js");
+      const server = new Server();
+      server.put(ofTheChair);
+      const marks = made({ api: server });
+      const first = marks.add(2, stroke());
+      const own = new OwnPages(marks);
+      const told = [];
+      marks.subscribe((change) => { told.push(own.note(change)); });
+      const there = () => [1, 2, 3].filter((page) => own.has(page)).join();
+      const seen = [there()];
+      const look = (does) => {
+        const before = told.length;
+        const made = does();
+        seen.push(there(), told.slice(before));
+        return made;
+      };
+      await marks.flush();
+      seen.push(there()); // the chair's is on page 1
+      const second = look(() => marks.add(3, stroke()));
+      const third = look(() => marks.add(3, stroke()));
+      look(() => marks.remove([second.id]));
+      look(() => marks.remove([third.id, first.id]));
+      look(() => marks.undo());
+      return { seen, count: own.count };
+    """)
+    assert found["seen"] == ["2", "2", "2,3", [True], "2,3", [False], "2,3", [False], "", [True], "2,3", [True]]
+    assert found["count"] == 2
+
+
+@NEEDS_CHROMIUM
+def test_pages_with_own_marks_have_a_sign(visit: Visits, house: House) -> None:
+    paper = house.paper(house.folder("印"), "議案.pdf", pdf(*PAGES))
+    tab = visit("議員", f"#paper={paper}/3", viewport={"width": 900, "height": 1100}, locale="en-GB")
+    shown(tab, 3)
+    tab.wait_for_selector("#stage[data-marks]", timeout=LATE_MS)
+    tab.wait_for_selector("#strip[data-marked='']", timeout=LATE_MS)
+    begin(tab)
+    x, y = middle(tab)
+    Stylus(tab).line([(x - 50, y), (x, y + 20), (x + 50, y)])
+    tab.wait_for_selector("#strip[data-marked='3']", timeout=LATE_MS)
+    tab.click("[data-ink=done]")
+    picture(tab, "strip-marked")
+    tab.keyboard.press("ArrowRight")
+    shown(tab, 4)
+    tab.click("#pages-button")
+    grid = tab.locator(".page-grid")
+    grid.get_by_role("button", name="3 You have written on this page", exact=True).wait_for()
+    assert grid.locator(".own").count() == 1
+    picture(tab, "pages-marked")
+    tab.keyboard.press("Escape")
+    other = visit("事務局員", f"#paper={paper}/3", viewport={"width": 900, "height": 1100}, locale="en-GB")
+    shown(other, 3)
+    other.wait_for_selector("#stage[data-marks]", timeout=LATE_MS)
+    other.wait_for_selector("#strip[data-marked='']", timeout=LATE_MS)
+    tab.keyboard.press("ArrowLeft")
+    shown(tab, 3)
+    begin(tab)
+    tab.click("[data-ink=eraser]")
+    Stylus(tab).line([(x, y - 60), (x, y + 60)])
+    tab.wait_for_selector("#strip[data-marked='']", timeout=LATE_MS)
