@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from house import NEEDS_CHROMIUM, House, Visits, browser, house, pdf, visit
 from ink_hand import LATE_MS, Stylus, begin, middle
@@ -76,3 +78,55 @@ def test_pages_with_own_marks_have_a_sign(visit: Visits, house: House) -> None:
     tab.click("[data-ink=eraser]")
     Stylus(tab).line([(x, y - 60), (x, y + 60)])
     tab.wait_for_selector("#strip[data-marked='']", timeout=LATE_MS)
+
+
+def tab_to(tab: Any, name: str) -> None:
+    """Press Tab until something of that name has the focus."""
+    said = """() => {
+        const { ariaLabel, labels, textContent } = document.activeElement;
+        return ariaLabel || labels?.[0]?.textContent || textContent;
+    }"""
+    for _ in range(60):
+        tab.keyboard.press("Tab")
+        if name in tab.evaluate(said):
+            return
+    raise AssertionError(f"{name} is not reached")
+
+
+@NEEDS_CHROMIUM
+def test_notes_are_written_searched_and_gone_to_by_the_keyboard_alone(visit: Visits, house: House) -> None:
+    paper = house.paper(house.folder("鍵盤だけ"), "議案.pdf", pdf(*PAGES))
+    tab = visit("議員", f"#paper={paper}/3", viewport={"width": 900, "height": 1100}, locale="en-GB")
+    shown(tab, 3)
+    tab.wait_for_selector("#stage[data-marks]", timeout=LATE_MS)
+    for page, text in ((3, "起債の残高"), (4, "工事の期間")):
+        shown(tab, page)
+        tab_to(tab, "Bookmark")
+        tab.keyboard.press("Enter")
+        tab.wait_for_selector("#side[data-panel=bookmarks]")
+        tab_to(tab, "All marks in this paper")
+        tab.keyboard.press("Enter")
+        tab.wait_for_selector("#side[data-panel=marks]")
+        tab_to(tab, "Note on this page")
+        tab.keyboard.press("Enter")
+        tab.wait_for_selector("#side[data-panel=mark] textarea:focus")
+        tab.keyboard.insert_text(text)
+        tab.keyboard.press("Escape")
+        tab.wait_for_selector("#side", state="hidden")
+        tab.locator("#stage").focus()
+        tab.keyboard.press("ArrowRight")
+    shown(tab, 5)
+    tab_to(tab, "Bookmark")
+    tab.keyboard.press("Enter")
+    tab_to(tab, "All marks in this paper")
+    tab.keyboard.press("Enter")
+    tab_to(tab, "Search in my notes")
+    tab.keyboard.insert_text("残高")
+    side = tab.locator("#side[data-panel=marks]")
+    side.get_by_text("1 mark", exact=True).wait_for()
+    tab_to(tab, "起債の残高")
+    tab.keyboard.press("Enter")
+    shown(tab, 3)
+    tab.locator("#side[data-panel=mark]").get_by_label("Note", exact=True).wait_for()
+    tab.keyboard.press("Escape")
+    tab.wait_for_selector("#side", state="hidden")

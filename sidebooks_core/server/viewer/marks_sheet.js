@@ -33,8 +33,8 @@ export async function showMark(app, id, why, ids) {
 /** The name of a kind of marks. @param {MarkBody} body */
 export function kindName({ kind }) {
   const names = {
-    ink: t("kind_ink"), highlight: t("kind_highlight"), underline: t("kind_underline"), note: t("kind_note"),
-    stamp: t("kind_stamp"), bookmark: t("kind_bookmark"),
+    ink: t("kind_ink"), highlight: t("kind_highlight"), underline: t("kind_underline"), strikeout: t("kind_strikeout"),
+    note: t("kind_note"), stamp: t("kind_stamp"), bookmark: t("kind_bookmark"),
   };
   return names[kind];
 }
@@ -85,7 +85,7 @@ export function fill(app, body) {
 }
 
 /** @param {MarkBody} body */
-const hasText = ({ kind }) => kind === "highlight" || kind === "underline" || kind === "note" || kind === "bookmark";
+const hasText = ({ kind }) => kind !== "ink" && kind !== "stamp";
 
 /**
  * @param {Desk} desk

@@ -4,6 +4,7 @@ export const words = {
   // Kinds
   kind_highlight: "Highlight",
   kind_underline: "Underline",
+  kind_strikeout: "Struck out",
   kind_note: "Note",
   kind_stamp: "Stamp",
   kind_bookmark: "Bookmark",

@@ -4,6 +4,7 @@ export const words = {
   // 種類
   kind_highlight: "色を付けた文字",
   kind_underline: "下線",
+  kind_strikeout: "取り消し線",
   kind_note: "メモ",
   kind_stamp: "スタンプ",
   kind_bookmark: "しおり",
