@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from ink_hand import LATE_MS, Stylus, begin, middle, painted, samples, strokes, until_painted
+from ink_hand import LATE_MS, STROKES, Stylus, begin, middle, painted, samples, strokes, until_painted
 from reading_room import NEEDS_CHROMIUM, Hand, Open, Room, browser, open_at, room, shown
 from viewer_screen import picture
 
@@ -41,6 +41,21 @@ def test_a_mouse_draws_what_is_kept(open_at: Open) -> None:
     tab.reload()
     shown(tab, 3)
     until_painted(tab, place, 1)
+
+
+@pytest.mark.parametrize("kind", ["pen", "mouse"])
+def test_a_pointer_that_is_lifted_unseen_ends_its_line_and_draws_on(open_at: Open, kind: str) -> None:
+    tab = open_at("予算書", 3, "desktop", viewport=UPRIGHT)
+    x, y = middle(tab)
+    begin(tab)
+    tab.evaluate(
+        "() => addEventListener('pointerup', (event) => event.stopImmediatePropagation(), { capture: true, once: true })"
+    )
+    pen = Stylus(tab, kind)
+    pen.line([(x - 50, y), (x, y + 30), (x + 50, y)])
+    assert tab.evaluate(STROKES) == []
+    pen.line([(x - 50, y + 60), (x, y + 90), (x + 50, y + 60)])
+    strokes(tab, 2)
 
 
 def test_a_pen_draws_with_pressure_and_fingers_turn_and_zoom_beside_it(open_at: Open) -> None:

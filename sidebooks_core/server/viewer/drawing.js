@@ -153,6 +153,7 @@ export class Drawing {
       event.stopImmediatePropagation();
       return;
     }
+    if (event.isPrimary) this.#noteFirst(pointer);
     const wasDrawing = this.#hands.drawing;
     const wasPenSeen = this.#hands.isPenSeen;
     const handled = wentDown(this.#hands, { id: event.pointerId, pointer, t_ms: event.timeStamp });
@@ -164,6 +165,13 @@ export class Drawing {
       const { stage } = this.reader;
       if (document.activeElement !== stage) stage.focus({ preventScroll: true });
     }
+  }
+
+  /* The first of its kind goes down: whatever of that kind seems to be down was lifted where nobody saw it. */
+  /** @param {PointerKind} pointer */
+  #noteFirst(pointer) {
+    if (this.#hands.drawing?.pointer === pointer) this.finish();
+    if (pointer === "touch") this.#hands = { ...this.#hands, touches: [], idle: [] };
   }
 
   /** @param {PointerEvent} event */

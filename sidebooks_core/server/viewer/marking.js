@@ -38,6 +38,7 @@ const askPerson = async (app) => (await app.library.json("/me")).id;
 async function personOf(app) {
   const known = read(PERSON) || "";
   const asked = askPerson(app);
+  asked.catch(() => {}); // who waits for it is told
   try {
     const person = await (known ? Promise.race([asked, pause(MOST_MS).then(() => null)]) : asked);
     return person === null ? { person: known, later: asked, isSure: false } : { person, later: null, isSure: true };
