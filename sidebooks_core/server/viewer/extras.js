@@ -179,7 +179,7 @@ export async function addExtras(main) {
     one.addEventListener("touched", (event) => { if (activate(one)) event.preventDefault(); });
     one.addEventListener("refitted", () => { if (one === app.active) paintStrip(); });
     one.addEventListener("turned", () => { if (one.state.turn > 2) notices.endHint(); });
-    one.addEventListener("settled", () => { showMarks(one).catch(fail); });
+    for (const name of ["settled", "marks-came"]) one.addEventListener(name, () => { showMarks(one).catch(fail); });
     bars.attend(one);
     positions.attend(one);
     if (one.state.book) {

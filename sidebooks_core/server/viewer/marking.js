@@ -94,7 +94,7 @@ export class Marking {
 
   /** There is a connection again. */
   again() {
-    if (!this.marks) { if (this.reader.state.book) this.#open(); return; }
+    if (!this.marks) { if (this.reader.state.book) this.#openAnew(); return; }
     this.marks.read();
     if (!this.#isSure) this.#makeSure(askPerson(this.app));
   }
@@ -150,12 +150,19 @@ export class Marking {
     this.opening = arriving.then((marks) => marks?.ready).catch(fail);
   }
 
+  /* The book is read already: what paints its marks comes again. */
+  /** @param {string} [noMore] */
+  #openAnew(noMore) {
+    this.#open(noMore);
+    this.opening.then(() => { if (this.marks) this.reader.tell("marks-came"); });
+  }
+
   /* Somebody else has logged in, perhaps in another tab: nothing of these marks is shown any more. */
   /** @param {string} person */
   #leave(person) {
     if (this.marks?.given.person !== person) return;
     this.#close();
-    if (this.reader.state.book) this.#open(person);
+    if (this.reader.state.book) this.#openAnew(person);
   }
 
   /** @param {OpenBook} book @param {string} [noMore] */
@@ -188,7 +195,7 @@ export class Marking {
       const person = await asked;
       if (!marks || this.marks !== marks) return;
       this.#isSure = true;
-      if (person !== marks.given.person) this.#open();
+      if (person !== marks.given.person) this.#openAnew();
     } catch (error) {
       const { status = 0 } = /** @type {import("./types").Problem} */ (error);
       if (!isOfNetwork(error) && status < 500) this.app.extras.fail(/** @type {Error} */ (error)); // else `again` asks again

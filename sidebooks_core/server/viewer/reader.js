@@ -20,7 +20,7 @@ const AGAIN_MS = 5000; // after a failure that may pass
 /** Tells by events: "opened", "closed", "moving" (before it turns or moves; it can be prevented), "turned", "settled" (it is looked at),
     "refitted" (it has another size), "previewed", "painted", "sharpened", "tapped", "touched", "pressed" (before a tap acts) and "meant"
     (what fingers or the wheel do; both can be prevented), "ended" (no such turn), "jumped" (far); of its marks
-    "marks-shown" (others of them) and "marked" (other pages have some of whoever reads). */
+    "marks-came" (those of somebody else), "marks-shown" (others of them) and "marked" (other pages have some of whoever reads). */
 export class Reader extends EventTarget {
   /** @type {ReaderState} */
   state = { book: null, page: 1, mode: "page", zoom: 1, x: 0, y: 0, slide: 0, pull: 0, quarters: 0, turn: 0, direction: "ltr" };
