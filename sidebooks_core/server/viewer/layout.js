@@ -3,9 +3,6 @@
 
 export const MAX_IMAGE_PX = 16_000_000; // old iPads refuse images over 16.7 million pixels
 
-const MOST_RATIO = 3; // pixels of the screen for one of CSS: more are not seen
-const MARGIN_PX = 8; // of CSS, around the page; index.html knows it, too
-const NARROW_PX = 600;
 const MAX_HEIGHT_RATIO = 1.2; // as in tiling/spreads.py, whose rules these are: a test holds them together
 
 /**
@@ -22,19 +19,6 @@ const MAX_HEIGHT_RATIO = 1.2; // as in tiling/spreads.py, whose rules these are:
 /** @typedef {{zoom: number, x: number, y: number}} Place how far a page is zoomed about the view's middle, and moved */
 /** @typedef {[width: number, height: number, tile: number]} Level in pixels */
 /** @typedef {{level: number, column: number, row: number, x: number, y: number, width: number, height: number}} TileBox */
-
-/**
- * What a stage has room for, in pixels. Pure.
- * @param {{clientWidth: number, clientHeight: number}} stage in pixels of CSS
- * @param {{devicePixelRatio: number, innerWidth: number}} screen
- * @returns {import("./types").Seen}
- */
-export function seenOn({ clientWidth, clientHeight }, { devicePixelRatio, innerWidth }) {
-  const [across, down] = [clientWidth, clientHeight].map((one) => Math.max(1, one));
-  const ratio = Math.min(devicePixelRatio || 1, MOST_RATIO, Math.sqrt(MAX_IMAGE_PX / (across * down)));
-  const margin = innerWidth < NARROW_PX ? 0 : Math.round(MARGIN_PX * ratio);
-  return { width: Math.round(across * ratio), height: Math.round(down * ratio), ratio, margin };
-}
 
 /**
  * Of a list of pages, with the cover in a pair and with the cover alone: for each page, the first page of its pair, or itself.

@@ -3,9 +3,9 @@
 /** @import { About, Asked, Box, FitMode, Hit, Lay, Layer, Library, OpenBook, Place, Point } from "./types" */
 /** @import { ReaderOptions, ReaderState, Seen, Side, Step, TileBox } from "./types" */
 
-import { askedSize, isEnough, limited } from "./asking.js";
+import { askedSize, isEnough, limited, seenOn } from "./asking.js";
 import { frameOf, turnedPages } from "./frames.js";
-import { fit, levelFor, neighbourOf, seenOn, spreadOf, tilesIn, zoomed } from "./layout.js";
+import { fit, levelFor, neighbourOf, spreadOf, tilesIn, zoomed } from "./layout.js";
 import { paintSpread } from "./painter.js";
 import * as reading from "./reading.js";
 
@@ -64,7 +64,7 @@ export class Reader extends EventTarget {
   get book() { return /** @type {OpenBook} */ (this.state.book); }
 
   /** @returns {Seen} */
-  view() { return seenOn(this.stage, window); }
+  view() { return seenOn(this.stage); }
 
   get pages() { return turnedPages(this.book.pages, this.state.quarters, this.book.turns); }
 
