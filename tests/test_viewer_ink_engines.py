@@ -26,11 +26,11 @@ def strokes(engine: Engine, count: int) -> list[Any]:
     """The ink that the device keeps, when there are so many strokes."""
     engine.run(f"""window.kept = null;
         const look = () => ({STROKES})().then(all => {{
-          if (all.length === {count}) window.kept = all;
+          if (all.length === {count}) window.kept = {{ all }};
           else setTimeout(look, 50);
         }});
         look();""")
-    found: list[Any] = engine.until("window.kept")
+    found: list[Any] = engine.until("window.kept")["all"]
     return found
 
 
