@@ -245,6 +245,27 @@ def test_the_tool_comes_when_it_is_known_who_reads_and_that_is_said(device: Made
     tablet.marks(1)
 
 
+def test_the_tool_comes_although_its_paper_is_replaced_while_it_is_waited_for(device: Made, house: InkHouse) -> None:
+    tablet = device()
+    tablet.house.log_in(tablet.context, "議員")
+    tab = tablet.context.new_page()
+    tab.add_init_script("localStorage.removeItem('sidebooks person')")
+    tab.route("**/position", lambda route: route.abort())
+    asked: list[Any] = []
+    tab.route(ME, lambda route: asked.append(route))
+    tab.goto(f"{tablet.house.address}#paper={tablet.paper}/2")
+    shown(tab, 2)
+    tab.wait_for_selector("#tools button", timeout=LATE_MS)
+    tab.click("#draw-button")
+    tab.wait_for_selector("text=You can write in a moment", timeout=LATE_MS)
+    house.ask("POST", f"papers/{tablet.paper}/revisions?filename=new.pdf", pdf("まえがき", *WORDS))
+    shown(tab, 3)
+    tab.unroute(ME)
+    for route in asked:
+        route.continue_()
+    tab.wait_for_selector("#inkbar", timeout=LATE_MS)
+
+
 def test_what_is_written_without_a_connection_is_there_after_a_reload_without_it(device: Made) -> None:
     tablet = device()
     tab = tablet.open(1, "議員")

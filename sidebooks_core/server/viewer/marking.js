@@ -126,16 +126,19 @@ export class Marking {
     this.app.extras.say(t(isOn ? "draw_begun" : "draw_ended"));
   }
 
-  /* Whether there are marks to write to. If they are on their way, that is told, and they are waited for. */
+  /* Whether there are marks to write to. If they are on their way, that is told, and they are waited for, also if the book is replaced
+     meanwhile, or somebody else turns out to read. */
   async #haveCome() {
-    const { book } = this.reader.state;
-    if (this.marks || !book) return this.marks !== null;
+    if (this.marks || !this.reader.state.book) return this.marks !== null;
     this.tellComing();
-    const tried = this.#arriving;
-    await tried;
-    if (!this.marks && this.#arriving === tried && this.reader.state.book) { // it failed: perhaps it was only then
-      this.#open();
-      await this.#arriving;
+    let isLast = false;
+    while (!this.marks && this.reader.state.book) {
+      const tried = this.#arriving;
+      await tried;
+      if (this.marks || this.#arriving !== tried) continue;
+      if (isLast) break;
+      isLast = true;
+      this.#open(); // it failed: perhaps it was only then
     }
     if (this.marks && this.app.extras.notices.told === t("ink_coming")) this.app.extras.tell("");
     return this.marks !== null;
