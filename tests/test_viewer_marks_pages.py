@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import pymupdf
 import pytest
 from house import NEEDS_CHROMIUM, House, Visits, browser, house, pdf, visit
 from ink_hand import LATE_MS, Stylus, begin, middle
@@ -78,6 +79,24 @@ def test_pages_with_own_marks_have_a_sign(visit: Visits, house: House) -> None:
     tab.click("[data-ink=eraser]")
     Stylus(tab).line([(x, y - 60), (x, y + 60)])
     tab.wait_for_selector("#strip[data-marked='']", timeout=LATE_MS)
+
+
+@NEEDS_CHROMIUM
+def test_who_removes_a_mark_of_the_file_is_told_that_the_page_shows_it_still(visit: Visits, house: House) -> None:
+    with pymupdf.open(stream=pdf(*PAGES)) as document:
+        document[0].add_underline_annot((50, 60, 200, 80))
+        paper = house.paper(house.folder("元の線"), "線.pdf", document.tobytes())
+    tab = visit("議員", f"#paper={paper}/1", viewport={"width": 900, "height": 1100}, locale="en-GB")
+    shown(tab, 1)
+    tab.wait_for_selector("#stage[data-marks]", timeout=LATE_MS)
+    imported = "async (paper) => (await fetch(`papers/${paper}/marks/import`, { method: 'POST' })).status"
+    assert tab.evaluate(imported, paper) == 200
+    tab.wait_for_selector("#strip[data-marked='1']", timeout=LATE_MS)
+    tab.click("#bookmarks-button")
+    tab.locator("#side").get_by_role("button", name="All marks in this paper").click()
+    tab.locator("#side[data-panel=marks] [data-kind=underline] button.line").click()
+    tab.locator("#side[data-panel=mark]").get_by_role("button", name="Remove").click()
+    tab.locator("#news").get_by_text("the page still shows it").wait_for(timeout=LATE_MS)
 
 
 def tab_to(tab: Any, name: str) -> None:

@@ -120,13 +120,15 @@ function fatePart({ library }, desk, { kind, mark }) {
 function remove(app, { marks }, ids) {
   const { notices, panels } = app.extras;
   panels.close();
+  const own = ids.map((id) => marks.get(id)).filter((one) => one?.isMine);
+  const isStillSeen = own.some((one) => one?.mark.is_of_file && one.kind === "exact"); // by the page itself
   marks.remove(ids.filter((id) => marks.get(id)?.isMine));
   const end = marks.subscribe(({ added, removed }) => {
     if (![...added, ...removed].some((one) => one.isMine)) return;
     end(); // what is undone would be something else
     notices.news.hide();
   });
-  notices.notify(t("mark_removed"), t("mark_put_back"), () => { marks.undo(); });
+  notices.notify(t(isStillSeen ? "mark_removed_of_file" : "mark_removed"), t("mark_put_back"), () => { marks.undo(); });
 }
 
 /**

@@ -58,6 +58,7 @@ export const words = {
   mark_from: "From {name}",
   mark_remove: "Remove",
   mark_removed: "Removed",
+  mark_removed_of_file: "Removed. It is part of the file, and the page still shows it. An export will not have it.",
   mark_put_back: "Put back",
   other_versions: "Other versions of the text",
   other_versions_about: "Earlier texts, and those that were written on another device at the same time. They are kept for 30 days.",

@@ -58,6 +58,7 @@ export const words = {
   mark_from: "{name} さんの書き込み",
   mark_remove: "消す",
   mark_removed: "消しました",
+  mark_removed_of_file: "削除しました。ファイルにもともと含まれているため、ページには表示されたままです。書き出す PDF には入りません。",
   mark_put_back: "元に戻す",
   other_versions: "ほかの版の文章",
   other_versions_about: "前に書いた文章や、同じころに別の端末で書いた文章です。30 日間残ります。",
