@@ -1,6 +1,9 @@
-"""Pages while others search a long document: how long a warm and a cold page take beside 8, 16 and 64 searches.
+"""How long do a warm and a cold page take beside 8, 16 and 64 searches of a long document?
 
-python -m benchmarks.attack [--document PATH] [--json FILE] [--quick]
+python -m benchmarks.attack [--document PATH] [--json FILE] [--html FILE] [--quick]
+
+What the numbers do not say: how it is with other documents and other questions; the searches are for what is nowhere, so that
+each goes through the whole document. Server, searches and the one who measures share the processors.
 """
 
 from __future__ import annotations
@@ -19,7 +22,8 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks import corpus
-from benchmarks.reporting import HEADERS, Percentiles, machine, print_machine, table, write_json
+from benchmarks.reporting import HEADERS, Percentiles, begin, table, with_outputs
+from benchmarks.results import Series, series
 
 SEARCHES = (8, 16, 64)
 LIMITS = {"warm": 1.5, "cold": 150.0}
@@ -76,12 +80,11 @@ def main(arguments: list[str] | None = None) -> None:
     """Measure and print. Exit status 1 if a bound is missed (not with --quick)."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.attack", description=__doc__.split("\n\n")[0])
     parser.add_argument("--document", type=Path, default=corpus.DEFAULT / "book" / "refman.pdf", help="a long one")
-    parser.add_argument("--json", type=Path, help="write every measurement there")
+    with_outputs(parser)
     parser.add_argument("--quick", action="store_true", help="few requests beside 8 searches")
     chosen = parser.parse_args(arguments)
     warm_requests, cold_pages = (300, 6) if chosen.quick else (WARM_REQUESTS, COLD_PAGES)
-    described = machine("uvicorn", "httptools")
-    print_machine(described)
+    begun = begin(chosen, "uvicorn", "httptools")
     measured: list[dict[str, Any]] = []
     with tempfile.TemporaryDirectory() as folder, serving(chosen.document, Path(folder)) as port:
         for number, count in enumerate(SEARCHES[:1] if chosen.quick else SEARCHES):
@@ -116,8 +119,7 @@ def main(arguments: list[str] | None = None) -> None:
     missed = [
         f"{kind} beside {one['searches']}" for one in measured for kind, over in excesses(one).items() if over > LIMITS[kind]
     ]
-    if chosen.json:
-        write_json(chosen.json, described, measured)
+    begun.finish(series_of(measured), measured)
     if missed and not chosen.quick:
         sys.exit(f"over the bound: {', '.join(missed)}")
 
@@ -130,6 +132,16 @@ def excesses(one: dict[str, Any]) -> dict[str, float]:
         "warm": Percentiles.of(waits["warm beside"]).p99 / Percentiles.of(waits["warm alone"]).p99,
         "cold": Percentiles.of(more_ms).p99,
     }
+
+
+def series_of(measured: list[dict[str, Any]]) -> list[Series]:
+    """A group for each number of searches."""
+    found: list[Series] = []
+    for one in measured:
+        for kind, waits in one["waits_s"].items():
+            page, where = kind.split()
+            found += series(f"A {page} page, {one['searches']} searches", where, "ms", (wait * 1000 for wait in waits))
+    return found
 
 
 def print_found(measured: list[dict[str, Any]]) -> None:

@@ -1,12 +1,15 @@
-"""Time from request to encoded bytes of a whole page nobody has drawn yet, beside what else one would use.
+"""How long does a page take that nobody has drawn, beside PyMuPDF, pypdfium2 and pdf2image?
 
-    python -m benchmarks.cold_page [--documents PATH] [--pages N] [--json FILE] [--quick]
+    python -m benchmarks.cold_page [--documents PATH] [--pages N] [--json FILE] [--html FILE] [--quick]
 
 Each method is one process that goes through all documents, as a server does, and has a document open before its first request.
 For ours nothing else is prepared: no page is identified, and the clock starts with the call of an application. The methods take
 turns page by page, so that they share whatever else the machine does. Ours draws in worker processes and its time includes the
 way there and back; it is measured by the library with and without the disk cache, and over HTTP with it. The pages lie anywhere
 in a document. They are drawn with a long side of 2048 pixels.
+
+What the numbers do not say: what happens when many ask at once, and what the images look like: JPEG and lossy WebP are smaller
+and worse than what we send of a page of text. One page at a time is asked for, so that a second worker has nothing to do.
 """
 
 from __future__ import annotations
@@ -29,7 +32,8 @@ from typing import Any
 
 from benchmarks import corpus
 from benchmarks.meeting.serving import served
-from benchmarks.reporting import HEADERS, Percentiles, machine, print_machine, table, write_json
+from benchmarks.reporting import HEADERS, Percentiles, begin, table, with_outputs
+from benchmarks.results import Series, series
 
 LONG_SIDE_PX = 2048
 FIT_PX = (LONG_SIDE_PX, LONG_SIDE_PX)
@@ -60,14 +64,13 @@ def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.cold_page", description=__doc__.split("\n\n")[0])
     parser.add_argument("--documents", type=Path, help="folder or file (default: the corpus)")
     parser.add_argument("--pages", type=int, default=4, help="most pages of each document (default 4)")
-    parser.add_argument("--json", type=Path, help="write every measurement there")
+    with_outputs(parser)
     parser.add_argument("--quick", action="store_true", help="one page of a few documents")
     chosen = parser.parse_args(arguments)
-    described = machine("pymupdf", "pillow", "pypdfium2", "pdf2image")
-    print_machine(described)
+    begun = begin(chosen, "pymupdf", "pillow", "pypdfium2", "pdf2image")
     pdfs = [one for one in corpus.documents(chosen.documents) if one.path.suffix == ".pdf"]
     if chosen.quick:
-        pdfs = list({one.kind: one for one in pdfs}.values())
+        pdfs = list({one.kind: one for one in pdfs}.values())[::3]
     measured: list[dict[str, Any]] = []
     with tempfile.TemporaryDirectory(prefix="sidebooks-cold-") as folder:
         methods = [Method(name, folder) for name in METHODS]
@@ -78,8 +81,7 @@ def main(arguments: list[str] | None = None) -> None:
             method.close()
     print(file=sys.stderr)
     report(measured)
-    if chosen.json:
-        write_json(chosen.json, described, measured)
+    begun.finish(series_of(measured))
 
 
 class Method:
@@ -326,6 +328,17 @@ def report(measured: list[dict[str, Any]]) -> None:
         rows = [row for row in drawn[name] if row["draw"] is not None and row["jpeg"] is not None]
         if rows:
             print(judged(LABELS[name], *(Percentiles.of(row[one] * 1000 for row in rows) for one in (name, "draw", "jpeg"))))
+
+
+def series_of(measured: list[dict[str, Any]]) -> list[Series]:
+    """Times, and bytes of those that hand bytes out."""
+    found: list[Series] = []
+    for group, unit, suffix, factor in (("From request to bytes", "ms", "", 1e3), ("The image", "kB", "_bytes", 1e-3)):
+        for name in METHODS:
+            rows = [row for row in measured if row[name + suffix]]
+            labels = [f"{row['kind']}/{row['document']} {row['page'] + 1}" for row in rows]
+            found += series(group, LABELS[name], unit, (row[name + suffix] * factor for row in rows), labels=labels)
+    return found
 
 
 def judged(label: str, ours: Percentiles, draw: Percentiles, jpeg: Percentiles) -> str:

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 DEFAULT = (Path(__file__).parents[1] / "../shared/corpus").resolve()
+SAMPLE = Path(__file__).parents[1] / "docs" / "tutorial" / "samples" / "jlreq-ja.pdf"
+"""22 pages of Japanese text: for quick runs, where the corpus would take too long."""
 TROUBLE = frozenset({"slow", "broken", "encrypted"})
 """Kinds that are about something else than speed."""
 

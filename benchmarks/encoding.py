@@ -1,10 +1,10 @@
-"""Bytes, encode and decode time of the encoder against Pillow's, for each kind of page, all in one run.
+"""How large is an encoded page, how long do encoding and decoding take, beside Pillow's formats?
 
 Every page is drawn once at a long side of 2048 px, in RGB, and in grey if it is grey: the encoder gets what a worker would
 give it, Pillow gets the RGB. The candidates take turns on each page, so that a busy moment of the machine hits all alike;
 the best of the turns counts. Each document has a process of its own.
 
-What the numbers cannot say: how fast a browser decodes (Pillow decodes here, on this machine), or how JPEG and lossy WebP
+What the numbers do not say: how fast a browser decodes (Pillow decodes here, on this machine), or how JPEG and lossy WebP
 look. Compare ratios; milliseconds are this machine's.
 """
 
@@ -21,6 +21,8 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks import corpus, reporting
+from benchmarks.reporting import with_outputs
+from benchmarks.results import Series, series
 
 LONG_SIDE_PX = 2048
 OURS, JPEG = "ours", "JPEG q85"
@@ -34,8 +36,8 @@ def main() -> None:
     parser.add_argument("--documents", type=Path, help="folder or file; otherwise the corpus beside the project")
     parser.add_argument("--pages", type=int, default=3, help="most pages of each document (default 3)")
     parser.add_argument("--turns", type=int, default=3, help="turns of each candidate on each page (default 3)")
-    parser.add_argument("--quick", action="store_true", help="one page of a document of each kind, one turn")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write every measurement")
+    parser.add_argument("--quick", action="store_true", help="one page of a document of every third kind, one turn")
+    with_outputs(parser)
     parser.add_argument("--measure", nargs=4, metavar=("PATH", "PASSWORD", "PAGES", "TURNS"), help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.measure:
@@ -48,8 +50,8 @@ def main() -> None:
     except corpus.CorpusMissing as error:
         parser.error(str(error))
     if arguments.quick:
-        chosen = list({one.kind: one for one in chosen}.values())
-    described = reporting.machine("pillow", "isal", "pymupdf")
+        chosen = list({one.kind: one for one in chosen}.values())[::3]
+    begun = reporting.begin(arguments, "pillow", "isal", "pymupdf")
     measurements: list[dict[str, Any]] = []
     for number, document in enumerate(chosen, 1):
         print(f"\r{number}/{len(chosen)} {document.path.name[:50]:50}", end="", file=sys.stderr, flush=True)
@@ -57,10 +59,8 @@ def main() -> None:
     print(file=sys.stderr)
     if not measurements:
         parser.error("none of the documents could be drawn")
-    reporting.print_machine(described)
     _report(measurements)
-    if arguments.json:
-        reporting.write_json(arguments.json, described, measurements)
+    begun.finish(series_of(measurements))
 
 
 def _measured_apart(document: corpus.Document, pages: int, turns: int) -> list[dict[str, Any]]:
@@ -156,6 +156,21 @@ def measure_page(drawn: Any, rgb: Any, turns: int) -> dict[str, dict[str, Any]]:
     for result in results.values():
         result["encode_ms"], result["decode_ms"] = min(result["encode_ms"]), min(result["decode_ms"])
     return results
+
+
+def series_of(measurements: list[dict[str, Any]]) -> list[Series]:
+    """Of all pages."""
+    labels = [f"{one['kind']}/{one['document']} {one['page']}" for one in measurements]
+    found: list[Series] = []
+    for group, unit, key, factor in (
+        ("A page", "kB", "bytes", 1e-3),
+        ("Encode", "ms", "encode_ms", 1),
+        ("Decode", "ms", "decode_ms", 1),
+    ):
+        for name in CANDIDATES:
+            values = [one["candidates"][name][key] * factor for one in measurements]
+            found += series(group, name, unit, values, labels=labels)
+    return found
 
 
 def _report(measurements: list[dict[str, Any]]) -> None:

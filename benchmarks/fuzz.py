@@ -1,10 +1,12 @@
-"""Opens and draws damaged documents, and sees that nothing but the library's own errors comes of it.
+"""Does anything but the library's own errors come of opening and drawing damaged documents?
 
 python -m benchmarks.fuzz [--mutants N | --seconds S] [--seed N] [--documents PATH] [--keep FOLDER] [--json FILE] [--quick]
 
 The mutants are made in a process of their own, so that this one's memory is the library's. A failure is an exception that is
 not the library's, an operation that takes longer than its limit, a wrong picture of a sound document drawn after a mutant
 failed, or too much memory; `--keep` gets the mutants of the first two. The same seed makes the same mutants.
+
+What the numbers do not say: that there is no document that does harm. They say how many of these did none.
 """
 
 from __future__ import annotations
@@ -29,8 +31,10 @@ import psutil
 
 import sidebooks_core as sb
 from benchmarks import corpus
+from benchmarks.corpus import SAMPLE
 from benchmarks.mutation import Mutant, Original, make_mutant
-from benchmarks.reporting import HEADERS, Percentiles, machine, print_machine, table, write_json
+from benchmarks.reporting import HEADERS, Percentiles, begin, table, with_outputs
+from benchmarks.results import Series, series
 from sidebooks_core.encoding.encode import decode
 
 MIB = 1 << 20
@@ -45,7 +49,6 @@ READERS = 4
 WIDTH_PX = 240
 BATCH = 16
 BATCHES_AHEAD = 3
-SAMPLE = Path(__file__).parents[1] / "docs" / "tutorial" / "samples" / "jlreq-ja.pdf"
 GOOD_PAGES = 3
 TOO_SLOW = frozenset({"slow"})
 """Each mutant of these would cost a time limit, and the fuzzer's rate with it; benchmarks.killer is about them."""
@@ -82,14 +85,13 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--documents", type=Path, help="folder or file to damage (default: the corpus, else the sample)")
     parser.add_argument("--largest", type=int, default=400_000, help="leave out larger documents, in bytes")
     parser.add_argument("--keep", type=Path, help="folder for mutants that failed")
-    parser.add_argument("--json", type=Path, help="write the findings there")
+    with_outputs(parser)
     parser.add_argument("--quick", action="store_true", help="15 seconds")
     chosen = parser.parse_args(arguments)
     seconds = 15.0 if chosen.quick and chosen.seconds is None else chosen.seconds
     most = chosen.mutants if chosen.mutants is not None else sys.maxsize if seconds is not None else 1000
     originals = load(chosen.documents, chosen.largest)
-    described = machine("pymupdf", "pikepdf")
-    print_machine(described)
+    begun = begin(chosen, "pymupdf", "pikepdf")
     print(f"seed {chosen.seed}, {len(originals)} documents of {sum(len(one.data) for one in originals) / MIB:.1f} MiB")
     started_s = time.monotonic()
     deadline_s = started_s + seconds if seconds is not None else float("inf")
@@ -99,10 +101,20 @@ def main(arguments: list[str] | None = None) -> None:
     spent_s = time.monotonic() - started_s
     found |= {"mutants": findings.mutants, "seconds": round(spent_s, 1), "seed": chosen.seed}
     report(findings, found)
-    if chosen.json:
-        write_json(chosen.json, described, findings.failures, outcomes=dict(findings.outcomes), **found)
+    details = {"failures": findings.failures, "outcomes": dict(findings.outcomes), **found}
+    begun.finish(series_of(findings, spent_s, found), details)
     if findings.failures or found["peak_bytes"] > HOST_BYTES:
         sys.exit(1)
+
+
+def series_of(findings: Findings, spent_s: float, found: dict[str, Any]) -> list[Series]:
+    """Failures, the rate, and how long operations took."""
+    return [
+        *series("Failures", "all kinds", "count", [len(findings.failures)]),
+        *series("Mutants a second", "sidebooks_core", "1/s", [findings.mutants / spent_s], better="higher"),
+        *series("Peak of the host's memory", "sidebooks_core", "MiB", [found["peak_bytes"] / MIB]),
+        *series("One operation on a mutant", "sidebooks_core", "ms", (wait * 1000 for wait in findings.waits_s)),
+    ]
 
 
 def load(root: Path | None, largest_bytes: int) -> list[Original]:

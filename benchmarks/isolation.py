@@ -1,6 +1,10 @@
-"""What the isolation of workers costs: to start, to draw a page, and to turn to one that is there. On against off, in turns.
+"""What does the isolation of workers cost: to start, to draw a page, and to turn to one that is there?
 
-python -m benchmarks.isolation [--documents FILE] [--rounds N] [--json FILE] [--quick]
+python -m benchmarks.isolation [--documents FILE] [--rounds N] [--json FILE] [--html FILE] [--quick]
+
+On against off, in turns.
+
+What the numbers do not say: what isolation costs where the kernel lacks a part of it; `sidebooks_core` uses what there is.
 """
 
 from __future__ import annotations
@@ -12,7 +16,8 @@ from typing import Any
 
 import sidebooks_core as sb
 from benchmarks import corpus
-from benchmarks.reporting import HEADERS, Percentiles, machine, print_machine, table, write_json
+from benchmarks.reporting import HEADERS, Percentiles, begin, table, with_outputs
+from benchmarks.results import Series, series
 
 VIEW_PX = (1200, 1920)
 MOST_START = 1.05
@@ -27,11 +32,10 @@ def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.isolation", description=__doc__.split("\n\n")[0])
     parser.add_argument("--documents", type=Path, help="folder or file (default: the first text document of the corpus)")
     parser.add_argument("--rounds", type=int, default=20)
-    parser.add_argument("--json", type=Path, help="write every measurement there")
+    with_outputs(parser)
     parser.add_argument("--quick", action="store_true", help="two rounds")
     chosen = parser.parse_args(arguments)
-    described = machine("pymupdf")
-    print_machine(described)
+    begun = begin(chosen, "pymupdf")
     found = [one for one in corpus.documents(chosen.documents) if one.path.suffix.lower() == ".pdf"]
     path = next((one.path for one in found if one.kind == "text"), found[0].path)
     measured = []
@@ -50,8 +54,17 @@ def main(arguments: list[str] | None = None) -> None:
     ratio = medians["start", True] / medians["start", False]
     turn_ms = medians["turn", True] - medians["turn", False]
     print(f"start: on/off {ratio:.3f} (the bound is {MOST_START}); a turn: {turn_ms:+.3f} ms (the bound is {MOST_TURN_MS})")
-    if chosen.json:
-        write_json(chosen.json, described, measured)
+    begun.finish(series_of(measured))
+
+
+def series_of(measured: list[dict[str, Any]]) -> list[Series]:
+    """A group for each of the three."""
+    found: list[Series] = []
+    for group, what in (("From nothing to the first page", "start"), ("A page drawn", "page drawn"), ("A turn", "turn")):
+        for is_on in (True, False):
+            waits = [wait * 1000 for one in measured if one["isolation"] is is_on for wait in one[what]]
+            found += series(group, f"isolation {'on' if is_on else 'off'}", "ms", waits)
+    return found
 
 
 def measure(path: Path, *, isolation: bool) -> dict[str, Any]:

@@ -1,6 +1,10 @@
-"""A reader of a good document, alone and beside one who sits on pages that hang their worker; and one who passes such pages by.
+"""Does a reader of a good document notice another one who sits on pages that hang their worker?
 
-python -m benchmarks.killer [--documents FILE] [--rounds N] [--turns N] [--json FILE] [--quick]
+python -m benchmarks.killer [--documents FILE] [--rounds N] [--turns N] [--json FILE] [--html FILE] [--quick]
+
+The reader is measured alone and beside the other one. A third row has one who passes such pages by.
+
+What the numbers do not say: how it is with more readers who sit on such pages than there are workers.
 """
 
 from __future__ import annotations
@@ -15,14 +19,15 @@ import pymupdf
 
 import sidebooks_core as sb
 from benchmarks import corpus
-from benchmarks.reporting import HEADERS, Percentiles, machine, print_machine, table, write_json
+from benchmarks.corpus import SAMPLE
+from benchmarks.reporting import HEADERS, Percentiles, begin, table, with_outputs
+from benchmarks.results import Series, series
 
 VIEW_PX = (1200, 1920)
 PACE_S = 0.25
 PASSING_PACE_S = 1 / 15
 MOST_RATIO = 1.2
 KILLER_PAGES = 12
-SAMPLE = Path(__file__).parents[1] / "docs" / "tutorial" / "samples" / "jlreq-ja.pdf"
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -32,13 +37,12 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--documents", type=Path, help="the good document (default: the sample)")
     parser.add_argument("--rounds", type=int, default=10)
     parser.add_argument("--turns", type=int, default=20)
-    parser.add_argument("--json", type=Path, help="write every measurement there")
+    with_outputs(parser)
     parser.add_argument("--quick", action="store_true", help="one round of few turns")
     chosen = parser.parse_args(arguments)
     rounds, turns = (1, 5) if chosen.quick else (chosen.rounds, chosen.turns)
     good = corpus.documents(chosen.documents)[0].path if chosen.documents else SAMPLE
-    described = machine("pymupdf")
-    print_machine(described)
+    begun = begin(chosen, "pymupdf")
     killers = killer_document()
     measured = []
     for number in range(rounds):
@@ -62,8 +66,17 @@ def main(arguments: list[str] | None = None) -> None:
         f" sharp {p99['sharp', True] / p99['sharp', False]:.2f}; workers that died: {deaths}"
     )
     print(f"sharp on arrival: {on_arrival[False]:.0%} alone, {on_arrival[True]:.0%} beside killers")
-    if chosen.json:
-        write_json(chosen.json, described, measured, passed_by=passed_by)
+    begun.finish(series_of(measured, passed_by), measured)
+
+
+def series_of(measured: list[dict[str, Any]], passed_by: list[float]) -> list[Series]:
+    """Turns, alone and beside."""
+    found: list[Series] = []
+    for group, what in (("Until something is painted", "painted"), ("Until the page is sharp", "sharp")):
+        for beside in (False, True):
+            waits = [wait * 1000 for one in measured if one["beside"] is beside for wait in one[what]]
+            found += series(group, "beside killers" if beside else "alone", "ms", waits)
+    return found + series("Until the page is sharp", "after passing killers by", "ms", (wait * 1000 for wait in passed_by))
 
 
 def killer_document() -> bytes:

@@ -1,10 +1,13 @@
-"""What long documents cost: opening, a jump to the end, previews, the manifest, memory.
+"""What do long documents cost: opening, a jump to the end, previews, the manifest, memory?
 
-    python -m benchmarks.long_documents [--pages N …] [--kinds NAME …] [--json FILE] [--quick]
+    python -m benchmarks.long_documents [--pages N …] [--kinds NAME …] [--json FILE] [--html FILE] [--quick]
 
 The documents are made here and their pages are light, so that what is measured grows with the number of pages alone: PDFs
 whose page tree is one node (flat) or has ten kids in each node (tree), comics and TIFFs. Each document is opened in two
 processes with one cache folder. The second one remembers it, and asks for other pages. Then a server serves it.
+
+What the numbers do not say: what real pages cost, which take longer than these; and each figure is measured once, so that a
+difference of a few milliseconds is none.
 """
 
 from __future__ import annotations
@@ -28,15 +31,17 @@ from typing import Any
 from PIL import Image
 
 from benchmarks.meeting.serving import served
-from benchmarks.reporting import machine, print_machine, table, write_json
+from benchmarks.reporting import begin, table, with_outputs
+from benchmarks.results import Series, series
 
 PAGES = (600, 2_400, 10_000, 100_000)
-QUICK_PAGES = (1_000,)
+QUICK_PAGES = (300,)
 MOST_IMAGES = 10_000
 """Pages of the longest comic and TIFF."""
 FIT_PX = (1620, 2160)
 LATER_S = 2.0
 """Until the memory is looked at: what goes on in the background goes on."""
+QUICK_LATER_S = 0.1
 LISTED_S = 300.0
 PER_NODE = 10
 PACKED = 100
@@ -58,25 +63,23 @@ def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.long_documents", description=__doc__.split("\n\n")[0])
     parser.add_argument("--pages", type=int, nargs="+", help=f"numbers of pages (default {' '.join(map(str, PAGES))})")
     parser.add_argument("--kinds", nargs="+", choices=MAKERS, default=list(MAKERS), help="(default: all)")
-    parser.add_argument("--json", type=Path, help="write every measurement there")
-    parser.add_argument("--quick", action="store_true", help="documents of 1,000 pages")
+    with_outputs(parser)
+    parser.add_argument("--quick", action="store_true", help="documents of 300 pages, and memory is looked at early")
     chosen = parser.parse_args(arguments)
-    described = machine("pymupdf", "pillow")
-    print_machine(described)
+    begun = begin(chosen, "pymupdf", "pillow")
     measured: list[dict[str, Any]] = []
     for pages in chosen.pages or (QUICK_PAGES if chosen.quick else PAGES):
         for kind in chosen.kinds:
             if pages > MOST_IMAGES and kind in ("cbz", "tiff"):
                 continue
             print(f"\r{kind}, {pages} pages          ", end="", file=sys.stderr)
-            measured.append({"kind": kind, "pages": pages, **measure(kind, pages)})
+            measured.append({"kind": kind, "pages": pages, **measure(kind, pages, QUICK_LATER_S if chosen.quick else LATER_S)})
     print(file=sys.stderr)
     report(measured)
-    if chosen.json:
-        write_json(chosen.json, described, measured)
+    begun.finish(series_of(measured), measured)
 
 
-def measure(kind: str, pages: int) -> dict[str, Any]:
+def measure(kind: str, pages: int, later_s: float) -> dict[str, Any]:
     """All figures of one document."""
     with tempfile.TemporaryDirectory(prefix="sidebooks-long-") as folder:
         path = Path(folder, f"long.{kind.rpartition(' ')[2]}")
@@ -85,15 +88,15 @@ def measure(kind: str, pages: int) -> dict[str, Any]:
         found: dict[str, Any] = {"size_bytes": path.stat().st_size}
         for turn, name in enumerate(("first", "remembered")):
             with context.Pool(1) as pool:
-                found[name] = pool.apply(opening, (str(path), str(Path(folder, "cache")), turn))
+                found[name] = pool.apply(opening, (str(path), str(Path(folder, "cache")), turn, later_s))
         found["served"] = serving(path, str(Path(folder, "served")))
     return found
 
 
-def opening(path: str, cache_dir: str, turn: int) -> dict[str, float]:
+def opening(path: str, cache_dir: str, turn: int, later_s: float) -> dict[str, float]:
     """Milliseconds until a document is open, and until pages of it are there; MiB of this process and of the largest worker.
 
-    turn: each asks for other pages.
+    turn: each asks for other pages. later_s: when memory is looked at, after the last of them.
     """
     import sidebooks_core as sb
 
@@ -120,7 +123,7 @@ def opening(path: str, cache_dir: str, turn: int) -> dict[str, float]:
                 reader.wait_sharp(timeout_s=60)
 
             timed("turn_ms", jump)
-        time.sleep(LATER_S)
+        time.sleep(later_s)
         found["host_mib"] = peak_mib("self")
         found["worker_mib"] = max(map(peak_mib, service.worker_process_ids()))
     return found
@@ -305,6 +308,20 @@ def report(measured: list[dict[str, Any]]) -> None:
             ],
         )
     )
+
+
+def series_of(measured: list[dict[str, Any]]) -> list[Series]:
+    """A group for each column, and one for each answer over HTTP: single figures."""
+    found: list[Series] = []
+    for one in measured:
+        what = f"{one['pages']:,} pages, {one['kind']}"
+        for key, title in COLUMNS.items():
+            for name in ("first", "remembered"):
+                unit = "MiB" if key.endswith("mib") else "ms"
+                found += series(title.capitalize(), f"{what}, {name}", unit, [one[name][key]])
+        for name in ("pages", "manifest"):
+            found += series(f"Over HTTP: {name}", what, "ms", [one["served"][f"{name}_ms"]])
+    return sorted(found, key=lambda one: [*COLUMNS.values()].index(one.group.lower()) if one.group[:4] != "Over" else 99)
 
 
 def _served_cells(found: dict[str, float], name: str) -> list[str]:

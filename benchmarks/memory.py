@@ -1,11 +1,14 @@
-"""The memory of all processes while somebody jumps, riffles and zooms through several open documents, beside a peer's.
+"""How much memory do all processes take while somebody jumps, riffles and zooms, beside a peer's?
 
-    python -m benchmarks.memory [--documents PATH] [--peer NAME…] [--turns N] [--json FILE] [--quick]
+    python -m benchmarks.memory [--documents PATH] [--peer NAME…] [--turns N] [--json FILE] [--html FILE] [--quick]
 
 One process for each peer opens all documents, and goes through the traces of `page_turn` in one document after the other. This
 process looks on from outside. RSS counts a page of memory in each process that has it, as `page_turn` does. PSS divides a page
 among the processes that share it, so the sum of PSS is what the machine has less. USS is what a process would give back.
 "sidebooks_core" has default settings, "sidebooks_core, small" those for a small machine in docs/reference/settings.md. Linux.
+
+What the numbers do not say: which memory the system could take back, such as pages of files; and how memory grows over days,
+for which `reading` and `soak` look. A peak is one moment of one run.
 """
 
 from __future__ import annotations
@@ -27,7 +30,8 @@ from benchmarks.page_turn import measure
 from benchmarks.page_turn.peers import PEERS, WORKERS, Files, Ours
 from benchmarks.page_turn.profiles import PROFILES, Profile, bind
 from benchmarks.page_turn.traces import TRACES, Course, Step
-from benchmarks.reporting import Percentiles, machine, print_machine, table, write_json
+from benchmarks.reporting import Percentiles, begin, table, with_outputs
+from benchmarks.results import Series, series
 
 SAMPLE_EVERY_S = 0.02
 ROLLUP_EVERY_S = 0.2
@@ -35,6 +39,7 @@ ROLLUP_EVERY_S = 0.2
 LIMIT_S = 1800.0
 REST_S = 3.0
 """Between two traces, and how long the processes are looked at after the last one."""
+QUICK_REST_S = 0.2
 LONG_ENOUGH_PAGES = 8
 LEAST_WORKER_BYTES = 32 << 20
 FORKED = "forked"
@@ -97,24 +102,21 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--documents", type=Path, help="folder or file (default: one long document of each kind of the corpus)")
     parser.add_argument("--peer", choices=list(CANDIDATES), nargs="+", default=list(CANDIDATES), help="default: all")
     parser.add_argument("--turns", type=int, default=10, help="turns of a trace, about (default 10)")
-    parser.add_argument("--json", type=Path, help="write every measurement there")
-    parser.add_argument("--quick", action="store_true", help="one document, a few turns")
+    with_outputs(parser)
+    parser.add_argument("--quick", action="store_true", help="the sample, one turn of each trace")
     chosen = parser.parse_args(arguments)
     if sys.platform != "linux":
         sys.exit("needs Linux: it reads /proc")
-    documents = long_documents(chosen.documents)
-    turns = chosen.turns
-    if chosen.quick:
-        documents, turns = documents[:1], 3
-    described = machine("pymupdf", "numpy", "pillow")
-    print_machine(described)
+    documents = long_documents(corpus.SAMPLE if chosen.quick and chosen.documents is None else chosen.documents)
+    turns, rest_s = (1, QUICK_REST_S) if chosen.quick else (chosen.turns, REST_S)
+    documents = documents[:1] if chosen.quick else documents
+    begun = begin(chosen, "pymupdf", "numpy", "pillow")
     courses = measure.courses_of(documents, is_spread=False)
-    runs = [run(documents, courses, peer, way(courses, turns)) for peer in chosen.peer]
+    runs = [run(documents, courses, peer, way(courses, turns, rest_s), rest_s) for peer in chosen.peer]
     print(totals(runs))
     for one in runs:
         print(f"\n{one.peer}\n{each(one)}")
-    if chosen.json:
-        write_json(chosen.json, described, [asdict(one) for one in runs])
+    begun.finish(series_of(runs), [asdict(one) for one in runs])
 
 
 def long_documents(root: Path | None) -> list[corpus.Document]:
@@ -127,22 +129,22 @@ def long_documents(root: Path | None) -> list[corpus.Document]:
     return list({one.kind: one for one in long}.values())
 
 
-def way(courses: Sequence[Course], turns: int) -> list[Step]:
+def way(courses: Sequence[Course], turns: int, rest_s: float) -> list[Step]:
     """All traces through one document, then through the next."""
     steps: list[Step] = []
     for number, course in enumerate(courses):
         for trace in [one for one in TRACES if one.name in (RIFFLED, JUMPED, ZOOMED)]:
-            start_s = steps[-1].at_s + REST_S if steps else 0.0
+            start_s = steps[-1].at_s + rest_s if steps else 0.0
             steps += [Step(start_s + one.at_s, one.screen, one.zoom, number) for one in trace.steps([course], turns)]
     return steps
 
 
-def run(documents: Sequence[corpus.Document], courses: Sequence[Course], peer: str, steps: list[Step]) -> Run:
+def run(documents: Sequence[corpus.Document], courses: Sequence[Course], peer: str, steps: list[Step], rest_s: float) -> Run:
     """Go the way with a peer in a fresh process, and look on. Raises RuntimeError if the peer fails."""
     context = multiprocessing.get_context("spawn")
     here, there = context.Pipe()
     files = [(str(document.path), document.password) for document in documents]
-    process = context.Process(target=_child, args=(files, courses, peer, steps, there))
+    process = context.Process(target=_child, args=(files, courses, peer, steps, rest_s, there))
     process.start()
     there.close()
     assert process.pid is not None
@@ -171,7 +173,12 @@ def run(documents: Sequence[corpus.Document], courses: Sequence[Course], peer: s
 
 
 def _child(
-    files: list[tuple[str, str | None]], courses: Sequence[Course], peer: str, steps: list[Step], answer: Connection
+    files: list[tuple[str, str | None]],
+    courses: Sequence[Course],
+    peer: str,
+    steps: list[Step],
+    rest_s: float,
+    answer: Connection,
 ) -> None:
     profile = PROFILES[0]
     bind(profile)
@@ -181,7 +188,7 @@ def _child(
         opened.show(steps[0].document, courses[steps[0].document].screens[steps[0].screen], 1.0, time.perf_counter() + 60.0)
         opened.ready()
         turns = measure.follow(opened, courses, steps)
-        time.sleep(REST_S)
+        time.sleep(rest_s)
         answer.send({"turns": turns, "figures": opened.figures()})
         answer.recv()
     except Exception as error:  # noqa: BLE001 - told to the other process, which fails with it
@@ -300,6 +307,18 @@ def _parts(pid: int) -> dict[str, int]:
         elif fields[0] in (b"Private_Clean:", b"Private_Dirty:"):
             parts[part] += int(fields[1]) * 1024
     return parts
+
+
+def series_of(runs: Sequence[Run]) -> list[Series]:
+    """Peaks, what stays, and the waits of the turns meanwhile."""
+    found: list[Series] = []
+    for one in runs:
+        watched = one.processes.values()
+        found += series("Peak of PSS of all processes", one.peer, "MiB", [one.peak_pss_bytes / 2**20])
+        found += series("PSS of all processes at the end", one.peer, "MiB", [sum(of.end_pss_bytes for of in watched) / 2**20])
+        found += series("Processor time", one.peer, "s", [sum(of.cpu_s for of in watched)])
+        found += series("Until something is painted", one.peer, "ms", [turn["painted_s"] * 1000 for turn in one.turns])
+    return found
 
 
 def totals(runs: Sequence[Run]) -> str:

@@ -1,15 +1,18 @@
-"""How fast a cache is filled, beside bare PyMuPDF drawing the same rasters on one core and doing nothing with them, and
-with as many processes as we have workers that draw with PyMuPDF and write a JPEG by Pillow for each page.
+"""How fast is a cache filled, beside PyMuPDF that draws, and processes that also write JPEG?
 
-Both sides begin with the document open and one page of it drawn, small, and end when all is written. Each process of the other
-side has opened the document, and has drawn and encoded the first page; pages are dealt out in turn. Ours has opened the
-document in the worker that was asked for that page, and in the others as far as a server does that by itself. Nothing is
-identified but what the one page led to. The other side looks for no stored pages, identifies none, and survives no damaged one;
-ours does, and its images are lossless where the page is text. Bytes are those of the image files: ours with their records'
-headers, without the database. The processor time of a page is that of all processes of a side, while the clock runs: it is the
-better measure on a machine that others use as well.
+Bare PyMuPDF draws the same rasters on one core and does nothing with them. The other side has as many processes as we have
+workers. They draw with PyMuPDF, and write a JPEG by Pillow for each page. Both sides begin with the document open and one page
+of it drawn, small, and end when all is written. Each process of the other side has opened the document, and has drawn and
+encoded the first page; pages are dealt out in turn. Ours has opened the document in the worker that was asked for that page,
+and in the others as far as a server does that by itself. Nothing is identified but what the one page led to. The other side
+looks for no stored pages, identifies none, and survives no damaged one; ours does, and its images are lossless where the page
+is text. Bytes are those of the image files: ours with their records' headers, without the database. The processor time of a
+page is that of all processes of a side, while the clock runs: it is the better measure on a machine that others use as well.
 
-python -m benchmarks.prerender [--documents FILE] [--workers N] [--rounds N] [--json FILE] [--quick]
+What the numbers do not say: what the images look like, and what a second run costs. Ours finds what is stored and draws the
+rest.
+
+python -m benchmarks.prerender [--documents FILE] [--workers N] [--rounds N] [--json FILE] [--html FILE] [--quick]
 """
 
 from __future__ import annotations
@@ -28,7 +31,8 @@ import psutil
 
 import sidebooks_core as sb
 from benchmarks import corpus
-from benchmarks.reporting import Percentiles, machine, print_machine, table, write_json
+from benchmarks.reporting import Percentiles, begin, table, with_outputs
+from benchmarks.results import Series, series
 from sidebooks_core.stores.disk import LAYOUT
 
 PEER = """
@@ -66,11 +70,10 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--pages", type=int, default=60, help="most pages of each document (default 60)")
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--json", type=Path, help="write every measurement there")
+    with_outputs(parser)
     parser.add_argument("--quick", action="store_true", help="one short document, once")
     chosen = parser.parse_args(arguments)
-    described = machine("pymupdf")
-    print_machine(described)
+    begun = begin(chosen, "pymupdf")
     with sb.TileService(sb.Settings(cache_dir=None)) as service:
         long = [
             one
@@ -103,8 +106,27 @@ def main(arguments: list[str] | None = None) -> None:
     print(f"ours of JPEG by processor time: {_summary(one['jpeg_cpu_ms'] / one['our_cpu_ms'] for one in measured)}")
     in_all = sum(one["our_bytes"] for one in measured) / sum(one["jpeg_bytes"] for one in measured)
     print(f"bytes of JPEG's: {in_all:.2f} in all; {_summary(one['bytes_of_jpeg'] for one in measured)}")
-    if chosen.json:
-        write_json(chosen.json, described, measured)
+    begun.finish(series_of(measured), measured)
+
+
+def series_of(measured: list[dict[str, Any]]) -> list[Series]:
+    """Rates, processor time and bytes of each document and round."""
+    rounds: dict[str, int] = {}
+    labels = []
+    for one in measured:
+        rounds[one["document"]] = rounds.get(one["document"], 0) + 1
+        labels.append(f"{one['document']} {rounds[one['document']]}")
+    found: list[Series] = []
+    for name, key in (("sidebooks_core", "our"), ("PyMuPDF + Pillow JPEG", "jpeg"), ("PyMuPDF draws only, 1 process", "bare")):
+        rates = [one[f"{key}_rate"] for one in measured]
+        found += series("Pages a second", name, "1/s", rates, better="higher", labels=labels)
+    for group, unit, suffix, factor in (
+        ("Processor time of a page", "ms", "cpu_ms", 1),
+        ("Bytes of all pages", "kB", "bytes", 1e-3),
+    ):
+        for name, key in (("sidebooks_core", "our"), ("PyMuPDF + Pillow JPEG", "jpeg")):
+            found += series(group, name, unit, (one[f"{key}_{suffix}"] * factor for one in measured), labels=labels)
+    return found
 
 
 def _summary(shares: Iterable[Any]) -> str:

@@ -1,12 +1,14 @@
-"""The moments around reading: the first page of a document, the first page after a restart, and memory over a long reading.
+"""How long to the first page of a document, new, reopened and restarted, and does memory grow?
 
-    python -m benchmarks.reading [--documents PATH] [--passes N] [--json FILE] [--quick]
+    python -m benchmarks.reading [--documents PATH] [--passes N] [--json FILE] [--html FILE] [--quick]
 
 First page: from `open()` in a running service with an empty cache to the sharp page on a reader's screen, against PyMuPDF that
 opens the document and draws its first page at the same size in a running process; they take turns. Reopened: the same from
 a full disk cache in a new process, against PyMuPDF that only opens the document. Started again: from the start of a process,
 imports included, until it has the page sharp that was read last; until it has opened the document by a worker, without a cache;
 until PyMuPDF has opened it. Memory: of all processes, after each reading of a whole long document, once its previews are there.
+
+What the numbers do not say: how long a cold disk takes. The files lie in the memory of the operating system.
 """
 
 from __future__ import annotations
@@ -23,7 +25,8 @@ from typing import Any
 
 import sidebooks_core as sb
 from benchmarks import corpus
-from benchmarks.reporting import HEADERS, Percentiles, machine, print_machine, table, write_json
+from benchmarks.reporting import HEADERS, Percentiles, begin, table, with_outputs
+from benchmarks.results import Series, series
 
 VIEW_PX = (1620, 2160)
 PAUSE_S = 0.5
@@ -92,14 +95,13 @@ def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.reading", description=__doc__.split("\n\n")[0])
     parser.add_argument("--documents", type=Path, help="folder or file (default: the corpus)")
     parser.add_argument("--passes", type=int, default=10, help="whole readings of the longest document (default 10)")
-    parser.add_argument("--json", type=Path, help="write every measurement there")
+    with_outputs(parser)
     parser.add_argument("--quick", action="store_true", help="few documents, few turns")
     chosen = parser.parse_args(arguments)
-    described = machine("pymupdf")
-    print_machine(described)
+    begun = begin(chosen, "pymupdf")
     pdfs = [one.path for one in corpus.documents(chosen.documents) if one.path.suffix.lower() == ".pdf"]
     if chosen.quick:
-        pdfs = pdfs[::12]
+        pdfs = pdfs[::16]
     with tempfile.TemporaryDirectory(prefix="sidebooks-reading-") as folder:
         measured = first_pages(pdfs, folder)
         reopened = reopen([Path(one["path"]) for one in measured], folder)
@@ -108,9 +110,8 @@ def main(arguments: list[str] | None = None) -> None:
         one |= {"reopen_s": reopen_s, "reopen_renders": renders}
     report(measured)
     report_started(started)
-    memory = long_reading(pdfs, 2, 30) if chosen.quick else long_reading(pdfs, chosen.passes, LONG_PAGES)
-    if chosen.json:
-        write_json(chosen.json, described, measured, started=started, memory=memory)
+    memory = long_reading([corpus.SAMPLE], 2, 30) if chosen.quick else long_reading(pdfs, chosen.passes, LONG_PAGES)
+    begun.finish(series_of(measured, started, memory), {"started": started, "memory": memory})
 
 
 def first_pages(paths: list[Path], cache_dir: str) -> list[dict[str, Any]]:
@@ -202,6 +203,25 @@ def report(measured: list[dict[str, Any]]) -> None:
     faster = sum(one["reopen_s"] < one["bare_open_s"] for one in measured)
     renders = sum(one["reopen_renders"] > 0 for one in measured)
     print(f"reopened faster than PyMuPDF opens the file: {faster} of {len(measured)}; with a render: {renders}")
+
+
+def series_of(measured: list[dict[str, Any]], started: list[dict[str, float]], memory: list[dict[str, Any]]) -> list[Series]:
+    """Documents come in the same order in every run."""
+    labels = [one["path"].rpartition("corpus/")[2] for one in measured]
+    rounds = [str(number) for number in range(len(started))]
+    found: list[Series] = []
+    for group, name, rows, key, of in (
+        ("The first sharp page of a document", "sidebooks_core", measured, "ours_s", labels),
+        ("The first sharp page of a document", "PyMuPDF, open and draw", measured, "bare_s", labels),
+        ("The first sharp page, reopened", "sidebooks_core, from the cache", measured, "reopen_s", labels),
+        ("The first sharp page, reopened", "PyMuPDF, open only", measured, "bare_open_s", labels),
+        ("From the start of a process", "sidebooks_core, the last page sharp", started, "ours_s", rounds),
+        ("From the start of a process", "sidebooks_core, open, no cache", started, "anew_s", rounds),
+        ("From the start of a process", "PyMuPDF, open", started, "bare_s", rounds),
+    ):
+        found += series(group, name, "ms", (one[key] * 1000 for one in rows), labels=of)
+    sizes = [one["bytes"] / 2**20 for one in memory]
+    return found + series("Memory of all processes after each reading", "sidebooks_core", "MiB", sizes)
 
 
 def long_reading(paths: list[Path], passes: int, most_pages: int) -> list[dict[str, Any]]:

@@ -1,12 +1,14 @@
-"""Kills processes that share a cache, at random moments, for a long time; then looks at what is left.
+"""Is a picture ever wrong, or anything left behind, while processes that share a cache are killed?
 
-python -m benchmarks.soak [--minutes M] [--kills N] [--seed N] [--json FILE] [--quick]
+python -m benchmarks.soak [--minutes M] [--kills N] [--seed N] [--json FILE] [--html FILE] [--quick]
 
 Readers are hosts with workers of their own: they ask for images of a document and compare the pixels with those of a service
 without a cache. Writers put records whose bytes follow from their keys, and compare what they read. All of them use one small
 cache, so that records are evicted all the time, and any of them, workers too, is ended by SIGKILL when its turn comes.
 A failure is a wrong picture or record, an error that is not the library's, an unreadable record that reading did not count,
 a disk above its limit, or a process that outlives its host. Runs until both the time and the kills are through. Linux only.
+
+What the numbers do not say: what happens when the machine loses its power. A process that is killed has written what it wrote.
 """
 
 from __future__ import annotations
@@ -31,14 +33,15 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 import sidebooks_core as sb
-from benchmarks.reporting import machine, print_machine, write_json
+from benchmarks.corpus import SAMPLE
+from benchmarks.reporting import begin, with_outputs
+from benchmarks.results import Series, series
 from sidebooks_core.encoding.encode import decode
 from sidebooks_core.stores.disk import DiskStore
 from sidebooks_core.stores.record import Record
 
 MIB = 1 << 20
 DISK_BYTES = 256 * MIB
-SAMPLE = Path(__file__).parents[1] / "docs" / "tutorial" / "samples" / "jlreq-ja.pdf"
 PAGES = 12
 WIDTHS_PX = (160, 320, 480)
 READERS = 2
@@ -81,7 +84,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--minutes", type=float, default=30.0)
     parser.add_argument("--kills", type=int, default=10_000)
     parser.add_argument("--seed", type=int, default=1, help="of who is killed; when, the machine decides too")
-    parser.add_argument("--json", type=Path, help="write the findings there")
+    with_outputs(parser)
     parser.add_argument("--reference", action="store_true", help=argparse.SUPPRESS)
     parser.add_argument("--quick", action="store_true", help="ten seconds, thirty kills")
     chosen = parser.parse_args(arguments)
@@ -91,8 +94,7 @@ def main(arguments: list[str] | None = None) -> None:
     if sys.platform != "linux":
         sys.exit("needs Linux: it finds orphans through the kernel's list of children")
     minutes, kills = (1 / 6, 30) if chosen.quick else (chosen.minutes, chosen.kills)
-    described = machine("pymupdf", "diskcache")
-    print_machine(described)
+    begun = begin(chosen, "pymupdf", "diskcache")
     started_s = time.monotonic()
     with tempfile.TemporaryDirectory() as folder:
         found = soak(Path(folder), minutes * 60, kills, chosen.seed)
@@ -102,10 +104,18 @@ def main(arguments: list[str] | None = None) -> None:
     failed = failures(found)
     for failure in failed:
         print("FAILURE", failure)
-    if chosen.json:
-        write_json(chosen.json, described, [found], failures=failed)
+    begun.finish(series_of(found, failed), found | {"failures": failed})
     if failed:
         sys.exit(1)
+
+
+def series_of(found: dict[str, Any], failed: list[str]) -> list[Series]:
+    """Single figures: what went on, and what went wrong."""
+    return [
+        *series("Failures", "all kinds", "count", [len(failed)]),
+        *series("The folder at most", "sidebooks_core", "MiB", [found["most_bytes"] / MIB]),
+        *(one for name, count in found["events"].items() for one in series("Events", name, "count", [count], better="higher")),
+    ]
 
 
 def failures(found: dict[str, Any]) -> list[str]:

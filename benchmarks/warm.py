@@ -1,6 +1,9 @@
-"""Pages that were drawn before: from memory, and from disk by a process that has just started, encrypted and not.
+"""How long does a page take that was drawn before: from memory, from disk, and encrypted?
 
-python -m benchmarks.warm [--documents PATH] [--json FILE] [--quick]
+python -m benchmarks.warm [--documents PATH] [--json FILE] [--html FILE] [--quick]
+
+What the numbers do not say: how long a disk takes. The files were written a moment ago and lie in the memory of the operating
+system. Nor how long a client takes to fetch and decode the image.
 """
 
 from __future__ import annotations
@@ -16,7 +19,8 @@ from pathlib import Path
 import sidebooks_core as sb
 from benchmarks import corpus
 from benchmarks.reading import settle
-from benchmarks.reporting import HEADERS, Percentiles, machine, print_machine, table, write_json
+from benchmarks.reporting import HEADERS, Percentiles, begin, table, with_outputs
+from benchmarks.results import Series, series
 
 LONG_SIDE_PX = 2048
 PLAIN, ENCRYPTED = "disk, fresh process", "disk, encrypted"
@@ -27,7 +31,7 @@ def main(arguments: list[str] | None = None) -> None:
     """Measure and print. Exit status 1 if a bound is missed (not with --quick)."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.warm", description=__doc__.split("\n\n")[0])
     parser.add_argument("--documents", type=Path, help="folder or file (default: the corpus)")
-    parser.add_argument("--json", type=Path, help="write every measurement there")
+    with_outputs(parser)
     parser.add_argument("--quick", action="store_true", help="few pages of few documents")
     parser.add_argument("--read", type=Path, help=argparse.SUPPRESS)
     parser.add_argument("--encrypted", action="store_true", help=argparse.SUPPRESS)
@@ -38,8 +42,7 @@ def main(arguments: list[str] | None = None) -> None:
     if chosen.read is not None:
         print(json.dumps(read(chosen.read, paths, most, encrypted=chosen.encrypted)))
         return
-    described = machine("diskcache", "msgpack")
-    print_machine(described)
+    begun = begin(chosen, "diskcache", "msgpack")
     with tempfile.TemporaryDirectory() as folder:
         read(Path(folder), paths, most)
         memory_s = read(Path(folder), paths, most, rounds=2 if chosen.quick else 10)[1:]
@@ -53,11 +56,19 @@ def main(arguments: list[str] | None = None) -> None:
                     waits_s[name] += json.loads(done.stdout.splitlines()[-1])[0]
     found = {name: Percentiles.of(wait * 1000 for wait in waits) for name, waits in waits_s.items()}
     print(table(["page from", "requests", *HEADERS], [[n, str(p.count), *p.cells(".3f")] for n, p in found.items()]))
-    if chosen.json:
-        write_json(chosen.json, described, [{"from": name, "waits_s": waits} for name, waits in waits_s.items()])
+    begun.finish(series_of(waits_s))
     missed = [n for n, (rank, bound) in BOUNDS_MS.items() if getattr(found[n], rank) > bound]
     if missed and not chosen.quick:
         sys.exit(f"over the bound: {', '.join(missed)}")
+
+
+def series_of(waits_s: dict[str, list[float]]) -> list[Series]:
+    """Requests come in the same order in every run."""
+    return [
+        one
+        for name, waits in waits_s.items()
+        for one in series("A page from", name, "ms", (w * 1000 for w in waits), labels=map(str, range(len(waits))))
+    ]
 
 
 def read(cache_dir: Path, paths: list[Path], most_pages: int, rounds: int = 1, *, encrypted: bool = False) -> list[list[float]]:

@@ -7,8 +7,6 @@ process is killed in between, or if the audit cannot be written for a while; and
 
 from __future__ import annotations
 
-import logging
-import threading
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -17,7 +15,7 @@ from sidebooks_core.access import Access
 from sidebooks_core.access.audit import Entry, TakenOver, kept
 from sidebooks_core.access.model import What
 from sidebooks_core.databases.database import Database
-from sidebooks_core.errors import StorageError
+from sidebooks_core.databases.due import DueWork
 from sidebooks_core.shelf import Shelf
 from sidebooks_core.shelf import changes as feed
 from sidebooks_core.shelf.model import Deed
@@ -26,9 +24,6 @@ from sidebooks_core.shelf.upkeep import DATABASE_NAME
 
 AT_ONCE = 500
 """Changes that are taken over in one transaction."""
-RETRY_S = 2.0
-"""After this time it is tried again if the audit cannot be written."""
-_log = logging.getLogger("sidebooks_core.audit")
 
 
 class ShelfAudit:
@@ -37,12 +32,9 @@ class ShelfAudit:
     def __init__(self, shelf: Shelf, access: Access) -> None:
         self._database = shelf.database
         self._access = access
-        self._wake = threading.Condition()
-        self._is_due = True
-        self._closed = False
-        shelf.tell(lambda _: self._wake_up())
-        self._thread = threading.Thread(target=self._run, name="sidebooks-shelf-audit", daemon=True)
-        self._thread.start()
+        self._takes = DueWork(self.take_over, "sidebooks-shelf-audit", "the audit lacks the last changes of the shelf")
+        shelf.tell(lambda _: self._takes.soon())
+        self._takes.soon()
 
     def take_over(self) -> None:
         """Have everything in the audit that was done up to now. Raises StorageError."""
@@ -50,39 +42,14 @@ class ShelfAudit:
 
     def close(self) -> None:
         """Take over what is left. Raises StorageError; then it is taken over at the next start. Safe to call again."""
-        with self._wake:
-            if self._closed:
-                return
-            self._closed = True
-            self._wake.notify_all()
-        self._thread.join()
-        self.take_over()
+        if self._takes.close():
+            self.take_over()
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None) -> None:
         self.close()
-
-    def _wake_up(self) -> None:
-        with self._wake:
-            self._is_due = True
-            self._wake.notify_all()
-
-    def _run(self) -> None:
-        while True:
-            with self._wake:
-                self._wake.wait_for(lambda: self._closed or self._is_due)
-                if self._closed:
-                    return
-                self._is_due = False
-            try:
-                self.take_over()
-            except StorageError:
-                _log.exception("the audit lacks the last changes of the shelf; it is tried again in %s s", RETRY_S)
-                with self._wake:
-                    self._wake.wait_for(lambda: self._closed, RETRY_S)
-                    self._is_due = True
 
 
 def take_over(database: Database, access: Access) -> None:

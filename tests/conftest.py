@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 from collections.abc import Iterator
@@ -10,6 +11,7 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 from paper_house import House
+from telling import TellsAtOnce
 
 import sidebooks_core
 from sidebooks_core import Document, Settings, TileService
@@ -23,6 +25,8 @@ SAMPLE = ROOT / "docs" / "tutorial" / "samples" / "jlreq-ja.pdf"
 
 sys.path.append(str(ROOT))
 """At the end, for `benchmarks`: an installed sidebooks_core comes before the sources."""
+MOST_UNCOLLECTED = 50_000
+"""Objects that were made since the last collection, and live."""
 
 
 # The same examples in every run, so that what lands does not depend on luck, and no limit of time, which a busy machine breaks.
@@ -39,6 +43,24 @@ def pytest_configure(config: pytest.Config) -> None:
         installed = Path(sidebooks_core.__file__).resolve().relative_to(ROOT)
         if installed.parts[0] == "sidebooks_core":
             raise pytest.UsageError("this run tests the installed wheel, and the source folder shadows it")
+    if config.getoption("dist", "no") != "no":
+        config.pluginmanager.register(TellsAtOnce(config))
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _cycles_are_collected_between_tests() -> Iterator[None]:
+    """Engines, PDFium and the greenlets of Playwright belong to the thread that made them; only this process holds them.
+
+    A collection begins in whichever thread allocates next. It ended the process once, in a thread of the service.
+    """
+    gc.disable()
+    yield
+    gc.enable()
+
+
+def pytest_runtest_teardown() -> None:
+    if gc.get_count()[0] > MOST_UNCOLLECTED:
+        gc.collect()
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -98,7 +98,8 @@ def worker_fails(kind: type[Annotate | ReadAnnotations], error: RenderFailed | D
     """A worker's job ends with an error."""
 
     def request(hall: TownHall, route: Route) -> Reply:
-        with hall.engine.fail(kind, error):
+        none = AnnotationsRead((), 3, 0)
+        with hall.engine.on(ReadAnnotations, lambda _: none), hall.engine.fail(kind, error):
             return hall.ask("admin", address(route, hall), route.method, body_of(route))
 
     return request
@@ -170,10 +171,11 @@ SPECIAL: dict[tuple[str, int], Request] = {
     (f"GET {MARKS}.pdf", 504): question_fails("annotate", SLOW),
     (f"GET {MARKS}.json", 400): with_query("/papers/{paper}/marks.json?whose=theirs"),
     (f"GET {MARKS}.json", 409): of_junk,
-    (f"GET {MARKS}.json", 500): reopened_without_original,
-    (f"GET {MARKS}.json", 503): store_fails("read"),
-    (f"GET {CANVAS}", 503): store_fails("read"),
+    (f"GET {MARKS}.json", 410): reopened_without_original,
+    (f"GET {MARKS}.json", 503): store_fails("outlines"),
+    (f"GET {CANVAS}", 503): store_fails("outlines"),
     (f"POST {MARKS}/import", 409): of_junk,
+    (f"POST {MARKS}/import", 410): reopened_without_original,
     (f"POST {MARKS}/import", 500): worker_fails(ReadAnnotations, RenderFailed("page 1 cannot be read")),
     (f"POST {MARKS}/import", 503): question_fails("annotations", BUSY),
     (f"POST {MARKS}/import", 504): question_fails("annotations", SLOW),

@@ -12,7 +12,7 @@ import pymupdf
 import pypdfium2
 from PIL import Image
 
-from sidebooks_core.marks import Anchor, Body, Bookmark, Highlight, Ink, Mark, Note, Stamp, StampText, Underline
+from sidebooks_core.marks import Anchor, Body, Bookmark, Highlight, Ink, Mark, Note, Stamp, StampText, StrikeOut, Underline
 
 ROTATIONS = (0, 90, 180, 270)
 BOXES = ("plain", "cropped", "moved")
@@ -36,6 +36,11 @@ BODIES: tuple[Body, ...] = (
     Bookmark("ここ"),
 )
 """Each has a colour that nothing else has. The fourth is beside words that run downwards."""
+STRUCK = (
+    StrikeOut(((20, 70, 140, 70, 20, 90, 140, 90),), "#0000ff"),
+    StrikeOut(((180, 40, 180, 140, 160, 40, 160, 140),), "#ff00ff", "縦書き"),
+)
+"""The second one is of words that run downwards."""
 
 
 def places(width_pt: float) -> dict[str, Extent]:

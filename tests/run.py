@@ -13,6 +13,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import threading
@@ -24,31 +25,32 @@ from functools import partial
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
+sys.path.append(str(ROOT))
+
+from benchmarks import catalogue  # noqa: E402 - found by the line above; it needs nothing that is installed
+
 BUILD = ROOT / "build"
 BIN = BUILD / "venv" / ("Scripts" if os.name == "nt" else "bin")
 PYTHON = BIN / "python"
 PYTEST = BIN / "pytest"
 """The binary, not `python -m pytest`: the latter would put the sources before the installed wheel."""
 TWO_FILES_AT_ONCE = ("-n", "2", "--dist", "loadfile")
+RESULTS = BUILD / "benchmarks"
+LONGEST_S = 3600
+"""A run of tests that takes longer is stopped and has failed: one that hangs says where, before its machine is taken away."""
 MOST_AGAIN = 8
 """If more tests fail than this, none of them runs again."""
-BENCHMARKS = sorted(
-    [path.stem for path in (ROOT / "benchmarks").glob("*.py") if "def main(" in path.read_text(encoding="utf-8")]
-    + [path.parent.name for path in (ROOT / "benchmarks").glob("*/__main__.py")]
-    + [
-        f"{path.parent.name}.{path.stem}"
-        for path in (ROOT / "benchmarks").glob("*/*.py")
-        if "def main(" in path.read_text(encoding="utf-8") and path.stem != "__main__"
-    ]
-)
-
-
+GROUPS_PIP = "pip>=25.1"
+"""Older ones know no dependency groups (PEP 735)."""
+GROUPS = ("--group", "dev")
 OTHER_PYTHONS = ("3.12", "3.13", "3.14")
 """Looked for on the machine; with each one that is there, the tests below run with every warning an error."""
 ON_OTHER_PYTHONS = (
     "test_service.py",
     "test_everyday.py",
     "test_aio.py",
+    "test_wrong_types.py",
+    "test_cli_shell.py",
     "test_caching.py",
     "test_opening.py",
     "test_reader.py",
@@ -63,13 +65,23 @@ def main(pytest_arguments: list[str]) -> None:
         step("lint", BIN / "ruff", "check", ".")
         step("format", BIN / "ruff", "format", "--check", ".")
         step("types", BIN / "mypy")
+        step("distributions", PYTHON, "tests/distributions.py", "--built", BUILD / "dist")
     if pytest_arguments:
         step("tests", PYTEST, *pytest_arguments, SIDEBOOKS_REQUIRE_WHEEL="1")
     else:
         run_tests("tests", PYTEST, *TWO_FILES_AT_ONCE)
         others = [partial(test_on, version, wheel) for version in OTHER_PYTHONS]
-        benchmarks = [partial(step, f"benchmark {name}", PYTHON, "-m", f"benchmarks.{name}", "--quick") for name in BENCHMARKS]
-        two_at_once([*others, *benchmarks])
+        one_extra = partial(step, "one extra alone", PYTHON, "tests/extras.py", "--built", BUILD / "dist", "client")
+        shutil.rmtree(RESULTS, ignore_errors=True)
+        two_at_once([*others, one_extra, *(partial(run_quickly, one.name) for one in catalogue.benchmarks())])
+        step("page of benchmarks", PYTHON, "-m", "benchmarks", "page", BUILD / "benchmarks.html", RESULTS)
+
+
+def run_quickly(benchmark: str) -> None:
+    """See that a benchmark works and writes its result. Two at once measure nothing."""
+    RESULTS.mkdir(parents=True, exist_ok=True)
+    kept = ("--json", RESULTS / f"{benchmark}.json")
+    step(f"benchmark {benchmark}", PYTHON, "-m", f"benchmarks.{benchmark}", "--quick", *kept)
 
 
 def run_tests(name: str, *command: str | Path) -> None:
@@ -120,7 +132,8 @@ def test_on(version: str, wheel: Path) -> None:
     python = folder / ("Scripts" if os.name == "nt" else "bin") / "python"
     if not python.exists():
         step(f"Python {version}: environment", interpreter, "-m", "venv", folder)
-    step(f"Python {version}: install", python, "-m", "pip", "install", "--quiet", f"{wheel}[test,fonts]")
+    step(f"Python {version}: pip", python, "-m", "pip", "install", "--quiet", GROUPS_PIP)
+    step(f"Python {version}: install", python, "-m", "pip", "install", "--quiet", f"{wheel}[all]", "--group", "test")
     step(f"Python {version}: reinstall", python, "-m", "pip", "install", "--quiet", "--force-reinstall", "--no-deps", wheel)
     tests = [ROOT / "tests" / name for name in ON_OTHER_PYTHONS]
     pytest = python.with_name("pytest")  # not `-m pytest`, which would put the sources before the wheel
@@ -130,11 +143,13 @@ def test_on(version: str, wheel: Path) -> None:
 def set_up() -> Path:
     if not PYTHON.exists():
         venv.create(BUILD / "venv", with_pip=True)
-    wheels = BUILD / "wheels"
-    shutil.rmtree(wheels, ignore_errors=True)
-    step("wheel", PYTHON, "-m", "pip", "wheel", "--quiet", "--no-deps", "--wheel-dir", wheels, ".")
-    [wheel] = wheels.glob("*.whl")
-    step("install", PYTHON, "-m", "pip", "install", "--quiet", f"{wheel}[test,bench,lint,fonts]")
+    dist = BUILD / "dist"
+    shutil.rmtree(dist, ignore_errors=True)
+    step("pip", PYTHON, "-m", "pip", "install", "--quiet", GROUPS_PIP)
+    step("tools", PYTHON, "-m", "pip", "install", "--quiet", "--group", "package")
+    step("build", PYTHON, "-m", "build", "--no-isolation", "--outdir", dist)
+    [wheel] = dist.glob("*.whl")
+    step("install", PYTHON, "-m", "pip", "install", "--quiet", f"{wheel}[all]", *GROUPS)
     step("reinstall", PYTHON, "-m", "pip", "install", "--quiet", "--force-reinstall", "--no-deps", wheel)
     return wheel
 
@@ -145,18 +160,26 @@ def step(name: str, *command: str | Path, **environment: str) -> None:
     is_alone = threading.current_thread() is threading.main_thread()
     print(f"== {name}" if is_alone else f"== {name}: begins", flush=True)
     told = None if is_alone else subprocess.PIPE
-    done = subprocess.run(
+    running = subprocess.Popen(
         [os.fspath(part) for part in command],
         cwd=ROOT,
         env={**os.environ, **environment},
-        check=False,
         stdout=told,
         stderr=None if is_alone else subprocess.STDOUT,
     )
-    output = b"" if is_alone else b"== %s\n%s" % (name.encode(), done.stdout)
+    try:
+        heard, _ = running.communicate(timeout=LONGEST_S)
+    except subprocess.TimeoutExpired:
+        running.send_signal(signal.SIGINT)  # pytest sums up what it has
+        try:
+            heard, _ = running.communicate(timeout=60)
+        except subprocess.TimeoutExpired:
+            running.kill()
+            raise Failed(f"{name} did not end") from None
+    output = b"" if is_alone else b"== %s\n%s" % (name.encode(), heard)
     sys.stdout.buffer.write(output + f"== {name}: {time.monotonic() - started_s:.0f} s\n".encode())
     sys.stdout.buffer.flush()
-    if done.returncode:
+    if running.returncode:
         raise Failed(f"{name} failed")
 
 

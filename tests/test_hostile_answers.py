@@ -21,7 +21,7 @@ from quiet import wait_idle, wait_until
 from test_hostile_bytes import values
 
 import sidebooks_core as sb
-from sidebooks_core.documents.annotations import Annotation
+from sidebooks_core.documents.annotations import Annotation, Changes
 from sidebooks_core.documents.limits import Limits
 from sidebooks_core.documents.model import (
     DocumentInfo,
@@ -90,7 +90,7 @@ def job(kind: str, **limits: int) -> AnyJob:
         "search": Search(document=ref, timeout_s=1.0, page=0, query="x", stop=4, budget_s=0.1, old_forms=False),
         "inspect": Inspect(document=ref, timeout_s=1.0, page=0, long_side_px=2048),
         "letters": DrawLetters(document=ref, timeout_s=1.0, lines=("x",), size_px=72),
-        "annotate": Annotate(document=ref, timeout_s=1.0, annotations=(), is_flattened=False, most_bytes=100),
+        "annotate": Annotate(document=ref, timeout_s=1.0, changes=Changes(), most_bytes=100),
         "annotations": ReadAnnotations(document=ref, timeout_s=1.0, page=0, stop=4, budget_s=0.1),
     }
     return jobs[kind]

@@ -48,11 +48,12 @@ ROOMS: dict[str, str] = {
     "access": "errors databases spreadsheet",
     "meeting": "errors databases spreadsheet",
     "shelf_audit": "errors databases shelf access",
-    "aio": "settings documents images library service",
+    "guest_marks": "errors databases access",
+    "aio": "errors settings documents images library service",
     PACKAGE: "errors settings statistics tiling scheduling documents encoding stores images library reading service",
     "testing": "errors settings tiling documents encoding stores workers service",
     "server": "errors logs settings statistics tiling scheduling keys documents encoding stores images library reading service "
-    f"marks shelf access shelf_audit meeting {PACKAGE}",
+    f"marks shelf access shelf_audit guest_marks meeting {PACKAGE}",
     "cli": f"{PACKAGE} errors logs settings statistics documents encoding stores library service marks shelf access "
     "shelf_audit meeting server",
     "__main__": "cli",

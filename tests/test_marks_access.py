@@ -12,8 +12,9 @@ from mark_hall import NOTE, attend, kept, mark, person, push, read, refusals, se
 from quiet import wait_until
 from town_hall import EVERYBODY, NOBODY, TownHall, address, body_of, hall, town_hall
 
+from sidebooks_core.access import Access
+from sidebooks_core.guest_marks import GuestMarks
 from sidebooks_core.marks import Note
-from sidebooks_core.server.guest_marks import GuestMarks
 from sidebooks_core.server.mark_routes import MARK_ROUTES
 from sidebooks_core.server.route import Route
 from sidebooks_core.server.routes import ROUTES
@@ -221,7 +222,8 @@ class TestGuests:
         assert seen(hall, "guest") == {one["id"]}
 
     def test_whoever_is_only_called_like_a_guest_keeps_theirs(self, hall: TownHall) -> None:
-        own = [hall.shelf.marks(hall.paper, owner=owner) for owner in ("guest-book", "guest-", f"guest-{'0' * 24}")]
+        ended = f"{person(hall, 'guest')[:-16]}{'0' * 16}"
+        own = [hall.shelf.marks(hall.paper, owner=owner) for owner in ("guest-book", "guest-", ended)]
         for marks in own:
             marks.add(0, Note(1.0, 2.0, "x", "#c00000"))
         guests = GuestMarks(hall.shelf.mark_store, hall.access)
@@ -229,6 +231,15 @@ class TestGuests:
         guests.close()
         assert hall.shelf.mark_store.owners("guest-") == ["guest-", "guest-book"]
         assert [len(list(marks)) for marks in own] == [1, 1, 0]
+
+    def test_guests_of_another_folder_of_access_keep_theirs(self, hall: TownHall) -> None:
+        one = mark()
+        kept(hall, "guest", one)
+        with Access(None) as access:
+            guests = GuestMarks(hall.shelf.mark_store, access)
+            assert guests.look() == 0
+            guests.close()
+        assert seen(hall, "guest") == {one["id"]}
 
 
 class TestDestruction:

@@ -11,6 +11,7 @@ from msgspec.structs import replace
 
 from sidebooks_core.marks import Mark, MarkLimits, MarkReader, MarkStore, Note, Stamp
 from sidebooks_core.marks.model import Visibility
+from sidebooks_core.marks.reading import Place
 
 VISIBLE: list[tuple[Visibility, str]] = [
     ("private", ""), ("shared", ""), ("shared", "m"), ("shared", "n"), ("collected", ""), ("collected", "m"),
@@ -24,18 +25,30 @@ class Pad(Struct):
     name: str
     reader: MarkReader
     since: int = 0
+    rest: Place | None = None
+    """Of a reading that is not complete."""
+    most_bytes: int | None = None
     has: dict[str, Mark] = field(default_factory=dict)
 
     def read(self, store: MarkStore, paper: str, is_lost: bool) -> None:
-        answer = store.read(paper, self.reader, self.since, device=self.name)
+        answer = store.read_rows(
+            paper, self.reader, self.rest or Place(self.since), device=self.name, most_bytes=self.most_bytes
+        )
         if is_lost:
             return
         if answer.is_whole:
             self.has = {}
-        self.has |= {mark.id: mark for mark in answer.marks}
         for mark_id in answer.gone:
             self.has.pop(mark_id, None)
-        self.since = answer.seq
+        self.has |= {row.id: row.mark() for row in answer.rows}
+        self.rest = answer.rest
+        if self.rest is None:
+            self.since = answer.seq
+
+    def read_all(self, store: MarkStore, paper: str) -> None:
+        self.read(store, paper, is_lost=False)
+        while self.rest is not None:
+            self.read(store, paper, is_lost=False)
 
 
 class Town:
@@ -47,7 +60,11 @@ class Town:
         self.gone = set[str]()
         """Ids of marks that were deleted or destroyed."""
         names = [*self.known, "carl", "clerk"]
-        self.pads = [Pad(f"{name}-{number}", self.reader(name)) for name in names for number in range(2)]
+        self.pads = [
+            Pad(f"{name}-{number}", self.reader(name), most_bytes=most_bytes)
+            for name in names
+            for number, most_bytes in enumerate((None, 1, 1500))
+        ]
 
     def reader(self, name: str) -> MarkReader:
         chosen = self.chance.choice
@@ -104,7 +121,7 @@ def test_who_reads_what_changed_has_what_there_is(seed: int) -> None:
             chance.choice(steps)()
             if chance.random() < 0.05:
                 for pad in town.pads:
-                    pad.read(store, paper, is_lost=False)
+                    pad.read_all(store, paper)
                     assert pad.has == {mark.id: mark for mark in store.read(paper, pad.reader).marks}
                     assert not town.gone & set(pad.has)
                     seen += len(pad.has)

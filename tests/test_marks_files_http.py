@@ -12,15 +12,18 @@ import pymupdf
 import pytest
 import town_hall
 from house import pdf
-from mark_hall import INK, NOTE, kept, mark, read, seen
+from mark_hall import INK, NOTE, kept, mark, person, read, seen
 from town_hall import TownHall
 
 import sidebooks_core as sb
 from sidebooks_core.access.policy import Grant, Limits
-from sidebooks_core.marks import files
+from sidebooks_core.marks import MarkLimits, MarkReader, files
 from sidebooks_core.marks.files import MarkedFile
 from sidebooks_core.server.handlers.mark_files import Pieces
-from sidebooks_core.server.http import FileRange
+from sidebooks_core.server.http import FileRange, HttpRequest
+from sidebooks_core.server.parts import ServerParts
+from sidebooks_core.server.pools import MOST_WAITING, Pools
+from sidebooks_core.server.shelf import Registered
 from sidebooks_core.testing import FakeEngine
 
 SECRET = "極秘の下書き"
@@ -124,7 +127,7 @@ def test_the_annotations_of_a_file_become_marks_and_a_second_time_adds_nothing(h
 def test_annotations_that_were_not_read_are_told(hall: TownHall, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(files, "annotations_in", lambda *_: [([], 3), ([], 4)])
     told = hall.ask("clerk", f"/papers/{hall.paper.id}/marks/import", "POST").json()
-    assert told == {"found": 0, "marks": [], "refused": [], "left_out": 7}
+    assert told == {"found": 0, "marks": [], "refused": [], "left_out": 7, "is_complete": True}
 
 
 def test_who_may_read_some_pages_does_not_take_in_what_stands_on_the_others(hall: TownHall) -> None:
@@ -172,6 +175,20 @@ def test_a_manifest_names_the_marks_of_each_canvas_for_those_who_may_have_some(h
     assert "annotations" not in hall.ask("signed", path).json()["items"][0], "whoever has a signed address has no marks"
 
 
+def test_a_manifest_names_marks_also_if_the_shelf_changes_meanwhile(hall: TownHall, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = f"/presentation/3/{hall.shelf.document(hall.paper.id).id}/manifest.json"
+    registered = ServerParts.registered
+
+    def changes(parts: ServerParts, request: HttpRequest) -> Registered:
+        parts.of_papers().places.forget()
+        return registered(parts, request)
+
+    monkeypatch.setattr(ServerParts, "registered", changes)
+    manifest = hall.ask("member", path).json()
+    assert [len(canvas["annotations"]) for canvas in manifest["items"]] == [1, 1, 1]
+    assert manifest["rendering"], "nor is the file forgotten"
+
+
 def test_a_canvas_that_one_may_not_see_has_no_marks(hall: TownHall) -> None:
     kept(hall, "clerk", mark(page=0, visibility="shared"), mark(page=2, visibility="shared"))
     hall.access.set_grants(hall.finance.id, [Grant("group", "finance", limits=Limits(pages=((0, 0),)))])
@@ -190,6 +207,47 @@ def test_a_quote_is_told_with_the_words_around_it(hall: TownHall) -> None:
     (annotation,) = hall.ask("member", f"/papers/{hall.paper.id}/marks.json").json()["items"]
     quote = annotation["target"][0]["selector"][1]
     assert quote == {"type": "TextQuoteSelector", "exact": "2", "prefix": "第", "suffix": "款\n3 characters\n"}
+
+
+def test_so_many_downloads_wait_for_their_clients_and_no_more(hall: TownHall, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(MOST_WAITING, "downloads", 4)
+    path = f"/papers/{hall.paper.id}/marks.pdf"
+    found, place = list[Pools](), Pools.place
+    monkeypatch.setattr(Pools, "place", lambda pools, *given: found.append(pools) or place(pools, *given))
+    assert hall.ask("member", path).status == 200
+    (pools,) = found
+    waiting = [pools.place("downloads", person(hall, "member")) for _ in range(2)]
+    assert hall.ask("member", path).status == 503, "others have what is left"
+    assert hall.ask("clerk", path).status == 200, "this one was taken at once, and its place is free again"
+    assert hall.ask("clerk", path).status == 200
+    for give_back in [*waiting, *waiting]:
+        give_back()
+    assert hall.ask("member", path).status == 200
+    assert hall.ask("member", f"{path}?revision=9").status == 404
+    for _ in range(4):
+        assert hall.ask("member", path).status == 200, "what failed gave back its place"
+
+
+def test_a_canvas_reads_the_marks_of_its_page_alone(hall: TownHall, monkeypatch: pytest.MonkeyPatch) -> None:
+    here, there = mark(NOTE, page=0), mark(NOTE, page=1)
+    kept(hall, "member", here, there)
+    asked = list[Any]()
+    marks = hall.shelf.mark_store.marks
+    monkeypatch.setattr(hall.shelf.mark_store, "marks", lambda *given: asked.append(given[2]) or marks(*given))
+    document = hall.shelf.document(hall.paper.id).id
+    page = hall.ask("member", f"/presentation/3/{document}/annotations/1.json").json()
+    assert (list(annotation_texts(page)), asked) == ([here["id"]], [[here["id"]]])
+
+
+def test_a_large_import_tells_the_first_of_its_marks(hall: TownHall) -> None:
+    kept(hall, "member", *(mark(NOTE | {"x_pt": float(number)}) for number in range(5)))
+    file = hall.ask("member", f"/papers/{hall.paper.id}/marks.pdf").body
+    copy = hall.shelf.register(file, hall.finance, name="写し")
+    hall.shelf.mark_store.limits = MarkLimits(answer_bytes=100)
+    told = hall.ask("clerk", f"/papers/{copy.id}/marks/import", "POST").json()
+    assert (told["found"], told["marks"], told["is_complete"]) == (5, [], False)
+    assert hall.shelf.mark_store.last(copy.id, MarkReader(person(hall, "clerk")))
+    assert len(list(hall.shelf.marks(copy, owner=person(hall, "clerk")))) == 5
 
 
 def test_a_download_is_neither_held_nor_copied_as_a_whole() -> None:

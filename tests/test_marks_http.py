@@ -12,7 +12,10 @@ from mark_hall import DEVICE, INK, NOTE, attend, kept, mark, person, push, read,
 from town_hall import TownHall, hall
 
 from sidebooks_core.access.policy import Grant, Limits
+from sidebooks_core.marks import MarkLimits
 from sidebooks_core.marks.rows import MarkRow
+from sidebooks_core.marks.schema import last_seq
+from sidebooks_core.server.mark_numbers import MarkNumbers
 
 __all__ = ["hall"]
 
@@ -47,8 +50,10 @@ def test_the_same_request_again_changes_nothing(hall: TownHall) -> None:
     one = mark()
     first = push(hall, "member", one).json()
     again = push(hall, "member", one, one).json()
-    assert again["seq"] == first["seq"]
+    before = read(hall, "member")
     assert again["marks"] == first["marks"]
+    assert push(hall, "member", one).json()["marks"] == first["marks"]
+    assert read(hall, "member", before["seq"])["marks"] == []
     assert len(read(hall, "member")["marks"]) == 1
 
 
@@ -62,6 +67,61 @@ def test_since_gives_what_changed_and_what_is_gone(hall: TownHall) -> None:
     assert (told["is_whole"], told["gone"]) == (False, [one["id"]])
     assert [(each["id"], each["body"]["text"]) for each in told["marks"]] == [(other["id"], "済")]
     assert read(hall, "member", told["seq"])["marks"] == []
+
+
+def test_more_marks_than_one_answer_takes_come_one_answer_after_the_other(hall: TownHall) -> None:
+    hall.shelf.mark_store.limits = MarkLimits(answer_bytes=1000)
+    strokes = [mark(INK | {"samples": [[float(x), 1.0, 0.5] for x in range(30)]}) for _ in range(5)]
+    kept(hall, "member", *strokes)
+    path = f"/papers/{hall.paper.id}/marks?device={DEVICE}"
+    found: list[str] = []
+    told = hall.ask("member", f"{path}&since=0").json()
+    assert (told["is_whole"], told["is_complete"], told["seq"]) == (True, False, 0)
+    etags = set[str]()
+    while True:
+        found += [one["id"] for one in told["marks"]]
+        if told["is_complete"]:
+            break
+        reply = hall.ask("member", f"{path}&since=0&next={told['next']}")
+        etags.add(reply.headers["etag"])
+        told = reply.json()
+        assert not told["is_whole"]
+    assert found == [one["id"] for one in strokes]
+    assert len(etags) == 4
+    assert told["next"] == ""
+    after = read(hall, "member", told["seq"])
+    assert (after["is_whole"], after["is_complete"], after["marks"]) == (False, True, [])
+    assert hall.ask("member", f"{path}&next=7.7").json()["is_whole"], "a place that was never told"
+    for wrong in ("7", "a.b", "1.2.3", "-1.2"):
+        assert hall.ask("member", f"{path}&next={wrong}").status == 400
+
+
+def test_numbers_tell_nothing_of_what_others_write(hall: TownHall) -> None:
+    kept(hall, "clerk", mark(visibility="shared"))
+    first = read(hall, "member")["seq"]
+    known = [first, read(hall, "member", first)["seq"]]
+    kept(hall, "clerk", mark(), *(mark() for _ in range(5)))
+    kept(hall, "clerk", mark(visibility="shared"), paper=hall.other.id)
+    known.append(read(hall, "member", first)["seq"])
+    assert set(known) == {first}
+    kept(hall, "clerk", mark(visibility="shared"))
+    told = read(hall, "member", first)
+    assert len(told["marks"]) == 1
+    with hall.shelf.database.reading() as reading:
+        last = last_seq(reading)
+    assert not {first, told["seq"]} & set(range(last + 100)), "how many there were is not told"
+
+
+def test_a_number_is_told_in_one_way_and_read_again() -> None:
+    numbers, others = MarkNumbers(b"k" * 32), MarkNumbers(b"o" * 32)
+    given = [0, 1, 2, 3, 1_800_000_000_000, (1 << 52) - 1, *range(100, 5000, 7)]
+    told = [numbers.told(one) for one in given]
+    assert [numbers.read(one) for one in told] == given
+    assert len(set(told)) == len(given)
+    assert max(told) < 1 << 53
+    assert [numbers.told(one) for one in given] == told
+    assert [others.read(one) for one in told[1:]] != given[1:]
+    assert [numbers.read(one) for one in (-1, 0, 1 << 52)] == [0, 0, 0]
 
 
 def test_an_older_edit_that_comes_later_loses_and_its_text_is_kept(hall: TownHall) -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 import pymupdf
 import pypdfium2
 import pytest
-from marked_pages import AT_MS, BODIES, BOXES, PROGRAMS, ROTATIONS, marks, misplaced, page, places
+from marked_pages import AT_MS, BODIES, BOXES, PROGRAMS, ROTATIONS, STRUCK, marks, misplaced, page, places
 from PIL import Image
 from test_documents import epub
 
@@ -22,7 +22,8 @@ from sidebooks_core.errors import PageNotFound, RequestError
 from sidebooks_core.marks import Ink, Mark, Note, PlacedMark, StampText
 from sidebooks_core.marks import files as mark_files
 from sidebooks_core.marks.annotations import FileMarks
-from sidebooks_core.marks.files import MarksToWrite, annotations_in, export_marks
+from sidebooks_core.marks.files import annotations_in, export_marks
+from sidebooks_core.marks.replacing import MarksToWrite
 from sidebooks_core.shelf import Shelf
 
 NAMES = {"anna": "山田 花子"}
@@ -334,3 +335,13 @@ def test_what_somebody_wrote_later_holds_over_the_file(service: sb.TileService, 
         own.import_pdf()
         assert [one.body for one in own.all()] == [Note(50, 50, "後の文", "#00ff00")]
         assert old[0].stamp.at_ms == AT_MS + 1
+
+
+@pytest.mark.skipif(shutil.which("pdftoppm") is None, reason="needs poppler")
+@pytest.mark.parametrize("flattened", [False, True], ids=["annotations", "flattened"])
+@pytest.mark.parametrize("rotation", [0, 90])
+def test_struck_words_have_a_line_through_their_middle(service: sb.TileService, rotation: int, flattened: bool) -> None:
+    data = exported(service, service.open(page(rotation)), marks(bodies=STRUCK), flattened=flattened)
+    wanted = {"#0000ff": (20.0, 79.3, 140.0, 80.7), "#ff00ff": (169.3, 40.0, 170.7, 140.0)}
+    assert {name: misplaced(show(data), wanted) for name, show in PROGRAMS.items()} == {name: {} for name in PROGRAMS}
+    assert [one.body for one in read_back(service, data)] == ([] if flattened else list(STRUCK))

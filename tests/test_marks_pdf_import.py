@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import io
 import shutil
 from collections.abc import Iterator
 from concurrent.futures import Future
 from itertools import pairwise
+from types import SimpleNamespace
 from typing import Any
 
 import pymupdf
@@ -17,13 +17,26 @@ from msgspec.structs import replace
 import sidebooks_core as sb
 from sidebooks_core.documents.annotations import MOST_READ, Annotation, packed_stroke
 from sidebooks_core.documents.document import Document
+from sidebooks_core.documents.reference import DocumentRef
 from sidebooks_core.documents.syntax.pdf_date import from_pdf_date, to_pdf_date
-from sidebooks_core.marks import Bookmark, Highlight, Ink, Mark, MarkLimits, Note, Stamp, StampText, Underline
+from sidebooks_core.engine.annotations import reading
+from sidebooks_core.marks import (
+    Highlight,
+    Ink,
+    Mark,
+    MarkLimits,
+    Note,
+    StampText,
+    StrikeOut,
+    Underline,
+)
 from sidebooks_core.marks.annotations import FileMarks
 from sidebooks_core.marks.files import annotations_in
 from sidebooks_core.marks.model import MOST_SAMPLES
-from sidebooks_core.shelf import Paper, Shelf
+from sidebooks_core.shelf import Shelf
+from sidebooks_core.worker import annotating
 from sidebooks_core.workers.answers import AnnotationsRead
+from sidebooks_core.workers.jobs import ReadAnnotations
 
 QUAD = "50 350 150 350 50 330 150 330"
 """In the space of the PDF: upper left, upper right, lower left, lower right."""
@@ -73,7 +86,7 @@ def utf16(text: str) -> str:
         ),
         (
             f"/Subtype/StrikeOut/Rect[50 330 150 350]/QuadPoints[{QUAD}]/C[0 1 1 0]",
-            [Underline((SHOWN,), "#ff0000")],
+            [StrikeOut((SHOWN,), "#ff0000")],
         ),
         (f"/Subtype/Squiggly/Rect[50 330 150 350]/QuadPoints[{QUAD}]/C[]", [Underline((SHOWN,), "#cc0000")]),
         (f"/Subtype/Text/Rect[40 340 60 360]/Contents{utf16('付箋')}/C[0 0 1]", [Note(50, 50, "付箋", "#0000ff")]),
@@ -221,6 +234,24 @@ def test_a_page_has_so_many_annotations_and_no_more(service: sb.TileService) -> 
     assert len(read(service, *[one] * (MOST_READ + 5))) == MOST_READ
 
 
+def test_a_short_file_that_names_long_strokes_often_is_not_read_to_its_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reading, "MOST_POINTS", 1000)
+    monkeypatch.setattr(reading, "MOST_READ_BYTES", 20_000)
+    looked_at = list[int]()
+    points = reading.packed_stroke
+    monkeypatch.setattr(reading, "packed_stroke", lambda given: looked_at.append(1) or points(given))
+    with pymupdf.open(stream=with_annotations("/Subtype/Text/Rect[40 340 60 360]/Contents(x)")) as document:
+        stroke, ink = document.get_new_xref(), document.get_new_xref()
+        document.update_object(stroke, f"[{'10 10 90 90 ' * 100}]")
+        document.update_object(ink, f"<</Type/Annot/Subtype/Ink/Rect[10 10 90 90]/InkList[{f'{stroke} 0 R ' * 200}]>>")
+        (known,) = (number for number, *_ in document[0].annot_xrefs())
+        document.xref_set_key(document[0].xref, "Annots", f"[{known} 0 R {f'{ink} 0 R ' * 400}]")
+        found, left_out = reading.annotations_of(document, 0)
+    assert (len(found), left_out) == (2, 399), "the note, and the ink for which there is room"
+    assert [len(one.packed_strokes) for one in found] == [0, 5]
+    assert len(looked_at) == 5 * 4
+
+
 def test_a_hostile_page_does_not_hide_those_of_others(service: sb.TileService) -> None:
     """Numbers that are none, names for strings, a list that holds itself, a page without an area."""
     with pymupdf.open(stream=with_annotations("/Subtype/Ink/Rect[10 10 90 90]/InkList[[1 2]]"), filetype="pdf") as document:
@@ -246,61 +277,6 @@ def test_a_second_import_adds_nothing_and_brings_nothing_back(service: sb.TileSe
         own.remove(second.id)
         assert own.import_pdf().found == 2
         assert own.all() == [first]
-
-
-def contents(data: bytes) -> list[tuple[str, str]]:
-    """The subtype and the text of each annotation of the first page, fields of forms among them."""
-    with pymupdf.open(stream=data, filetype="pdf") as document:
-        listed = [number for number, *_ in document[0].annot_xrefs()]
-        return [(document.xref_get_key(one, "Subtype")[1][1:], document.xref_get_key(one, "Contents")[1]) for one in listed]
-
-
-def exported(shelf: Shelf, paper: Paper, owner: str) -> bytes:
-    file = io.BytesIO()
-    shelf.marks(paper, owner=owner).export_pdf(file)
-    return file.getvalue()
-
-
-@pytest.mark.parametrize("subtype", ["Text", "Widget/FT/Tx"])
-def test_a_mark_that_has_the_name_of_an_annotation_does_not_remove_it(service: sb.TileService, subtype: str) -> None:
-    (mark,) = marks(bodies=(Bookmark("mine"),))
-    official = f"/Subtype/{subtype}/Rect[40 340 60 360]/Contents(official)/NM({mark.id})"
-    with Shelf(None, service) as shelf:
-        paper = shelf.register(with_annotations(official), name="議案")
-        own = shelf.marks(paper, owner="ben")
-        (held,) = own.push([replace(mark, is_of_file=True, visibility="shared")]).marks
-        assert not held.is_of_file, "only an import knows that"
-        file = exported(shelf, paper, "ben")
-        assert contents(file) == [(subtype.partition("/")[0], "official"), ("Text", "mine")]
-        own.push([replace(held, stamp=Stamp(held.stamp.at_ms + 1, 0, "file"), is_of_file=True)])
-        assert len(contents(exported(shelf, paper, "ben"))) == 2
-
-
-@pytest.mark.parametrize("subtype", ["Text", "FreeText"])
-@pytest.mark.parametrize("name", ["", "/NM(chosen-by-others)", "/NM(019AAAAA-0000-7000-8000-00000000000A)"])
-def test_a_mark_that_was_imported_and_changed_replaces_its_annotation(service: sb.TileService, subtype: str, name: str) -> None:
-    one, other = (f"/Subtype/{subtype}/Rect[40 340 60 360]/Contents({text})" for text in ("old", "other"))
-    with Shelf(None, service) as shelf:
-        paper = shelf.register(with_annotations(other, one + name), name="議案")
-        own = shelf.marks(paper, owner="anna")
-        other_mark, mark = own.import_pdf().marks
-        own.change(mark.id, Note(50, 50, "new", "#0000ff"))
-        for _ in range(2):
-            file = exported(shelf, paper, "anna")
-            assert contents(file) == [(subtype, "other"), ("Text", "new")]
-            shelf.replace(paper.id, file)
-            found = own.import_pdf()
-            assert {one.id for one in found.marks} == {one.id for one in own.all()} == {other_mark.id, mark.id}
-
-
-def test_an_annotation_that_is_several_marks_stays_when_one_of_them_is_shared(service: sb.TileService) -> None:
-    with Shelf(None, service) as shelf:
-        paper = shelf.register(with_annotations("/Subtype/Ink/Rect[10 10 90 90]/InkList[[10 390 20 380][30 370]]"), name="議案")
-        own = shelf.marks(paper, owner="anna")
-        first, _ = own.import_pdf().marks
-        own.share(first.id)
-        file = exported(shelf, paper, "anna")
-    assert len(bodies_in(service, file)) == 2
 
 
 def test_an_annotation_that_has_the_id_of_another_one_is_a_mark_of_its_own(service: sb.TileService) -> None:
@@ -329,6 +305,47 @@ class Repeating:
 
     def annotate(self, *_: object, **__: object) -> Any:
         raise AssertionError
+
+
+class Failing(Repeating):
+    """One page of which cannot be read."""
+
+    def annotations(self, _document: Document, page: int, client: str = "") -> Future[AnnotationsRead]:
+        if page == 1:
+            raise sb.RenderFailed("page 2 cannot be read")
+        return super().annotations(_document, page, client)
+
+
+def test_a_page_that_cannot_be_read_is_passed_over_by_an_export_alone(service: sb.TileService) -> None:
+    with pymupdf.open() as document:
+        for _ in range(3):
+            document.new_page()
+        opened = service.open(document.tobytes())
+    workers = Failing(Annotation(page=0, kind="bookmark"))
+    assert [one.page for some, _ in annotations_in(workers, opened, skips=True) for one in some] == [0, 2]
+    with pytest.raises(sb.RenderFailed):
+        list(annotations_in(workers, opened))
+
+
+def test_a_worker_answers_with_the_pages_before_one_that_cannot_be_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    def annotations_of(_handle: object, page: int) -> tuple[list[Annotation], int]:
+        if page == 1:
+            raise ValueError("the page has no area")
+        return [Annotation(page=page, kind="bookmark")], 0
+
+    monkeypatch.setattr(annotating, "annotations_of", annotations_of)
+    monkeypatch.setattr(annotating, "is_pdf", lambda _: True)
+    opened: Any = SimpleNamespace(handle=None, name="a.pdf")
+    ref = DocumentRef(token="t", name="a.pdf", path=None, file_state=None)
+
+    def read(page: int) -> AnnotationsRead:
+        job = ReadAnnotations(document=ref, timeout_s=1.0, page=page, stop=3, budget_s=60.0)
+        return annotating.annotations_read(opened, job)
+
+    assert read(0).reached == 1
+    with pytest.raises(sb.RenderFailed):
+        read(1)
+    assert [one.page for one in read(2).annotations] == [2]
 
 
 @pytest.mark.parametrize(

@@ -17,7 +17,8 @@ from PIL import Image
 
 import sidebooks_core as sb
 from sidebooks_core.marks import PlacedMark
-from sidebooks_core.marks.files import MarksToWrite, export_marks
+from sidebooks_core.marks.files import export_marks
+from sidebooks_core.marks.replacing import MarksToWrite
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 NPM = shutil.which("npm")

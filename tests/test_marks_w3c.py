@@ -10,7 +10,7 @@ from xml.etree import ElementTree
 
 import jsonschema
 import pytest
-from marked_pages import AT_MS, BODIES, marks
+from marked_pages import AT_MS, BODIES, STRUCK, marks
 from msgspec.structs import replace
 
 from sidebooks_core.marks import Anchor, Highlight, Ink, Mark, Note, PlacedMark
@@ -48,6 +48,7 @@ def selectors(body: object, canvas: Canvas = CANVAS, **changes: object) -> list[
         (BODIES[1], "xywh=40,80,240,40"),
         (BODIES[2], "xywh=40,140,240,40"),
         (BODIES[3], "xywh=320,80,40,200"),
+        (STRUCK[0], "xywh=40,140,240,40"),
         (BODIES[4], "xywh=88,208,64,64"),
         (BODIES[5], "xywh=198,218,44,44"),
         (Highlight(((-5, -5, 2, -5, -5, 900, 2, 900),), "#ffff00"), "xywh=0,0,4,800"),
@@ -134,7 +135,7 @@ def test_a_page_of_the_pdf_is_a_second_target() -> None:
 def test_who_sees_it_and_the_device_and_the_owners_id_stay_out() -> None:
     anchor = Anchor(1, 0, "f" * 32)
     changes = {"visibility": "collected", "meeting": "the-meeting", "owner": "owner-7", "anchor": anchor}
-    for body in BODIES:
+    for body in (*BODIES, *STRUCK):
         written = json.dumps(told(body, **changes))
         assert not [one for one in ("collected", "the-meeting", "owner-7", '"pad"', "visibility") if one in written]
         assert "f" * 32 in written
@@ -172,7 +173,7 @@ W3C_SHAPE = {
         "motivation": {
             "type": "array",
             "minItems": 1,
-            "items": {"enum": ["bookmarking", "commenting", "highlighting", "tagging"]},
+            "items": {"enum": ["bookmarking", "editing", "commenting", "highlighting", "tagging"]},
         },
         "created": {"type": "string", "pattern": r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$"},
         "modified": {"type": "string", "pattern": r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$"},
@@ -234,7 +235,7 @@ def test_every_annotation_fits_the_data_model_of_the_w3c() -> None:
     anchor = Anchor(1, 0, "f" * 32, "予算")
     canvas = replace(CANVAS, file="https://example.org/papers/p/original", text="補正予算案")
     validator = jsonschema.validators.validator_for({"$schema": "https://json-schema.org/draft/2020-12/schema"})(W3C_SHAPE)
-    for body in BODIES:
+    for body in (*BODIES, *STRUCK):
         found = told(body, canvas, anchor=anchor)
         assert [str(one.message) for one in validator.iter_errors(found)] == []
         assert list(validator.iter_errors({**found, "target": []})), "the shape sees a fault"

@@ -178,13 +178,14 @@ def test_an_upload_that_is_cut_goes_on_where_it_was(visit: Visits, house: House,
     tab = visit(place=f"#folder={house.folder('八月')}")
     (tmp_path / "大.pdf").write_bytes(pdf("大きい", ballast=CHUNK + (1 << 20)))
     offsets: list[str] = []
+    freed: list[bool] = []
 
     def cut(route: Any) -> None:
         if route.request.method != "PATCH":
             route.continue_()
             return
         offsets.append(route.request.headers["upload-offset"])
-        if len(offsets) == 2:
+        if len(offsets) > 1 and not freed:
             route.abort("connectionreset")
         else:
             route.continue_()
@@ -192,8 +193,11 @@ def test_an_upload_that_is_cut_goes_on_where_it_was(visit: Visits, house: House,
     tab.route("**/uploads/*", cut)
     choose(tab, "Add papers", tmp_path / "大.pdf")
     tab.wait_for_selector("text=going on by itself", timeout=60_000)
+    freed.append(True)
     tab.wait_for_selector(".upload[data-state=done]", timeout=60_000)
-    assert offsets == ["0", str(CHUNK), str(CHUNK)]
+    assert offsets[0] == "0"
+    assert len(offsets) > 2
+    assert set(offsets[1:]) == {str(CHUNK)}
 
 
 def test_an_upload_goes_on_after_the_page_was_loaded_anew(visit: Visits, house: House, tmp_path: Path) -> None:

@@ -26,12 +26,19 @@ class Disk {
 class Server {
   constructor() { Object.assign(this, { marks: new Map(), seq: 0, asked: [], failures: [], server_ms: Date.now() }); }
   fail() { const one = this.failures.shift(); if (one) throw one; }
-  async read(since) {
-    this.asked.push(`read ${since}`);
+  async read(since, device, next) {
+    this.asked.push(`read ${next || since}`);
     this.fail();
-    const all = [...this.marks.values()].filter(one => one.seq > since);
+    const after = Number(next || since);
+    const all = [...this.marks.values()].filter(one => one.seq > after).sort((one, other) => one.seq - other.seq);
+    if (this.atOnce && all.length > this.atOnce) {
+      const some = all.slice(0, this.atOnce);
+      return { seq: 0, server_ms: this.server_ms, is_whole: since === 0 && !next, next: String(some.at(-1).seq),
+        marks: some.filter(one => one.mark.body).map(one => ({ ...one.mark, mine: one.mark.owner === "me" })),
+        gone: all.filter(one => !one.mark.body).map(one => one.mark.id) };
+    }
     const shown = all.filter(one => one.mark.body).map(one => ({ ...one.mark, mine: one.mark.owner === "me" }));
-    return { seq: this.seq, server_ms: this.server_ms, is_whole: since === 0, marks: shown,
+    return { seq: this.seq, server_ms: this.server_ms, is_whole: since === 0 && !next, marks: shown,
       gone: all.filter(one => !one.mark.body).map(one => one.mark.id) };
   }
   put(mark) { this.seq += 1; this.marks.set(mark.id, { seq: this.seq, mark }); }
@@ -45,7 +52,7 @@ class Server {
     }
     if (this.loses) { this.loses -= 1; throw new TypeError("the line was cut"); }
     const held = taken.map(one => ({ ...this.marks.get(one.id).mark, mine: true }));
-    return { seq: this.seq, server_ms: this.server_ms, marks: held,
+    return { server_ms: this.server_ms, marks: held,
       refused: marks.filter(one => !taken.includes(one)).map(one => ({ id: one.id, reason: "not here" })) };
   }
 }
@@ -423,11 +430,40 @@ def test_each_request_says_whose_marks_it_is_about() -> None:
         return { ok: true, json: async () => 1 };
       } };
       const api = marksApi(library, "p", "Ö");
-      await api.read(3, "d");
+      await api.read(3, "d", "");
+      await api.read(3, "d", "1.2");
       await api.push("d", []);
       return asked.map(([address, body]) => [address, body && JSON.parse(body).person]);
     """)
-    assert found == [["/papers/p/marks?since=3&device=d&person=%C3%96", ""], ["/papers/p/marks", "Ö"]]
+    path = "/papers/p/marks?since=3&device=d&person=%C3%96"
+    assert found == [[path, ""], [f"{path}&next=1.2", ""], ["/papers/p/marks", "Ö"]]
+
+
+def test_a_reading_in_several_answers_is_one_and_goes_on_after_a_failure() -> None:
+    found = played("""
+      const { MarksSync, joined } = await import("./marks_sync.js");
+      const [api, heard] = [new Server(), []];
+      for (const id of ["a", "b", "c", "d", "e"]) api.put({ id, stamp: [1, 0, "x"], body: note(id), owner: "me" });
+      api.atOnce = 2;
+      let since = 0;
+      const sync = new MarksSync(api, new MarksClock("tablet", null), {
+        since: () => since, pending: () => [], took: () => {}, told: () => {}, left: () => {},
+        heard: ({ is_whole, marks, gone, seq }) => { heard.push([is_whole, marks.map(one => one.id), gone]); since = seq; },
+      });
+      api.failures.push(null, new TypeError("the line was cut"));
+      await sync.now();
+      api.put({ id: "a", stamp: [2, 0, "x"], body: null, owner: "me" });
+      await sync.now();
+      sync.close();
+      const part = (ids, gone, is_whole = false) => ({ seq: 1, server_ms: 1, is_whole, marks: ids.map(id => ({ id })), gone });
+      const both = joined(part(["a", "b"], ["c"]), part(["c", "a"], ["b"]));
+      const anew = joined(part(["a"], []), part(["z"], [], true));
+      return [api.asked, heard, both.marks.map(one => one.id), both.gone, anew.marks.length];
+    """)
+    asked, heard, marks, gone, anew = found
+    assert asked == ["read 0", "read 2", "read 2", "read 4", "read 6"]
+    assert heard == [[True, ["b", "c", "d", "e"], ["a"]], [False, [], []]]
+    assert (marks, gone, anew) == (["c", "a"], ["b"], 1)
 
 
 def test_a_device_that_keeps_nothing_goes_on_and_says_so() -> None:

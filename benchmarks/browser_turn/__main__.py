@@ -1,4 +1,4 @@
-"""From the press of a key to the page on the screen, in Chromium, with its main thread throttled.
+"""How long from a key to the page on the screen in a slow browser, beside pdf.js and OpenSeadragon?
 
     python -m benchmarks.browser_turn [--documents PATH] [--throttle N…] [--turns N] [--openings N] [--json FILE] [--quick]
 
@@ -7,6 +7,9 @@ Three ways to turn, the same pages for each viewer, each run in a fresh browser 
   read  to the next page, a second after the page before was sharp
   back  through the pages just read: warm
 And the first page of a thousand, over a simulated slow network.
+
+What the numbers do not say: how fast a tablet is. The throttle slows a browser's main thread, not its other threads (pdf.js
+parses and we decode there), nor the server, which shares this machine's processors. pdf.js needs no server that draws.
 """
 
 from __future__ import annotations
@@ -28,7 +31,8 @@ import pymupdf
 from benchmarks import corpus
 from benchmarks.browser_turn.serving import PeersMissing, fetch_packages, get_json, our_server, peers_server
 from benchmarks.browser_turn.viewers import OPENSEADRAGON, PDFJS, VIEWERS, Viewer
-from benchmarks.reporting import HEADERS, Percentiles, machine, print_machine, table, write_json
+from benchmarks.reporting import HEADERS, Percentiles, begin, table, with_outputs
+from benchmarks.results import Series, series
 
 SEED = 20261125
 SCREEN = {"width": 810, "height": 1080}
@@ -63,7 +67,7 @@ def main(arguments: list[str] | None = None) -> None:
     )
     parser.add_argument("--turns", type=int, default=10, help="turns of each of the three ways (default 10; 0: none)")
     parser.add_argument("--openings", type=int, default=10, help="openings of the first page (default 10)")
-    parser.add_argument("--json", type=Path, help="write every measurement there")
+    with_outputs(parser)
     parser.add_argument("--quick", action="store_true", help="one document, one throttle, two turns, a tenth of the pages")
     chosen = parser.parse_args(arguments)
     chromium = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
@@ -73,8 +77,8 @@ def main(arguments: list[str] | None = None) -> None:
     throttles, turns = chosen.throttle, chosen.turns
     if chosen.quick:
         documents, throttles, turns, chosen.openings = documents[:1], [6.0], 2, 1
-    described = machine("pymupdf", "playwright") | {"screen": f"{SCREEN['width']}x{SCREEN['height']}@{PIXEL_RATIO}"}
-    print_machine(described)
+    peers = {"pdfjs": PDFJS, "openseadragon": OPENSEADRAGON}
+    begun = begin(chosen, "pymupdf", "playwright", screen=f"{SCREEN['width']}x{SCREEN['height']}@{PIXEL_RATIO}", **peers)
     turned: list[dict[str, Any]] = []
     opened: list[dict[str, Any]] = []
     with tempfile.TemporaryDirectory() as folder_name:
@@ -97,8 +101,7 @@ def main(arguments: list[str] | None = None) -> None:
                     opened.append(_first_page(chromium, folder, viewer, long, 6.0))
     print(file=sys.stderr)
     print(_report(turned, opened))
-    if chosen.json:
-        write_json(chosen.json, described, [*turned, *opened])
+    begun.finish(series_of(turned, opened))
 
 
 def _documents(root: Path | None) -> list[Path]:
@@ -243,11 +246,24 @@ def _report(turned: list[dict[str, Any]], opened: list[dict[str, Any]]) -> str:
                 rows.append([name, viewer.name, *Percentiles.of(row[what] for row in found).cells(".0f")])
     lines += ["\nFirst page of many at 6x and 1.6 Mbit/s, 150 ms, from the beginning of navigation, ms"]
     lines += [table(["first page", "viewer", *HEADERS], rows), "", *_verdicts(turned, opened)]
-    lines += [
-        "What the numbers do not say: the throttle slows a browser's main thread, not its other threads (pdf.js parses and we "
-        "decode there), nor the server, which shares this machine's processors. pdf.js needs no server that draws."
-    ]
     return "\n".join(lines)
+
+
+def series_of(turned: list[dict[str, Any]], opened: list[dict[str, Any]]) -> list[Series]:
+    """A group for each throttle, way and moment."""
+    found: list[Series] = []
+    for what, moment in (("sharp_ms", "the sharp page"), ("first_ms", "something of the page")):
+        for throttle in sorted({row["throttle"] for row in turned}):
+            for way in ("jump", "read", "back"):
+                for viewer in VIEWERS:
+                    rows = [
+                        row for row in turned if (row["throttle"], row["way"], row["viewer"]) == (throttle, way, viewer.name)
+                    ]
+                    found += series(f"Key to {moment}: {way} at {throttle:g}x", viewer.name, "ms", (row[what] for row in rows))
+        for viewer in VIEWERS:
+            waits = [row[what] for row in opened if row["viewer"] == viewer.name]
+            found += series(f"First page of many, 1.6 Mbit/s, at 6x: {moment}", viewer.name, "ms", waits)
+    return found
 
 
 def _verdicts(turned: list[dict[str, Any]], opened: list[dict[str, Any]]) -> list[str]:

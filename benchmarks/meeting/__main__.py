@@ -1,12 +1,14 @@
-"""Many tablets on one server over plain HTTP, without the protocol of meetings. Each is a client with a cache like a browser's.
+"""How long do a hundred tablets of one server wait over plain HTTP, together, and each alone?
 
     python -m benchmarks.meeting [--tablets N] [--documents PATH] [--turns N] [--readers-turns N] [--json FILE] [--quick]
 
-Together: all open one document within ten seconds, then follow a presenter, who turns to the next page and now and then to one
-that nobody has seen. Alone: each reads on its own way through several documents. Throughput: a page that is in memory, against
-the same ASGI server that gives a constant body of that size, in turns.
+It goes without the protocol of meetings. Each tablet is a client with a cache like a browser's. Together: all open one
+document within ten seconds, then follow a presenter, who turns to the next page and now and then to one that nobody has seen.
+Alone: each reads on its own way through several documents. Throughput: a page that is in memory, against the same ASGI server
+that gives a constant body of that size, in turns.
 
-The tablets are tasks of another process on the same processors as the server: what is measured is more than the server takes.
+What the numbers do not say: how long the server alone takes. The tablets are tasks of another process on the same processors,
+so that what is measured is more. Nor what a wireless network adds, and the decoding of an image.
 """
 
 from __future__ import annotations
@@ -30,7 +32,8 @@ from typing import Any
 from benchmarks import corpus
 from benchmarks.meeting.serving import VIEW, bare_draw_s, counters, in_process, served
 from benchmarks.meeting.tablets import alone, together
-from benchmarks.reporting import HEADERS, Percentiles, machine, print_machine, table, write_json
+from benchmarks.reporting import HEADERS, Percentiles, begin, table, with_outputs
+from benchmarks.results import Series, series
 
 MOST_DOCUMENTS = 20
 LEAST_SHARE = 0.7
@@ -59,15 +62,14 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--documents", type=Path, help="folder or file (default: long documents of the corpus)")
     parser.add_argument("--turns", type=int, default=20, help="of the presenter")
     parser.add_argument("--readers-turns", type=int, default=10, help="of each who reads alone")
-    parser.add_argument("--json", type=Path, help="write every measurement there")
+    with_outputs(parser)
     parser.add_argument("--quick", action="store_true", help="few tablets, few turns")
     chosen = parser.parse_args(arguments)
-    tablets, turns, own_turns = (8, 4, 2) if chosen.quick else (chosen.tablets, chosen.turns, chosen.readers_turns)
-    described = machine("pymupdf", "uvicorn") | {"tablets": str(tablets)}
-    print_machine(described)
+    tablets, turns, own_turns = (8, 4, 1) if chosen.quick else (chosen.tablets, chosen.turns, chosen.readers_turns)
+    begun = begin(chosen, "pymupdf", "uvicorn", tablets=str(tablets))
     paths = [one.path for one in corpus.documents(chosen.documents) if one.path.suffix.lower() == ".pdf" and not one.password]
     if chosen.quick:
-        paths = paths[:6]
+        paths = [corpus.SAMPLE, *paths[::20]]
     measured: dict[str, Any] = {}
     with tempfile.TemporaryDirectory(prefix="sidebooks-meeting-") as folder, served(paths, folder) as address:
         documents = sorted(listed(address, len(paths)), key=lambda one: -int(one["page_count"]))
@@ -80,9 +82,8 @@ def main(arguments: list[str] | None = None) -> None:
         report("alone", measured["alone"], between, after, asked_of(documents[:MOST_DOCUMENTS], measured["alone"]))
         judge(measured["together"], next(path for path in paths if path.name == documents[0]["name"]))
         page = next(path for path in measured["together"]["paths"] if "/pages/" in path and path.endswith(VIEW))
-        measured["throughput"] = throughput(address, page, 4 if chosen.quick else 40, 1000)
-    if chosen.json:
-        write_json(chosen.json, described, [measured])
+        measured["throughput"] = throughput(address, page, 2 if chosen.quick else 40, 1000)
+    begun.finish(series_of(measured), measured)
 
 
 def listed(address: str, count: int) -> list[dict[str, Any]]:
@@ -113,6 +114,17 @@ def report(name: str, result: dict[str, Any], before: dict[str, float], after: d
     print(f"  {images} different images; drawn: {renders:.0f}; requests that failed: {len(result['failures'])}")
     for failure in result["failures"][:3]:
         print(f"  {failure}")
+
+
+def series_of(measured: dict[str, Any]) -> list[Series]:
+    """The waits of both scenes, and the rates of turns."""
+    found: list[Series] = []
+    for scene in ("together", "alone"):
+        for what, waits in measured[scene]["waits"].items():
+            found += series(f"Waiting, {scene}", what, "ms", (wait * 1000 for wait in waits))
+    for name, key in (("a page in memory", "ours"), ("a constant body of its length", "constant")):
+        found += series("Requests a second", name, "1/s", measured["throughput"][key], better="higher")
+    return found
 
 
 def judge(result: dict[str, Any], path: Path) -> None:

@@ -1,10 +1,12 @@
-"""A hundred tablets follow a presenter through a whole council bundle, page by page: a meeting of two hours in ten minutes.
+"""What does a whole bundle cost a hundred followers and their server: drawings, bytes, memory?
 
     python -m benchmarks.meeting.bundle [--followers N] [--pages N] [--every S] [--documents PATH] [--json FILE] [--quick]
 
-Each tablet fetches the page and the next two, as the viewer does. It tells how often pages were drawn, what each tablet
-fetched, how long the pages took to be on the screens, and the memory of the server with its workers, from the first page to the
-last. Linux only, for the memory.
+They follow a presenter page by page: a meeting of two hours in ten minutes. Each tablet fetches the page and the next two, as
+the viewer does. It tells how often pages were drawn, what each tablet fetched, how long the pages took to be on the screens,
+and the memory of the server with its workers, from the first page to the last. Linux only, for the memory.
+
+What the numbers do not say: what a wireless network adds, and what real browsers take. Server and tablets share the processors.
 """
 
 from __future__ import annotations
@@ -18,7 +20,8 @@ from typing import Any
 from benchmarks.meeting.followers import Place
 from benchmarks.meeting.scene import CHAIR, Show, crowd_in, meeting_of, result_of
 from benchmarks.meeting.serving import bundle_like, counters, in_process, tree_mib
-from benchmarks.reporting import HEADERS, Percentiles, machine, print_machine, table, write_json
+from benchmarks.reporting import HEADERS, Percentiles, begin, table, with_outputs
+from benchmarks.results import Series, series
 
 SAMPLES = 10
 """Of the memory."""
@@ -35,20 +38,18 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--pages", type=int, default=600)
     parser.add_argument("--every", type=float, default=1.0, metavar="S", help="seconds from page to page (default 1)")
     parser.add_argument("--documents", type=Path, help="of these the PDF with about 600 pages is shown (default: the corpus)")
-    parser.add_argument("--json", type=Path, help="write every measurement there")
+    with_outputs(parser)
     parser.add_argument("--quick", action="store_true", help="few followers, few pages")
     chosen = parser.parse_args(arguments)
     count, pages, every_s = (8, 12, 0.1) if chosen.quick else (chosen.followers, chosen.pages, chosen.every)
-    described = machine("pymupdf", "uvicorn", "websockets")
-    print_machine(described)
-    path = bundle_like(chosen.documents)
+    begun = begin(chosen, "pymupdf", "uvicorn", "websockets")
+    path = bundle_like(chosen.documents, is_quick=chosen.quick)
     with meeting_of(path, 1) as place:
         before = counters(place.address, CHAIR)
         found = in_process(reading, place, count, pages, every_s)
         renders = counters(place.address, CHAIR)["sidebooks_renders_total"] - before["sidebooks_renders_total"]
     report(path, found, renders)
-    if chosen.json:
-        write_json(chosen.json, described, [found | {"renders": renders}])
+    begun.finish(series_of(found, renders), found)
 
 
 async def reading(place: Place, count: int, pages: int, every_s: float) -> dict[str, Any]:
@@ -78,6 +79,19 @@ async def reading(place: Place, count: int, pages: int, every_s: float) -> dict[
 def memory_mib(place: Place) -> tuple[float, float]:
     """Of the server and its workers, and what of it is the cache of images."""
     return tree_mib(place.pid), counters(place.address, CHAIR)["sidebooks_memory_bytes"] / (1 << 20)
+
+
+def series_of(found: dict[str, Any], renders: float) -> list[Series]:
+    """The waits; the rest are single figures, but for the memory over time."""
+    count = found["followers"]
+    return [
+        *series("From the message to the page", "followers", "ms", (one["sharp"] * 1000 for one in found["waits_s"])),
+        *series("Drawings", "different images", "count", [found["images"]]),
+        *series("Drawings", "drawn", "count", [renders]),
+        *series("Fetched by each tablet", "pages", "MB", [found["body_bytes"] / count / 1e6]),
+        *series("Fetched by each tablet", "messages", "MB", [found["message_bytes"] / count / 1e6]),
+        *series("Memory of the server, over time", "server and workers", "MiB", (one for one, _ in found["memory_mib"])),
+    ]
 
 
 def report(path: Path, found: dict[str, Any], renders: float) -> None:

@@ -1,7 +1,7 @@
-"""Followers of one presenter: from the presenter's message to the page on each screen, with the pages fetched before.
+"""How long from the presenter's message to the page on the screens of 100, 300 and 1,000 followers?
 
     python -m benchmarks.meeting.following [--followers N,N] [--turns N] [--processes N] [--documents PATH] [--only SCENE,SCENE]
-        [--json FILE] [--quick]
+        [--json FILE] [--html FILE] [--quick]
 
 turns: the presenter turns page by page; every tablet has fetched and decoded the next pages, as the viewer does.
 jumps: the presenter goes to pages that nobody has. Each tablet has the previews of the paper, which the viewer fetches soon
@@ -11,8 +11,10 @@ packets; ten connect anew each second. The table has the others.
 
 The clock starts when the presenter's message is written, and stops for each follower when the page is on its screen: arrival,
 and decoding if the page was not decoded before. With --processes, server processes share the meeting through a Redis, which
-must be on this machine. Followers are tasks of one process on the same processors as the server: what is measured is more
-than the server takes.
+must be on this machine.
+
+What the numbers do not say: how long the server alone takes. Followers are tasks of one process on the same processors, so that
+what is measured is more. Nor what a wireless network adds. `meeting.screens` has real browsers.
 """
 
 from __future__ import annotations
@@ -28,7 +30,8 @@ from benchmarks.meeting.followers import Place
 from benchmarks.meeting.redis_server import has_redis
 from benchmarks.meeting.scene import Show, crowd_in, meeting_of, result_of
 from benchmarks.meeting.serving import bare_draw_s, bundle_like, in_process
-from benchmarks.reporting import HEADERS, Percentiles, machine, print_machine, table, write_json
+from benchmarks.reporting import HEADERS, Percentiles, begin, table, with_outputs
+from benchmarks.results import Series, series
 
 SEED = 20261130
 BOUNDS_MS = {100: 100, 300: 150, 1000: 300}
@@ -48,7 +51,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--processes", type=int, default=1, help="server processes; more than one share a Redis")
     parser.add_argument("--documents", type=Path, help="of these the PDF with about 600 pages is shown (default: the corpus)")
     parser.add_argument("--only", type=lambda text: tuple(text.split(",")), default=SCENES, help=", ".join(SCENES))
-    parser.add_argument("--json", type=Path, help="write every measurement there")
+    with_outputs(parser)
     parser.add_argument("--quick", action="store_true", help="few followers, few turns; two processes if there is a Redis")
     chosen = parser.parse_args(arguments)
     crowds, turns, jumpers, processes = chosen.followers, chosen.turns, JUMPERS, chosen.processes
@@ -56,9 +59,8 @@ def main(arguments: list[str] | None = None) -> None:
         crowds, turns, jumpers, processes = (8,), 3, 8, 2 if has_redis() else 1
     if unknown := set(chosen.only) - set(SCENES):
         parser.error(f"--only: {', '.join(sorted(unknown))} is none of {', '.join(SCENES)}")
-    described = machine("pymupdf", "uvicorn", "websockets") | {"server processes": str(processes)}
-    print_machine(described)
-    path = bundle_like(chosen.documents)
+    begun = begin(chosen, "pymupdf", "uvicorn", "websockets", processes=str(processes))
+    path = bundle_like(chosen.documents, is_quick=chosen.quick)
     measured: list[Any] = []
     with meeting_of(path, processes) as place:
         print(f"{path.name}, {next(iter(place.documents.values()))[1]} pages")
@@ -72,8 +74,7 @@ def main(arguments: list[str] | None = None) -> None:
         if "disturbed" in chosen.only:
             measured.append({"scene": "disturbed", "followers": jumpers} | in_process(disturbed, place, jumpers, turns))
             report_disturbed(measured[-1])
-    if chosen.json:
-        write_json(chosen.json, described, measured)
+    begun.finish(series_of(measured), measured)
 
 
 def _numbers(text: str) -> tuple[int, ...]:
@@ -123,6 +124,24 @@ async def disturbed(place: Place, count: int, turns: int) -> dict[str, Any]:
                         waits[name] += [one["sharp"] for one in show.waits]
         failures = [failure for one in followers for failure in one.failures]
         return {"waits_s": waits, "late": show.late, "failures": failures}
+
+
+def series_of(measured: list[Any]) -> list[Series]:
+    """A group for each scene."""
+    found: list[Series] = []
+    for one in measured:
+        waits, scene = one["waits_s"], f"{one['scene']}, {one['followers']} followers"
+        if one["scene"] == "disturbed":
+            for name, some in waits.items():
+                found += series(f"The page is sharp: {scene}", f"disturbed by {name}", "ms", (wait * 1000 for wait in some))
+            continue
+        for what, key in (
+            ("the state is there", "arrived"),
+            ("a preview is painted", "preview"),
+            ("the page is sharp", "sharp"),
+        ):
+            found += series(f"From the message: {scene}", what, "ms", (wait[key] * 1000 for wait in waits))
+    return found
 
 
 def report_turns(found: dict[str, Any]) -> None:

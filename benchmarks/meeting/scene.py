@@ -17,6 +17,7 @@ from benchmarks.meeting.redis_server import redis_server
 from benchmarks.meeting.serving import server_process
 
 JOIN_WITHIN_S = 10.0
+"""At most; ten a second if there are few."""
 PREPARED_WITHIN_S = 600.0
 PROXY = ("--trust-proxy", "127.0.0.1", "--group-role", "clerks=admin", "--group-role", "members=member")
 """Who asks is said by a header, as a proxy does that logs people in."""
@@ -80,7 +81,8 @@ async def crowd_in(place: Place, count: int) -> AsyncIterator[tuple[Follower, li
     followers = [Follower(place, f"tablet-{number}", screens) for number in range(count)]
     try:
         await presenter.join()
-        await asyncio.gather(*(_later(one, JOIN_WITHIN_S * number / count) for number, one in enumerate(followers)))
+        within_s = min(JOIN_WITHIN_S, count / 10)
+        await asyncio.gather(*(_later(one, within_s * number / count) for number, one in enumerate(followers)))
         yield presenter, followers
     finally:
         for one in (presenter, *followers):

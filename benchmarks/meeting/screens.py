@@ -1,13 +1,15 @@
-"""Real browsers among the followers of a presenter: from the presenter's message to the page on their screens.
+"""How long from the presenter's message to the page in real, slow browsers among the followers?
 
     python -m benchmarks.meeting.screens [--browsers N] [--followers N] [--slower N] [--turns N] [--documents PATH]
-        [--json FILE] [--quick]
+        [--json FILE] [--html FILE] [--quick]
 
 One follower is Chromium with the viewer, slowed down as a cheap tablet is; the others are clients of `followers`. One browser
 comes after the other: a slowed one keeps a processor busy, so that more at once would wait for each other, as no tablets do.
 The presenter turns page by page. The clock starts when the presenter's message is written, and stops in a browser in the first
-task after the one that painted the page. The browser, the others and the server share the processors, which no tablet does: a
-row has how long the state took to arrive in the browser, and another one the rest.
+task after the one that painted the page. A row has how long the state took to arrive in the browser, and another one the rest.
+
+What the numbers do not say: how long a tablet of one's own takes. The browser, the others and the server share the processors,
+which no tablet does; the slowing is of the browser's main thread, and simulated.
 """
 
 from __future__ import annotations
@@ -26,7 +28,8 @@ from benchmarks.browser_turn.__main__ import BROWSER_ARGUMENTS, PIXEL_RATIO, SCR
 from benchmarks.meeting.followers import Place
 from benchmarks.meeting.scene import Show, crowd_in, meeting_of, result_of
 from benchmarks.meeting.serving import bundle_like, in_process
-from benchmarks.reporting import HEADERS, Percentiles, machine, print_machine, table, write_json
+from benchmarks.reporting import HEADERS, Percentiles, begin, table, with_outputs
+from benchmarks.results import Series, series
 
 BOUND_MS = 100
 TURN_EVERY_S = 2.0
@@ -69,21 +72,19 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--slower", type=float, default=6.0, help="how many times the browsers are slower than this machine")
     parser.add_argument("--turns", type=int, default=10, help="for each browser")
     parser.add_argument("--documents", type=Path, help="of these the PDF with about 600 pages is shown (default: the corpus)")
-    parser.add_argument("--json", type=Path, help="write every measurement there")
+    with_outputs(parser)
     parser.add_argument("--quick", action="store_true", help="one browser, few followers and turns")
     chosen = parser.parse_args(arguments)
     browsers, count, turns = (1, 4, 3) if chosen.quick else (chosen.browsers, chosen.followers, chosen.turns)
     chromium = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
     if chromium is None:
         sys.exit("needs chromium")
-    described = machine("pymupdf", "uvicorn", "playwright") | {"browsers": f"{browsers}, {chosen.slower:g} times slower"}
-    print_machine(described)
-    path = bundle_like(chosen.documents)
+    begun = begin(chosen, "pymupdf", "uvicorn", "playwright", browsers=f"{browsers}, {chosen.slower:g} times slower")
+    path = bundle_like(chosen.documents, is_quick=chosen.quick)
     with meeting_of(path, 1) as place:
         found = in_process(turning, place, chromium, browsers, count, turns, chosen.slower)
     report(path, found)
-    if chosen.json:
-        write_json(chosen.json, described, [found])
+    begun.finish(series_of(found), found)
 
 
 async def turning(place: Place, chromium: str, browsers: int, count: int, turns: int, slower: float) -> dict[str, Any]:
@@ -134,6 +135,16 @@ async def _seen(tab: Any, show: Show, page: int) -> dict[str, float]:
     await tab.wait_for_function("page => page in probe.sharp", arg=page)
     arrived_s, painted_s = await tab.evaluate("page => [probe.arrived[page], probe.sharp[page]]", page)
     return {"arrived": arrived_s - show.sent_s, "painted": painted_s - show.sent_s}
+
+
+def series_of(found: dict[str, Any]) -> list[Series]:
+    """The browsers, and the others."""
+    screens, others, group = found["screens_s"], found["waits_s"], "From the presenter's message"
+    return [
+        *series(group, "browsers: the state is there", "ms", (one["arrived"] * 1000 for one in screens)),
+        *series(group, "browsers: the page is painted", "ms", (one["painted"] * 1000 for one in screens)),
+        *series(group, "the others: the page is painted", "ms", (one["sharp"] * 1000 for one in others)),
+    ]
 
 
 def report(path: Path, found: dict[str, Any]) -> None:

@@ -23,8 +23,13 @@ VIEW = "1200x1920"
 BUNDLE_PAGES = 600
 
 
-def bundle_like(root: Path | None) -> Path:
-    """The PDF of a folder, or of the corpus, that is most like a council's bundle by its number of pages."""
+def bundle_like(root: Path | None, *, is_quick: bool = False) -> Path:
+    """The PDF of a folder, or of the corpus, that is most like a council's bundle by its number of pages.
+
+    is_quick: the short sample, unless there is a folder.
+    """
+    if is_quick and root is None:
+        return corpus.SAMPLE
 
     def difference(path: Path) -> int:
         with pymupdf.open(path) as document:
@@ -63,7 +68,7 @@ def counters(address: str, headers: Mapping[str, str] | None = None) -> dict[str
         .read()
         .decode()
     )
-    return {name: float(value) for name, value in re.findall(r"^(\w+) ([0-9.]+)$", text, re.M)}
+    return {name: float(value) for name, value in re.findall(r"^(\w+) ([0-9.e+-]+)$", text, re.M)}
 
 
 def tree_mib(pid: int) -> float:

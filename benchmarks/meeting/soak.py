@@ -1,4 +1,4 @@
-"""A meeting while servers, the hub, connections, clocks and clients fail: who is left behind and does not know it?
+"""Is anybody left behind in a meeting without knowing it, while servers, hub and connections fail?
 
     python -m benchmarks.meeting.soak [--minutes M] [--clients N] [--seed N] [--json FILE] [--quick]
 
@@ -10,6 +10,8 @@ A failure is: a client that is sure of a state that is old for longer than the p
 come to the present state; a position that goes back; two states at one position; an acknowledged command or vote that is lost,
 or a vote that counts twice; a server that dies by itself or leaves processes behind; an exception in a client; memory that
 grows. Without redis-server there is one server, and no hub. POSIX only.
+
+What the numbers do not say: how it is on many machines. All of it runs on this one, and the network that fails is a relay.
 """
 
 from __future__ import annotations
@@ -30,7 +32,8 @@ from benchmarks.meeting.judging import Judge
 from benchmarks.meeting.staging import CONVERGED_S, UNAWARE_S, Run
 from benchmarks.meeting.town import REDIS, Server
 from benchmarks.meeting.witness import Witness
-from benchmarks.reporting import HEADERS, Percentiles, machine, print_machine, table, write_json
+from benchmarks.reporting import HEADERS, Percentiles, begin, table, with_outputs
+from benchmarks.results import Series, series
 
 CHAOS_S = (15.0, 60.0)
 """A round of faults."""
@@ -48,13 +51,12 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--minutes", type=float, default=60.0)
     parser.add_argument("--clients", type=int, default=24, help="in four processes")
     parser.add_argument("--seed", type=int, default=1, help="of the faults; what they meet, the machine decides too")
-    parser.add_argument("--json", type=Path, help="write the findings there")
+    with_outputs(parser)
     parser.add_argument("--quick", action="store_true", help="one short round, four clients")
     chosen = parser.parse_args(arguments)
     if sys.platform == "win32":
         sys.exit("needs POSIX: it suspends processes")
-    described = machine("websockets", "uvicorn") | {"hub": "none" if REDIS is None else "Redis"}
-    print_machine(described)
+    begun = begin(chosen, "websockets", "uvicorn", hub="none" if REDIS is None else "Redis")
     folder = Path(tempfile.mkdtemp(prefix="sidebooks-soak-"))
     clients, crowds, seconds = (4, 2, 0.0) if chosen.quick else (chosen.clients, 4, chosen.minutes * 60)
     with (folder / "events.jsonl").open("w", encoding="utf-8", buffering=1) as log:
@@ -67,8 +69,7 @@ def main(arguments: list[str] | None = None) -> None:
     for failure in failures:
         print("FAILURE", failure)
     print(f"failures: {len(failures)}")
-    if chosen.json:
-        write_json(chosen.json, described, [found], failures=failures)
+    begun.finish(series_of(run, failures), found | {"failures": failures})
     if failures:
         sys.exit(f"all logs are kept in {folder}")
     shutil.rmtree(folder)
@@ -122,6 +123,18 @@ def findings(run: Run) -> dict[str, Any]:
         "tracebacks": {server.name: dict(server.tracebacks()) for server in run.servers},
         "lives": {server.name: server.lives for server in run.servers},
     }
+
+
+def series_of(run: Run, failures: list[str]) -> list[Series]:
+    """What failed, and how soon everybody was right again."""
+    witness, group = run.witness, "After all faults had healed, until everybody has"
+    return [
+        *series("Failures", "all kinds", "count", [len(failures)]),
+        *series(group, "the present state", "s", witness.present_after_s),
+        *series(group, "the present state, and is sure of it", "s", witness.sure_after_s),
+        *series("The answer to a command, faults included", "all commands", "s", witness.waits_s),
+        *series("A client was sure of an old state", "the longest time", "s", [run.witness.judge.worst_unaware_s]),
+    ]
 
 
 def report(run: Run) -> None:

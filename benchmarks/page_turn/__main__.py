@@ -1,6 +1,13 @@
-"""Turns through documents as people do, and measures every turn, beside the alternatives.
+"""How long until a page is painted and sharp, turned as people turn, beside PyMuPDF and others?
 
 python -m benchmarks.page_turn [--documents PATH] [--profile NAME] [--trace NAME…] [--turns N] [--json F] [--html F] [--quick]
+
+The clock of a turn starts when the trace wants it, so a peer that is late with one page is late with the next. All peers have
+their document open and, ours, its previews made before the first turn. Peak memory counts pages shared by processes once for
+each.
+
+What the numbers do not say: the time a client takes to decode and paint an image, and the network; how a person judges a coarse
+page that sharpens; other machines, and other loads on this one.
 """
 
 from __future__ import annotations
@@ -15,7 +22,7 @@ from benchmarks.page_turn import measure, report
 from benchmarks.page_turn.peers import PEERS
 from benchmarks.page_turn.profiles import PROFILES, Profile
 from benchmarks.page_turn.traces import TRACES, Course, Trace
-from benchmarks.reporting import machine, print_machine, write_json
+from benchmarks.reporting import begin, with_outputs
 
 LONG_ENOUGH_PAGES = 8
 
@@ -30,17 +37,15 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--trace", choices=names["trace"], nargs="+", default=names["trace"], help="default: all")
     parser.add_argument("--peer", choices=list(PEERS), nargs="+", default=list(PEERS), help="default: all")
     parser.add_argument("--turns", type=int, default=30, help="turns of a run, about (default 30)")
-    parser.add_argument("--json", type=Path, help="write every measurement there")
-    parser.add_argument("--html", type=Path, help="write a report with plots there")
-    parser.add_argument("--quick", action="store_true", help="one document, two traces, a few turns")
+    with_outputs(parser)
+    parser.add_argument("--quick", action="store_true", help="the sample, two traces, a few turns")
     chosen = parser.parse_args(arguments)
     profile = next(one for one in PROFILES if one.name == chosen.profile)
-    documents = _documents(chosen.documents)
+    documents = _documents(corpus.SAMPLE if chosen.quick and chosen.documents is None else chosen.documents)
     traces, turns = chosen.trace, chosen.turns
     if chosen.quick:
-        documents, traces, turns = documents[:1], ["riffle-5", "jump"], 4
-    described = machine("pymupdf", "pillow", "pypdfium2", "pdf2image") | {"profile": profile.name}
-    print_machine(described)
+        documents, traces, turns = documents[:1], ["riffle-5", "fling"], 4
+    begun = begin(chosen, "pymupdf", "pillow", "pypdfium2", "pdf2image", profile=profile.name)
     runs: list[dict[str, Any]] = []
     for place, document in enumerate(documents):
         for trace in [one for one in TRACES if one.name in traces]:
@@ -61,13 +66,9 @@ def main(arguments: list[str] | None = None) -> None:
     print(report.text(runs))
     if report.stop_rows(runs):
         print("\n" + report.stops_text(runs))
-    print("\n" + report.LIMITS)
     for why in {str(run["quota"]) for run in runs if profile.quota < 1.0 and not isinstance(run["quota"], float)}:
         print(f"The quota of the profile was not held ({why}): its cores are, their speed is this machine's.")
-    if chosen.json:
-        write_json(chosen.json, described, runs)
-    if chosen.html:
-        report.write_html(chosen.html, described, runs)
+    begun.finish(report.series_of(runs))
 
 
 def _bare_stop_s(document: corpus.Document, course: Course, trace: Trace, profile: Profile, turns: int) -> float | None:

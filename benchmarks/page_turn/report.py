@@ -1,22 +1,16 @@
-"""Tables for the terminal, and an HTML page that opens offline."""
+"""Tables for the terminal, and series for the result."""
 
 from __future__ import annotations
 
-import html
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 from benchmarks.page_turn.measure import AFTER_LAST_S
 from benchmarks.reporting import Percentiles, table
+from benchmarks.results import Series, series
 
 FRAME_S = 1 / 60
 SLOW_S = 0.1
-COLOURS = ("#0b6e4f", "#b23a48", "#e08e45", "#4062bb", "#7d5ba6", "#555555")
-LIMITS = """Times are milliseconds. What these numbers do not say: the time a client takes to decode and paint an image, and
-the network; how a person judges a coarse page that sharpens; other machines, and other loads on this one. The clock of a turn
-starts when the trace wants it, so a peer that is late with one page is late with the next. All peers have their document open
-and, ours, its previews made before the first turn. Peak memory counts pages shared by processes once for each."""
 
 
 def rows(runs: Sequence[dict[str, Any]]) -> list[list[str]]:
@@ -90,81 +84,23 @@ def _stop(run: dict[str, Any]) -> dict[str, Any]:
     return next(turn for turn in run["turns"] if turn["is_last"])
 
 
-def write_html(path: Path, described: dict[str, str], runs: Sequence[dict[str, Any]]) -> None:
-    """Tables, the distribution of latencies, and a riffle turn by turn."""
-    peers = list(dict.fromkeys(run["peer"] for run in runs))
-    traces = list(dict.fromkeys(run["trace"] for run in runs))
-    stops = f"<h2>Where a trace stops</h2>{_html_table(STOP_HEADERS, found)}" if (found := stop_rows(runs)) else ""
-    plots = "".join(f"<h3>{html.escape(trace)}</h3>{_cdf(runs, trace, peers)}" for trace in traces)
-    riffle = next((trace for trace in traces if trace.startswith("riffle")), None)
-    lines = _timeline([run for run in runs if run["trace"] == riffle], peers) if riffle else ""
-    machine = ", ".join(f"{name} {value}" for name, value in described.items())
-    path.write_text(
-        f"""<!doctype html><html lang="en"><meta charset="utf-8"><title>Page turns</title>
-<style>body{{font:15px system-ui,sans-serif;margin:2em;max-width:75em}}table{{border-collapse:collapse;font-size:13px}}
-td,th{{padding:.2em .6em;border-bottom:1px solid #ccc;text-align:right}}td:nth-child(-n+2){{text-align:left}}
-svg{{background:#fafafa;border:1px solid #ddd}}</style>
-<h1>Page turns</h1><p>{html.escape(machine)}</p><p>{html.escape(LIMITS)}</p>
-{_html_table(HEADERS, rows(runs))}{stops}
-<h2>Share of turns painted within a time</h2><p>{_legend(peers)} The line at 16.7 ms is one frame.</p>{plots}
-<h2>A riffle, turn by turn</h2><p>Each dot is a turn: how late it was painted.</p>{lines}</html>""",
-        encoding="utf-8",
-    )
-
-
-def _html_table(headers: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    head = "".join(f"<th>{html.escape(one)}</th>" for one in headers)
-    body = "".join("<tr>" + "".join(f"<td>{html.escape(cell)}</td>" for cell in row) + "</tr>" for row in rows)
-    return f"<table><tr>{head}</tr>{body}</table>"
+def series_of(runs: Sequence[dict[str, Any]]) -> list[Series]:
+    """For each trace: until something is painted, and until the page is sharp."""
+    found: list[Series] = []
+    for trace in dict.fromkeys(run["trace"] for run in runs):
+        for moment, key in (("something is painted", "painted_s"), ("the page is sharp", "sharp_s")):
+            for peer in dict.fromkeys(run["peer"] for run in runs):
+                turns = {
+                    f"{run['document']} {number}": turn[key] * 1000
+                    for run in runs
+                    if (run["trace"], run["peer"]) == (trace, peer)
+                    for number, turn in enumerate(run["turns"], 1)
+                    if turn[key] is not None
+                }
+                found += series(f"{trace}: until {moment}", peer, "ms", turns.values(), labels=turns)
+    return found
 
 
 def _share(holds: Any) -> str:
     outcomes = list(holds)
     return f"{sum(outcomes) / len(outcomes):.1%}"
-
-
-def _colour(index: int) -> str:
-    return COLOURS[index % len(COLOURS)]
-
-
-def _legend(peers: list[str]) -> str:
-    return " ".join(
-        f'<span style="color:{_colour(index)}">&#9632; {html.escape(peer)}</span>' for index, peer in enumerate(peers)
-    )
-
-
-def _cdf(runs: Sequence[dict[str, Any]], trace: str, peers: list[str]) -> str:
-    import math
-
-    def x(seconds: float) -> float:
-        return 20 + 560 * (math.log10(min(max(seconds, 1e-4), 10.0)) + 4) / 5
-
-    lines = [f'<line x1="{x(FRAME_S)}" x2="{x(FRAME_S)}" y1="10" y2="190" stroke="#999" stroke-dasharray="4"/>']
-    for index, peer in enumerate(peers):
-        waits = sorted(t["painted_s"] for run in runs if (run["trace"], run["peer"]) == (trace, peer) for t in run["turns"])
-        points = " ".join(f"{x(wait):.1f},{190 - 180 * (rank + 1) / len(waits):.1f}" for rank, wait in enumerate(waits))
-        lines.append(f'<polyline points="{points}" fill="none" stroke="{_colour(index)}" stroke-width="2"/>')
-    ticks = "".join(
-        f'<text x="{x(10.0**power)}" y="205" font-size="11" text-anchor="middle">{label}</text>'
-        for power, label in ((-4, "0.1 ms"), (-3, "1 ms"), (-2, "10 ms"), (-1, "100 ms"), (0, "1 s"), (1, "10 s"))
-    )
-    return (
-        f'<svg width="600" height="212" role="img" aria-label="latencies of {html.escape(trace)}">{"".join(lines)}{ticks}</svg>'
-    )
-
-
-def _timeline(runs: Sequence[dict[str, Any]], peers: list[str]) -> str:
-    if not runs:
-        return ""
-    document = runs[0]["document"]
-    chosen = [run for run in runs if run["document"] == document]
-    last_s = max(turn["at_s"] for run in chosen for turn in run["turns"]) or 1.0
-    worst_s = max(0.05, max(turn["painted_s"] for run in chosen for turn in run["turns"]))
-    dots = [
-        f'<circle cx="{20 + 760 * turn["at_s"] / last_s:.1f}" cy="{190 - 180 * turn["painted_s"] / worst_s:.1f}" r="3" '
-        f'fill="{_colour(peers.index(run["peer"]))}"/>'
-        for run in chosen
-        for turn in run["turns"]
-    ]
-    label = f"{html.escape(document)}: 0 to {worst_s * 1000:.0f} ms"
-    return f'<p>{label}</p><svg width="800" height="200" role="img" aria-label="timeline">{"".join(dots)}</svg>'

@@ -1,4 +1,4 @@
-"""A paper is registered on one client: how long until its first page is on a hundred others.
+"""How long from the upload of a paper until its first page is on a hundred tablets?
 
     python -m benchmarks.shelf.registered [--tablets N] [--papers N] [--documents PATH] [--json FILE] [--quick]
 
@@ -10,7 +10,7 @@ tablets that tell no screen, and ask for each paper in another size: nothing is 
 document of the corpus with another first page, so that nothing of it has been seen. What a tablet takes to decode the image is
 measured by itself, and told.
 
-Server, tablets and relays share the processors: what is measured is more than the server takes.
+What the numbers do not say: how long the server alone takes. Server, tablets and relays share the processors.
 """
 
 from __future__ import annotations
@@ -33,7 +33,8 @@ from PIL import Image
 
 from benchmarks import corpus
 from benchmarks.meeting.serving import in_process, served
-from benchmarks.reporting import HEADERS, Percentiles, machine, print_machine, table, write_json
+from benchmarks.reporting import HEADERS, Percentiles, begin, table, with_outputs
+from benchmarks.results import Series, series
 
 VIEW = "1200x1920"
 LEAST_PAGES = 300
@@ -269,13 +270,13 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--tablets", type=int, default=100)
     parser.add_argument("--papers", type=int, default=10, help="that are registered, on each kind of line")
     parser.add_argument("--documents", type=Path, help="a council's, or the longest, of these is taken (default: the corpus)")
-    parser.add_argument("--json", type=Path, help="write every measurement there")
-    parser.add_argument("--quick", action="store_true", help="few tablets, two papers")
+    with_outputs(parser)
+    parser.add_argument("--quick", action="store_true", help="few tablets, one paper, made of the sample")
     chosen = parser.parse_args(arguments)
-    count, many = (8, 2) if chosen.quick else (chosen.tablets, chosen.papers)
-    described = machine("pymupdf", "uvicorn") | {"tablets": str(count)}
-    print_machine(described)
-    found = [one.path for one in corpus.documents(chosen.documents) if one.path.suffix.lower() == ".pdf" and not one.password]
+    count, many = (8, 1) if chosen.quick else (chosen.tablets, chosen.papers)
+    begun = begin(chosen, "pymupdf", "uvicorn", tablets=str(count))
+    root = corpus.SAMPLE if chosen.quick and chosen.documents is None else chosen.documents
+    found = [one.path for one in corpus.documents(root) if one.path.suffix.lower() == ".pdf" and not one.password]
     book = max(found, key=lambda path: (COUNCIL in path.name, _page_count(path)))
     measured: dict[str, Any] = {}
     rows = []
@@ -290,8 +291,21 @@ def main(arguments: list[str] | None = None) -> None:
                 rows.append([name, str(len(result["waits_s"])), *waits.cells(), f"{decode_ms:.0f}", f"{bound_s * 1000:.0f}"])
     print(f"\n{book.name}, {max(LEAST_PAGES, _page_count(book))} pages: from the upload's first byte to the page\n")
     print(table(["line", "times", *[f"{one}, ms" for one in HEADERS], "then decoding, ms", "bound of p99, ms"], rows))
-    if chosen.json:
-        write_json(chosen.json, described, [measured])
+    begun.finish(series_of(measured))
+
+
+def series_of(measured: dict[str, Any]) -> list[Series]:
+    """A series for each kind of line."""
+    return [
+        one
+        for group, unit, key, factor in (
+            ("From the upload's first byte to the page", "ms", "waits_s", 1e3),
+            ("Then decoding", "ms", "decode_ms", 1),
+            ("The image", "kB", "image_bytes", 1e-3),
+        )
+        for name, found in measured.items()
+        for one in series(group, name, unit, (value * factor for value in found[key]))
+    ]
 
 
 def _page_count(path: Path) -> int:

@@ -1,4 +1,4 @@
-"""A shelf with very many pages: how long starting, listing, searching, adding, replacing and purging take.
+"""How long do starting, searching, adding, replacing and purging take on a shelf of very many pages?
 
 python -m benchmarks.shelf.scale [--pages N…] [--each N] [--documents PATH] [--data FOLDER] [--built FOLDER] [--quick]
 
@@ -9,7 +9,7 @@ papers may be seen; one in five, by chance; one in a hundred, by chance; only th
 newest on reaches last. What is measured is the first step, which a person sees. How many steps it takes until there are 50
 pages or everything was searched is counted.
 
-What the numbers cannot say: how it is when the database is not in the memory of the operating system.
+What the numbers do not say: how it is when the database is not in the memory of the operating system.
 """
 
 from __future__ import annotations
@@ -29,7 +29,8 @@ from msgspec.structs import asdict
 
 import sidebooks_core as sb
 from benchmarks import corpus, reporting
-from benchmarks.reporting import Percentiles
+from benchmarks.reporting import Percentiles, with_outputs
+from benchmarks.results import Series, series
 from benchmarks.shelf import building, texts
 from benchmarks.shelf.queries import KINDS, Query, queries
 from sidebooks_core.databases.database import Database
@@ -93,7 +94,7 @@ def main() -> None:
         "--built", type=Path, metavar="FOLDER", help="measure a shelf that is there, and was made by this before"
     )
     parser.add_argument("--keep", action="store_true", help="leave the shelves that are made")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write every measurement")
+    with_outputs(parser)
     parser.add_argument("--quick", action="store_true", help=f"{QUICK_PAGES} pages, one query of each; results are compared")
     arguments = parser.parse_args()
     sizes, each = ([QUICK_PAGES], 1) if arguments.quick else (arguments.pages, arguments.each)
@@ -101,7 +102,7 @@ def main() -> None:
         source = texts.read_source(arguments.documents, most_documents=10 if arguments.quick else None)
     except corpus.CorpusMissing as error:
         parser.error(str(error))
-    described = reporting.machine("apsw", "numpy", "isal")
+    begun = reporting.begin(arguments, "apsw", "numpy", "isal")
     measured = []
     if arguments.built:
         measured.append(measure(arguments.built, building.built_before(arguments.built), source, each, is_compared=False))
@@ -115,12 +116,9 @@ def main() -> None:
                 print(f"left: {folder}", file=sys.stderr)
             else:
                 shutil.rmtree(folder)
-    reporting.print_machine(described)
     report(measured)
-    if arguments.json:
-        reporting.write_json(
-            arguments.json, described, [asdict(one) | {"steps": [_plain(step) for step in one.steps]} for one in measured]
-        )
+    details = [asdict(one) | {"steps": [_plain(step) for step in one.steps]} for one in measured]
+    begun.finish(series_of(measured), details)
 
 
 def measure(folder: Path, built: building.Built, source: texts.Source, each: int, *, is_compared: bool) -> Size:
@@ -192,6 +190,23 @@ def report(measured: Sequence[Size]) -> None:
                 rows.append([script, f"{length}", str(len(times)), *Percentiles.of(times).cells()])
     headers = ["script", "characters", "searches", *reporting.HEADERS]
     print(f"\n## The same by script and length, in {largest.pages:,} pages\n\n" + reporting.table(headers, rows))
+
+
+def series_of(measured: Sequence[Size]) -> list[Series]:
+    """Searches by rights, and all else, for each size."""
+    found: list[Series] = []
+    for one in measured:
+        size = f"{one.pages:,} pages"
+        for rights in dict.fromkeys(step.rights for step in one.steps):
+            waits = [step.ms for step in one.steps if step.rights == rights]
+            found += series(f"First step of a search, {size}", f"seen: {rights}", "ms", waits)
+        for name, waits in (
+            ("start", one.start), ("listing", one.listing), ("a page added", one.page_added), ("a page replaced", one.replaced),
+            ("a paper purged", one.purged),
+        ):  # fmt: skip
+            found += series(f"Other work, {size}", name, "ms", waits)
+        found += series("The database", size, "MB", [one.database_bytes / 1e6])
+    return found
 
 
 def _timed(do: Callable[[], object]) -> float:

@@ -84,11 +84,12 @@ class Access(Accounts, Logins, Guests, Sharing):
     def ended_guests(self, principal_ids: Iterable[str]) -> list[str]:
         """Those of some ids that are of guests whose login has ended. Raises StorageError.
 
-        An id that only begins like that of a guest, and that no login can have, is of somebody else and is left out.
-        It reads: another process may have let a guest in, of whom this one has not been told.
+        Ids that no login of this folder of data can have are left out: they are of somebody else, or of guests of another
+        folder. It reads: another process may have let a guest in, of whom this one has not been told.
         """
-        logins = [one.removeprefix(GUEST) for one in principal_ids if one.startswith(GUEST)]
         with self._core.database.reading() as reading:
+            ours = f"{GUEST}{sessions.guest_beginning(reading)}"
+            logins = [one.removeprefix(GUEST) for one in principal_ids if one.startswith(ours)]
             return [f"{GUEST}{one}" for one in logins if ID.fullmatch(one) and not sessions.is_there(reading, one)]
 
     def tell(self, listener: Callable[[], None]) -> None:

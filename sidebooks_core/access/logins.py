@@ -122,9 +122,9 @@ class Logins:
 
 def logged_in_by(core: Core, token: str, *, guest_name: str, device: str, address: str) -> tuple[str, Session]:
     """See `Logins.use_link`."""
-    secret, session_id = new_token(), new_id()
-    shown = people.clean(guest_name)
+    secret, shown = new_token(), people.clean(guest_name)
     with core.changing() as change:
+        session_id = new_id(sessions.guest_beginning(change.writing))
         link = links.use(change.writing, digest_of(token), change.now_s)
         now_s = change.now_s
         if sessions.count_of_link(change.writing, link.id, core.limits, now_s) >= core.limits.guests_per_link:

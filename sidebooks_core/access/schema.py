@@ -178,5 +178,11 @@ ACCESS = Schema(
         ALTER TABLE link ADD COLUMN meeting TEXT NOT NULL DEFAULT '';
         CREATE INDEX link_by_meeting ON link (meeting) WHERE meeting <> '';
         """,
+        """
+        CREATE TABLE guest_ids ( -- how the ids of the logins of guests begin: others are of another folder of data
+            beginning TEXT NOT NULL
+        ) STRICT;
+        INSERT INTO guest_ids VALUES (lower(hex(randomblob(4))));
+        """,
     ),
 )

@@ -9,7 +9,7 @@ from msgspec import Struct
 from sidebooks_core.access.model import AccessLimits, Session
 from sidebooks_core.access.people import clean
 from sidebooks_core.databases.database import Reading, Writing
-from sidebooks_core.errors import RequestError
+from sidebooks_core.errors import RequestError, StorageDamaged
 
 LONGEST_DEVICE = 200
 UNWRITTEN_S = 3600.0
@@ -114,6 +114,14 @@ def end_expired(writing: Writing, limits: AccessLimits, now_s: float) -> int:
 def set_seen(writing: Writing, seen: Iterable[tuple[str, float]]) -> None:
     """(session id, when it was used) for some."""
     writing.run_each("UPDATE session SET seen_s = max(seen_s, ?2) WHERE id = ?1", list(seen))
+
+
+def guest_beginning(reading: Reading) -> str:
+    """How the ids of the logins of guests begin here. Raises StorageDamaged if that is lost."""
+    found = reading.one(str, "SELECT beginning FROM guest_ids")
+    if found is None:
+        raise StorageDamaged("the database lacks the beginning of the ids of guests")
+    return found
 
 
 def is_there(reading: Reading, session_id: str) -> bool:

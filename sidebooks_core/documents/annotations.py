@@ -41,7 +41,9 @@ Sample = tuple[float, float, float]
 """x, y, pressure."""
 Quad = tuple[float, float, float, float, float, float, float, float]
 """x, y of the upper left, upper right, lower left and lower right corner of a piece of text, as it is read."""
-Kind = Literal["ink", "highlight", "underline", "note", "stamp", "bookmark"]
+Listed = tuple[Annotated[int, Meta(ge=0)], Annotated[int, Meta(ge=0)]]
+"""A page, and the place of an annotation in its list. Both from 0."""
+Kind = Literal["ink", "highlight", "underline", "strikeout", "note", "stamp", "bookmark"]
 
 
 class Annotation(Struct, frozen=True, kw_only=True):
@@ -51,9 +53,11 @@ class Annotation(Struct, frozen=True, kw_only=True):
     """From 0."""
     kind: Kind
     place: Annotated[int, Meta(ge=-1, lt=1 << 31)] = -1
-    """In the list of its page, from 0, if it was read. If it is written: of what it replaces; -1: of nothing."""
+    """In the list of its page, from 0; -1: it is in none yet."""
     name: Annotated[str, Meta(max_length=200)] = ""
     """Tells it from the others of its file (/NM); empty if the file gives none."""
+    origin: Annotated[str, Meta(max_length=64)] = ""
+    """Of what it was made, if it is one of ours; empty: of nothing that is known."""
     colour: Annotated[str, Meta(pattern=r"^#[0-9a-f]{6}$")] = "#000000"
     opacity: Share = 1.0
     packed_strokes: Annotated[tuple[bytes, ...], Meta(max_length=MOST_STROKES)] = ()
@@ -61,7 +65,7 @@ class Annotation(Struct, frozen=True, kw_only=True):
     width_pt: Annotated[float, Meta(ge=0, le=1000)] = 1.0
     """Of ink, at a pressure of 0.5."""
     packed_quads: bytes = b""
-    """Of a highlight or an underline: see `packed_quads`."""
+    """Of a highlight, an underline or struck words: see `packed_quads`."""
     x_pt: Place = 0.0
     """Of the middle of a note or a stamp."""
     y_pt: Place = 0.0
@@ -86,7 +90,7 @@ class Annotation(Struct, frozen=True, kw_only=True):
 
     @property
     def quads(self) -> list[Quad]:
-        """Those of a highlight or an underline. The annotation is sound."""
+        """Those of a highlight, an underline or struck words. The annotation is sound."""
         return [
             (round(a, _DIGITS), round(b, _DIGITS), round(c, _DIGITS), round(d, _DIGITS),
              round(e, _DIGITS), round(f, _DIGITS), round(g, _DIGITS), round(h, _DIGITS))
@@ -105,6 +109,16 @@ class Annotation(Struct, frozen=True, kw_only=True):
     def size_bytes(self) -> int:
         """What its lines and its words take, about."""
         return sum(map(len, self.packed_strokes)) + len(self.packed_quads) + 4 * len(self.text)
+
+
+class Changes(Struct, frozen=True):
+    """What is done to the annotations of a document."""
+
+    added: tuple[Annotation, ...] = ()
+    removed: tuple[Listed, ...] = ()
+    """With what was replied to them."""
+    is_flattened: bool = False
+    """What is added becomes part of what the pages draw."""
 
 
 def packed_stroke(samples: Iterable[Sample]) -> bytes:

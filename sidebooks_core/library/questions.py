@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
 from concurrent.futures import Future
 
 import msgspec
 
-from sidebooks_core.documents.annotations import Annotation
+from sidebooks_core.documents.annotations import Changes
 from sidebooks_core.documents.document import Document
 from sidebooks_core.documents.model import Lettering, Link, PackedText, SearchHit, Word
 from sidebooks_core.documents.reference import DocumentRef
@@ -131,24 +130,21 @@ class Questions:
         job = Inspect(document=document.ref, timeout_s=self._timeout_s, page=page, long_side_px=INSPECT_LONG_SIDE_PX)
         return self._dispatcher.ask(f"inspect|{document.ref.token}|{page}", Work(job, document.data), Priority.BULK)
 
-    def annotate(
-        self, document: Document, annotations: Sequence[Annotation], *, flattened: bool = False, client: str = ""
-    ) -> Future[AnnotatedFile]:
-        """The document as a PDF with annotations. flattened: they become part of what the pages draw.
+    def annotate(self, document: Document, changes: Changes, client: str = "") -> Future[AnnotatedFile]:
+        """The document as a PDF with other annotations.
 
         Raises PageNotFound; DocumentTooLarge and what a worker's job raises come by the future.
         """
-        for one in annotations:
-            document.require_page(one.page)
+        for page in {one.page for one in changes.added} | {page for page, _ in changes.removed}:
+            document.require_page(page)
         job = Annotate(
             document=document.ref,
             timeout_s=max(self._timeout_s, ANNOTATE_TIMEOUT_S),
-            annotations=tuple(annotations),
-            is_flattened=flattened,
+            changes=changes,
             most_bytes=MOST_ANNOTATED_BYTES,
         )
-        digest = hashlib.sha256(msgspec.msgpack.encode(job.annotations)).hexdigest()
-        name = f"annotate|{document.ref.token}|{flattened}|{digest}"
+        digest = hashlib.sha256(msgspec.msgpack.encode(changes)).hexdigest()
+        name = f"annotate|{document.ref.token}|{digest}"
         return self._dispatcher.ask(name, Work(job, document.data), Priority.BULK, client)
 
     def annotations(self, document: Document, page: int, client: str = "") -> Future[AnnotationsRead]:

@@ -1,4 +1,4 @@
-"""Marks on pages: ink, highlights, underlines, notes, stamps and bookmarks, anchored to what a page shows."""
+"""Marks on pages: ink, highlights, underlines, struck words, notes, stamps and bookmarks, anchored to what a page shows."""
 
 from sidebooks_core.marks.answers import (
     Destroyed,
@@ -24,6 +24,7 @@ from sidebooks_core.marks.model import (
     Note,
     Stamp,
     StampText,
+    StrikeOut,
     Underline,
     Visibility,
 )
@@ -57,6 +58,7 @@ __all__ = [
     "Refused",
     "Stamp",
     "StampText",
+    "StrikeOut",
     "Underline",
     "Visibility",
     "may_see",

@@ -12,6 +12,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 
 import msgspec
+from msgspec.structs import replace
 
 from sidebooks_core.documents.annotations import Annotation, packed_quads, packed_stroke
 from sidebooks_core.marks.model import (
@@ -28,8 +29,8 @@ from sidebooks_core.marks.model import (
     Note,
     Stamp,
     StampText,
+    StrikeOut,
     Underline,
-    text_of,
 )
 from sidebooks_core.marks.placing import PlacedMark
 
@@ -41,39 +42,61 @@ _BOOKMARK_COLOUR = "#cc0000"
 _encode = msgspec.json.Encoder(order="deterministic").encode
 
 
-def to_annotations(placed: Iterable[PlacedMark], names: Mapping[str, str]) -> list[Annotation]:
-    """Marks as they stand in a revision. Those without a page are left out, and those that its file shows already.
+def to_annotation(one: PlacedMark, names: Mapping[str, str], paper_id: str) -> Annotation | None:
+    """A mark of a paper as it stands in a revision. None if it is deleted or has no page.
 
     names: of owners, by their ids; an owner without a name is not told.
     """
-    made: list[Annotation] = []
-    for one in placed:
-        mark, page = one.mark, one.page
-        is_in_file = mark.is_of_file and one.kind == "exact" and mark.stamp.device == FILE_DEVICE
-        if page is None or mark.body is None or is_in_file:
-            continue
-        made.append(_annotation(mark, mark.body, page, names.get(mark.owner, "")))
-    return made
+    mark = one.mark
+    if one.page is None or mark.body is None:
+        return None
+    return replace(
+        _look(mark.body),
+        page=one.page,
+        name=mark.id,
+        origin=origin_of(paper_id, mark.owner, mark.id),
+        author=names.get(mark.owner, ""),
+        made_ms=made_ms(mark.id),
+        changed_ms=mark.stamp.at_ms,
+    )
 
 
-def _annotation(mark: Mark, body: Body, page: int, author: str) -> Annotation:
+def look_of(one: Body | Annotation) -> Annotation:
+    """What a mark says and shows, as it is written, and nothing else: equal looks are drawn alike."""
+    if isinstance(one, Annotation):
+        return replace(one, page=0, place=-1, name="", origin="", author="", made_ms=0, changed_ms=0)
+    return _look(one)
+
+
+def is_in_file(one: PlacedMark) -> bool:
+    """Whether the file of the revision in which it stands shows it already."""
+    return one.mark.is_of_file and one.kind == "exact" and one.mark.stamp.device == FILE_DEVICE
+
+
+def salt_of(paper_id: str, owner: str) -> str:
+    """Of the ids of marks that a file does not name as we do: see `FileMarks`."""
+    return f"{paper_id} {owner}"
+
+
+def origin_of(paper_id: str, owner: str, mark_id: str) -> str:
+    """By which an export knows again what an export has written: of which mark it is. A digest, so it says nobody's name."""
+    return hashlib.sha256(f"{salt_of(paper_id, owner)} {mark_id}".encode()).hexdigest()[:32]
+
+
+def _look(body: Body) -> Annotation:
     kind = "bookmark" if isinstance(body, Bookmark) else body.__struct_config__.tag
     return Annotation(
-        page=page,
+        page=0,
         kind=kind,  # type: ignore[arg-type]  # the tags of bodies are the kinds of annotations
-        name=mark.id,
         colour=_BOOKMARK_COLOUR if isinstance(body, Bookmark) else body.colour,
         opacity=body.opacity if isinstance(body, Ink) else 1.0,
         packed_strokes=(packed_stroke(body.samples),) if isinstance(body, Ink) else (),
         width_pt=body.width_pt if isinstance(body, Ink) else 1.0,
-        packed_quads=packed_quads(body.quads) if isinstance(body, Highlight | Underline) else b"",
+        packed_quads=packed_quads(body.quads) if isinstance(body, Highlight | Underline | StrikeOut) else b"",
         x_pt=body.x_pt if isinstance(body, Note | StampText) else 0.0,
         y_pt=body.y_pt if isinstance(body, Note | StampText) else 0.0,
         height_pt=body.height_pt if isinstance(body, StampText) else 0.0,
-        text=text_of(mark),
-        author=author,
-        made_ms=made_ms(mark.id),
-        changed_ms=mark.stamp.at_ms,
+        text=body.text if not isinstance(body, Ink) else "",
     )
 
 
@@ -153,6 +176,8 @@ def _bodies(one: Annotation) -> list[Body]:
             return [Highlight(tuple(one.quads[:MOST_QUADS]), one.colour, text)]
         case "underline" if one.packed_quads:
             return [Underline(tuple(one.quads[:MOST_QUADS]), one.colour, text)]
+        case "strikeout" if one.packed_quads:
+            return [StrikeOut(tuple(one.quads[:MOST_QUADS]), one.colour, text)]
         case "note" if text:
             return [Note(one.x_pt, one.y_pt, text, one.colour)]
         case "stamp" if text.strip():

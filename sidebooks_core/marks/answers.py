@@ -6,7 +6,7 @@ from typing import Literal
 
 from msgspec import Struct
 
-from sidebooks_core.marks.model import Mark, Stamp
+from sidebooks_core.marks.model import Mark, Stamp, Visibility
 from sidebooks_core.marks.visibility import Audience
 
 RefusalReason = Literal["invalid", "taken", "paper", "page", "limit"]
@@ -30,6 +30,8 @@ class MarkLimits(Struct, frozen=True):
     lost_texts_s: float = 30 * 86_400.0
     deleted_s: float = 400 * 86_400.0
     """A device that has not read for longer begins anew."""
+    answer_bytes: int = 4 << 20
+    """Of the marks in one answer of a server to a reader. The next one goes on."""
     devices: int = 50
     """Of one reader on one paper, whose reading is remembered."""
 
@@ -62,7 +64,7 @@ class MarkChanges(Struct, frozen=True):
     """The answer to a reader."""
 
     seq: int
-    """To read from next."""
+    """To read from next. It grows with changes that the reader could see, and with nothing else."""
     server_ms: int
     is_whole: bool
     """These are all marks that the reader sees on the paper: the device forgets the others. Else: those that changed."""
@@ -70,6 +72,14 @@ class MarkChanges(Struct, frozen=True):
     """In the order of their changes. None is deleted."""
     gone: list[str]
     """Ids of marks that were deleted, or that the reader sees no more."""
+
+
+class Shared(Struct, frozen=True):
+    """What a file does not tell of a mark."""
+
+    visibility: Visibility
+    meeting: str
+    quote: str
 
 
 class LostText(Struct, frozen=True):

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import unicodedata
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 
+import msgspec
 from msgspec import Struct
 
 from sidebooks_core.databases.database import Database, Reading, Writing
@@ -16,6 +17,7 @@ from sidebooks_core.marks.schema import digest_of, next_seq
 
 SEARCHED_AT_ONCE = 200
 """Marks that are read in one reading of the database."""
+_WAS_IMPORTED = "EXISTS (SELECT 1 FROM mark_imported WHERE mark_imported.mark = mark.id)"
 
 
 class _Changed(Struct, frozen=True, array_like=True):
@@ -38,6 +40,18 @@ class _Pair(Struct, frozen=True, array_like=True):
 class _Owned(Struct, frozen=True, array_like=True):
     id: str
     owner: str
+    was_imported: bool = False
+
+
+class _Ended(Struct, frozen=True, array_like=True):
+    name: bytes
+    owner: bytes
+    was_imported: bool
+
+
+class _Deleted(Struct, frozen=True, array_like=True):
+    id: str
+    was_imported: bool
 
 
 class _Old(Struct, frozen=True, array_like=True):
@@ -45,6 +59,9 @@ class _Old(Struct, frozen=True, array_like=True):
     paper: str
     owner: str
     seq: int
+    was_shown: bool
+    """To others than its owner."""
+    was_imported: bool
 
 
 def search(
@@ -82,21 +99,23 @@ def search(
 def news(reading: Reading, told: int) -> tuple[list[MarkNews], int]:
     """What changed after a number, each paper and owner once; and the number to go on from."""
     changed = reading.all(_Changed, "SELECT seq, paper, owner, shown FROM mark WHERE seq > ?", told)
-    changed += reading.all(_Changed, "SELECT seq, paper, '', '' FROM mark_horizon WHERE seq > ?", told)
+    changed += reading.all(_Changed, "SELECT seq, paper, owner, '' FROM mark_horizon WHERE seq > ?", told)
     changed.sort(key=lambda one: one.seq)
     found = dict.fromkeys(MarkNews(one.paper, one.owner, rows.audiences_of(one.shown, told)) for one in changed)
     return list(found), max([told, *(one.seq for one in changed)])
 
 
 def end_owner(writing: Writing, owner: str) -> int:
-    """Remove all that is known of somebody's marks. Who saw some of them begins anew."""
+    """Remove all that is known of somebody's marks. If others saw some of them, all readers of the paper begin anew."""
     papers = writing.all(str, "SELECT DISTINCT paper FROM mark WHERE owner = ?", owner)
     count = writing.number("SELECT count(*) FROM mark WHERE owner = ? AND body IS NOT NULL", owner)
     for paper_id in papers:
+        query = "SELECT EXISTS (SELECT 1 FROM mark WHERE owner = ? AND paper = ? AND shown != '')"
+        were_shown = writing.number(query, owner, paper_id)
         _end(
             writing, paper_id, writing.all(_Owned, "SELECT id, owner FROM mark WHERE owner = ? AND paper = ?", owner, paper_id)
         )
-        _set_horizon(writing, paper_id, next_seq(writing))
+        _set_horizon(writing, paper_id, next_seq(writing), "" if were_shown else owner)
     writing.run("DELETE FROM mark_use WHERE owner = ?", owner)
     writing.run("DELETE FROM mark_device WHERE reader = ?", owner)
     return count
@@ -131,23 +150,44 @@ def sweep(writing: Writing, now_s: float, limits: MarkLimits) -> int:
     writing.run("DELETE FROM mark_device WHERE seen_s < ?", now_s - limits.deleted_s)
     old = writing.all(
         _Old,
-        "SELECT id, paper, owner, seq FROM mark WHERE body IS NULL AND (at_ms < ? OR seq <= "
-        "(SELECT min(since) FROM mark_device WHERE mark_device.paper = mark.paper)) "
+        f"SELECT id, paper, owner, seq, shown != '', {_WAS_IMPORTED} FROM mark WHERE body IS NULL AND (at_ms < ? OR seq <= "
+        "(SELECT min(since) FROM mark_device WHERE mark_device.paper = mark.paper "
+        "AND (mark.shown != '' OR mark_device.reader = mark.owner))) "
         "AND NOT EXISTS (SELECT 1 FROM mark_lost_text WHERE mark_lost_text.mark = mark.id)",
         int((now_s - limits.deleted_s) * 1000),
     )  # fmt: skip
-    by_paper: dict[str, list[_Old]] = {}
+    concerned: dict[tuple[str, str], list[_Old]] = {}
     for one in old:
-        by_paper.setdefault(one.paper, []).append(one)
-    for paper_id, marks in by_paper.items():
-        _end(writing, paper_id, [_Owned(one.id, one.owner) for one in marks])
-        _set_horizon(writing, paper_id, max(one.seq for one in marks))
+        concerned.setdefault((one.paper, "" if one.was_shown else one.owner), []).append(one)
+    for (paper_id, owner), marks in concerned.items():
+        _end(writing, paper_id, [_Owned(one.id, one.owner, one.was_imported) for one in marks])
+        _set_horizon(writing, paper_id, max(one.seq for one in marks), owner)
     ended = Counter(_Pair(one.paper, one.owner) for one in old)
     for pair, count in ended.items():
         writing.run("UPDATE mark_use SET ended = ended + ? WHERE paper = ? AND owner = ?", count, pair.paper, pair.owner)
     for pair in smaller | ended.keys():
         count_anew(writing, pair.paper, pair.owner)
     return len(old)
+
+
+def deleted(reading: Reading, paper_id: str, owner: str, mark_ids: Collection[str]) -> dict[str, bool]:
+    """Those of some marks that were deleted, also if they are forgotten, and whether they were read from a file."""
+    told = msgspec.json.encode(list(mark_ids)).decode()
+    query = (
+        f"SELECT id, {_WAS_IMPORTED} FROM mark WHERE id IN (SELECT value FROM json_each(?)) AND paper = ? AND owner = ? "
+        "AND body IS NULL"
+    )
+    found = {one.id: one.was_imported for one in reading.all(_Deleted, query, told, paper_id, owner)}
+    by_name = {digest_of(mark_id): mark_id for mark_id in mark_ids}
+    names = msgspec.json.encode([name.hex() for name in by_name]).decode()
+    query = (
+        "SELECT name, owner, was_imported FROM mark_ended WHERE paper = ? AND name IN (SELECT unhex(value) FROM json_each(?))"
+    )
+    for one in reading.all(_Ended, query, paper_id, names):
+        mark_id = by_name[one.name]
+        if one.owner == digest_of(mark_id + owner):
+            found[mark_id] = one.was_imported
+    return found
 
 
 def count_anew(writing: Writing, paper_id: str, owner: str) -> None:
@@ -171,15 +211,17 @@ def count_anew(writing: Writing, paper_id: str, owner: str) -> None:
 
 def _end(writing: Writing, paper_id: str, marks: Sequence[_Owned]) -> None:
     """Nothing is left of marks but digests, by which a device that brings one is told so, and another owner is refused."""
-    names = [(paper_id, digest_of(one.id), digest_of(one.id + one.owner)) for one in marks]
-    writing.run_each("INSERT OR IGNORE INTO mark_ended (paper, name, owner) VALUES (?, ?, ?)", names)
+    names = [(paper_id, digest_of(one.id), digest_of(one.id + one.owner), one.was_imported) for one in marks]
+    writing.run_each("INSERT OR IGNORE INTO mark_ended (paper, name, owner, was_imported) VALUES (?, ?, ?, ?)", names)
     writing.run_each("DELETE FROM mark WHERE id = ?", [(one.id,) for one in marks])
 
 
-def _set_horizon(writing: Writing, paper_id: str, seq: int) -> None:
+def _set_horizon(writing: Writing, paper_id: str, seq: int, owner: str = "") -> None:
+    """owner: whom alone it concerns; empty: all readers."""
     writing.run(
-        "INSERT INTO mark_horizon (paper, seq) VALUES (?1, ?2) ON CONFLICT (paper) DO UPDATE SET seq = max(seq, excluded.seq)",
-        paper_id, seq,
+        "INSERT INTO mark_horizon (paper, owner, seq) VALUES (?1, ?2, ?3) "
+        "ON CONFLICT (paper, owner) DO UPDATE SET seq = max(seq, excluded.seq)",
+        paper_id, owner, seq,
     )  # fmt: skip
 
 

@@ -7,27 +7,27 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence, Set
-from itertools import product
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import BinaryIO, Protocol, TypeVar
 
 from msgspec import Struct
 from msgspec.structs import replace
 
-from sidebooks_core.documents.annotations import Annotation
+from sidebooks_core.documents.annotations import Annotation, Changes
 from sidebooks_core.documents.document import Document
-from sidebooks_core.errors import DamagedDocument, RequestError
-from sidebooks_core.marks.annotations import FileMarks, to_annotations
-from sidebooks_core.marks.answers import MarkLimits, Pushed, Refused
+from sidebooks_core.errors import DamagedDocument, RenderFailed, RequestError
+from sidebooks_core.marks.annotations import FileMarks, salt_of
+from sidebooks_core.marks.answers import MarkLimits, Pushed, Refused, Shared
 from sidebooks_core.marks.model import Mark
-from sidebooks_core.marks.placing import PlacedMark
+from sidebooks_core.marks.replacing import MarksToWrite, replacing
 from sidebooks_core.marks.store import LIMITS, MarkStore
-from sidebooks_core.marks.visibility import MarkReader
 
 MOST_BYTES = 48 << 20
 """Of all strokes and words of one file: 4 million points. The worker that writes them takes some ten times as much."""
 _PIECE_BYTES = 1 << 20
+MARK_BYTES = 300
+"""What a mark takes beside its lines and its words, about."""
 T_co = TypeVar("T_co", covariant=True)
 
 
@@ -60,9 +60,7 @@ class _Promised(Protocol[T_co]):
 class Annotating(Protocol):
     """What writes and reads the annotations of a file: `TileService.parts.questions`."""
 
-    def annotate(
-        self, document: Document, annotations: Sequence[Annotation], *, flattened: bool = False, client: str = ""
-    ) -> _Promised[_Written]: ...
+    def annotate(self, document: Document, changes: Changes, client: str = "") -> _Promised[_Written]: ...
 
     def annotations(self, document: Document, page: int, client: str = "") -> _Promised[_Read]: ...
 
@@ -114,34 +112,13 @@ class ImportedMarks(Struct, frozen=True):
     found: int
     """That can be marks."""
     marks: list[Mark]
-    """As they hold now; those that were there before are among them."""
+    """As they hold now; those that were there before are among them. See `is_complete`."""
     refused: list[Refused]
     left_out: int = 0
     """Annotations that were not read: a page has more than 5,000, or more than 8 MB of them; or the file has more than an owner
     may have (`MarkLimits`). At least so many: the pages behind were not looked at then."""
-
-
-class MarksToWrite(Struct, frozen=True):
-    """Marks that go into a file."""
-
-    placed: Sequence[PlacedMark]
-    """As they stand in the document."""
-    names: Mapping[str, str]
-    """Of their owners, by id."""
-    paper_id: str = ""
-    imported: frozenset[str] = frozenset()
-    """Those of them that were read from the file: see `MarkStore.imported`. They replace what they were read from. All else
-    that the file has stays."""
-
-
-class _Original(Struct, frozen=True):
-    """The annotation from which a mark was read."""
-
-    page: int
-    place: int
-    """-1: it is several marks, and stays."""
-    is_unchanged: bool
-    """It says what the mark says."""
+    is_complete: bool = True
+    """`marks` are all of them. Else they are the first ones, of at most `MarkLimits.answer_bytes`: read the others."""
 
 
 def export_marks(
@@ -153,54 +130,33 @@ def export_marks(
     the queue under this name. Raises RequestError for more strokes than one file takes, DocumentTooLarge, DamagedDocument,
     RenderFailed.
     """
-    every = to_annotations(marks.placed, marks.names)
-    imported = marks.imported.intersection(one.name for one in every)
-    originals = _originals(workers, document, marks, imported, client) if imported else {}
-    annotations: list[Annotation] = []
-    for one in every:
-        original = originals.get(one.name)
-        if original is None or original.page != one.page:
-            annotations.append(one)
-        elif not original.is_unchanged:
-            annotations.append(replace(one, place=original.place))
-    size_bytes = sum(one.size_bytes for one in annotations)
+    pieces = annotations_in(workers, document, client=client, skips=True) if document.kind == "pdf" else ()
+    found = replacing((some for some, _ in pieces), marks, flattened=flattened)
+    size_bytes = sum(one.size_bytes for one in found.added)
     if size_bytes > MOST_BYTES:
         raise RequestError(f"the marks have {size_bytes} bytes; one file takes {MOST_BYTES}: export those of fewer owners")
-    made = workers.annotate(document, annotations, flattened=flattened, client=client).result()
+    made = workers.annotate(document, Changes(tuple(found.added), found.removed, flattened), client).result()
     return MarkedFile(document, made.data, made.is_whole)
 
 
-def _originals(
-    workers: Annotating, document: Document, marks: MarksToWrite, ids: Set[str], client: str
-) -> dict[str, _Original]:
-    """The annotations of a document from which marks of some ids were imported, by these."""
-    wanted = {one.mark.id: one.mark for one in marks.placed if one.mark.id in ids}
-    files = {owner: FileMarks(1, _salt(marks.paper_id, owner)) for owner in sorted({one.owner for one in wanted.values()})}
-    found: dict[str, _Original] = {}
-    for some, _ in annotations_in(workers, document, client=client):
-        for annotation, (owner, file) in product(some, files.items()):
-            said = file.bodies(annotation)
-            for mark_id, body in said:
-                for one_id in (mark_id, file.own_id(mark_id)):
-                    mark = wanted.get(one_id)
-                    if mark is not None and mark.owner == owner:
-                        place = annotation.place if len(said) == 1 else -1
-                        found[one_id] = _Original(annotation.page, place, mark.body == body)
-    return found
-
-
 def annotations_in(
-    workers: Annotating, document: Document, limits: MarkLimits = LIMITS, client: str = ""
+    workers: Annotating, document: Document, limits: MarkLimits = LIMITS, client: str = "", *, skips: bool = False
 ) -> Iterator[tuple[list[Annotation], int]]:
     """The annotations of a document, some at a time, and how many were left out between these and those before.
 
     They end where they would be more marks, or have more bytes, than `limits` allow one owner; the pages behind are not read.
-    Raises RenderFailed for a page that cannot be read.
+    skips: a page that cannot be read is passed over. Else RenderFailed is raised for it.
     """
     page = count = size_bytes = 0
     is_full = False
     while page < document.page_count and not is_full:
-        read = workers.annotations(document, page, client).result()
+        try:
+            read = workers.annotations(document, page, client).result()
+        except RenderFailed:
+            if not skips:
+                raise
+            page += 1
+            continue
         page, left_out = read.reached, read.left_out
         some: list[Annotation] = []
         some_bytes = 0
@@ -226,40 +182,39 @@ def import_marks(workers: Annotating, store: MarkStore, document: Document, into
     the file is of a mark of somebody else, or of another paper, the mark gets one that belongs to this owner and paper. Raises
     what `MarkStore.push` and the workers raise; the pages before the fault are imported then.
     """
-    seen = store.read(into.paper_id, MarkReader(into.owner)).marks
-    there = {one.id: one for one in seen if one.owner == into.owner}
-    file = FileMarks(into.revision, _salt(into.paper_id, into.owner))
-    found = left_out = 0
+    file = FileMarks(into.revision, salt_of(into.paper_id, into.owner))
+    found = left_out = taken_bytes = 0
+    is_complete = True
     marks: list[Mark] = []
     refused: list[Refused] = []
     for some, more in annotations_in(workers, document, store.limits, client):
         content_ids = {page: document.content_id(page) for page in sorted({one.page for one in some})}
         read = file.of(some, content_ids)
-        held, not_held = _pushed(store, [_as_shared(one, there.get(one.id)) for one in read], into)
+        held, not_held = _pushed(store, read, into)
         taken = {one.id for one in not_held if one.reason in ("taken", "paper")}
         given = [replace(one, id=file.own_id(one.id)) for one in read if one.id in taken]
-        again, not_again = _pushed(store, [_as_shared(one, there.get(one.id)) for one in given], into)
+        again, not_again = _pushed(store, given, into)
         found += len(read)
         left_out += more
-        marks += held + again
+        taken_bytes += sum(one.size_bytes for one in some) + MARK_BYTES * len(read)
+        is_complete = taken_bytes <= store.limits.answer_bytes
+        marks += held + again if is_complete else []
         refused += [one for one in not_held if one.id not in taken] + not_again
-    return ImportedMarks(found, marks, refused, left_out)
+    return ImportedMarks(found, marks, refused, left_out, is_complete)
 
 
-def _salt(paper_id: str, owner: str) -> str:
-    return f"{paper_id} {owner}"
-
-
-def _as_shared(read: Mark, there: Mark | None) -> Mark:
+def _as_shared(read: Mark, there: Shared | None) -> Mark:
     """A mark of a file, shared with whom it was shared before: a file does not tell."""
     if there is None:
         return read
-    anchor = replace(read.anchor, quote=there.anchor.quote)
+    anchor = replace(read.anchor, quote=there.quote)
     return replace(read, visibility=there.visibility, meeting=there.meeting, anchor=anchor)
 
 
 def _pushed(store: MarkStore, marks: Sequence[Mark], into: Into) -> tuple[list[Mark], list[Refused]]:
-    """Push any number of marks. What holds now, and what was refused."""
+    """Push any number of marks, shared as they are. What holds now, and what was refused."""
+    known = store.shared(into.paper_id, into.owner, [one.id for one in marks])
+    marks = [_as_shared(one, known.get(one.id)) for one in marks]
     held: list[Mark] = []
     refused: list[Refused] = []
     most = store.limits.marks_in_push

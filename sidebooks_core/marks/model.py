@@ -95,6 +95,14 @@ class Underline(Struct, frozen=True, tag_field="kind", tag="underline"):
     text: Annotated[str, Meta(max_length=MOST_TEXT)] = ""
 
 
+class StrikeOut(Struct, frozen=True, tag_field="kind", tag="strikeout"):
+    """Words with a line through them."""
+
+    quads: Annotated[tuple[Quad, ...], Meta(min_length=1, max_length=MOST_QUADS)]
+    colour: Colour
+    text: Annotated[str, Meta(max_length=MOST_TEXT)] = ""
+
+
 class Note(Struct, frozen=True, tag_field="kind", tag="note"):
     """A text at a point."""
 
@@ -123,7 +131,7 @@ class Bookmark(Struct, frozen=True, tag_field="kind", tag="bookmark"):
     """A name for it."""
 
 
-Body = Ink | Highlight | Underline | Note | StampText | Bookmark
+Body = Ink | Highlight | Underline | StrikeOut | Note | StampText | Bookmark
 
 
 class Mark(Struct, frozen=True):

@@ -6,6 +6,7 @@ import os
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from typing import BinaryIO
 
 import msgspec
@@ -15,10 +16,12 @@ from sidebooks_core.documents.document import Document
 from sidebooks_core.errors import RequestError
 from sidebooks_core.marks.answers import LostText, MarkChanges, Pushed
 from sidebooks_core.marks.device import DeviceClock
-from sidebooks_core.marks.files import Annotating, ImportedMarks, Into, MarksToWrite, export_marks, import_marks
+from sidebooks_core.marks.files import Annotating, ImportedMarks, Into, export_marks, import_marks
 from sidebooks_core.marks.ids import new_device_id, new_mark_id
 from sidebooks_core.marks.model import Anchor, Body, Mark, Stamp, Visibility
 from sidebooks_core.marks.placing import PlacedMark
+from sidebooks_core.marks.replacing import MarksToWrite
+from sidebooks_core.marks.seen import SeenMarks
 from sidebooks_core.marks.store import MarkStore
 from sidebooks_core.marks.visibility import MarkReader
 
@@ -145,7 +148,11 @@ class PaperMarks:
         shown = self._paper.present() if revision is None else revision
         document = self._paper.document(shown)
         imported = self._store.imported(self._paper.id)
-        marks = MarksToWrite(self.at(shown), {self.owner: author}, self._paper.id, imported)
+        deleted = partial(self._store.deleted, self._paper.id, self.owner)
+        reader = MarkReader(self.owner)
+        outlines = [one for one in self._store.outlines(self._paper.id, reader) if one.owner == self.owner]
+        seen = SeenMarks(self._paper.id, reader, self._paper.placed(outlines, shown))
+        marks = MarksToWrite(seen.marks(self._store), {self.owner: author}, self._paper.id, imported, self.owner, deleted)
         export_marks(self._paper.workers, document, marks, flattened=flattened).write(target)
 
     def import_pdf(self, revision: int | None = None) -> ImportedMarks:

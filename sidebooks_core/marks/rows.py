@@ -21,8 +21,12 @@ _COLUMNS = (
     "id, paper, owner, seq, at_ms, counter, device, visibility, meeting, shown, hidden_seq, revision, page, content_id, quote, "
     "is_of_file, body"
 )
-SELECT = f"SELECT {_COLUMNS} FROM mark"
-"""Of `MarkRow`. A condition follows."""
+SELECT_OF = f"SELECT {_COLUMNS} FROM"
+"""Of `MarkRow`. Tables follow, of which one is `mark`, and no other has one of these columns."""
+SELECT = f"{SELECT_OF} mark"
+"""A condition follows."""
+OUTLINE = SELECT.replace("quote", "''").replace("body", "CASE WHEN body IS NULL THEN NULL ELSE x'' END")
+"""Of rows whose bodies and quotes are empty. A body is NULL if the mark was deleted."""
 
 _Shown = list[tuple[Visibility, str, int]]
 """To whom a mark was ever shown: visibility, meeting, and the number at which that ceased; 0: it has not."""
@@ -79,8 +83,14 @@ class MarkRow(Struct, frozen=True, array_like=True):
         """Whether both are of the same version, whenever it came."""
         return replace(self, seq=other.seq, shown=other.shown, hidden_seq=other.hidden_seq) == other
 
-    def is_seen_by(self, reader: MarkReader) -> bool:
-        """As `may_see`."""
+    def outline(self) -> Mark:
+        """The mark without its body, of which `mark` makes much."""
+        return Mark(self.id, self.stamp, self.anchor, None, self.visibility, self.meeting, self.is_of_file, self.owner)
+
+    def is_for_reader(self, reader: MarkReader) -> bool:
+        """Whether it is not deleted, and `may_see` says that they see it."""
+        if self.body is None:
+            return False
         if reader.id and self.owner == reader.id:
             return True
         return reader.has_page(self.page) and is_for((self.visibility, self.meeting), reader)
@@ -101,16 +111,6 @@ class MarkRow(Struct, frozen=True, array_like=True):
     def shown_bytes(self) -> int:
         """What it takes of what is read by others than its owner."""
         return self.size_bytes if self.shown else 0
-
-
-class SeenRows(Struct, frozen=True):
-    """The same as `MarkChanges`, of marks whose bodies nobody has looked at."""
-
-    seq: int
-    server_ms: int
-    is_whole: bool
-    rows: list[MarkRow]
-    gone: list[str]
 
 
 def audiences_of(shown: str, since: int) -> tuple[Audience, ...]:
@@ -170,9 +170,15 @@ def last_of(reading: Reading, paper_id: str, reader: MarkReader) -> int:
         "SELECT max(coalesce((SELECT max(seq) FROM mark WHERE paper = ?1 AND owner = ?2), 0), "
         f"coalesce((SELECT max(seq) FROM mark WHERE paper = ?1 AND hidden_seq = 0 AND shown != '' AND {page}), 0), "
         f"coalesce((SELECT max(hidden_seq) FROM mark WHERE paper = ?1 AND shown != '' AND {page}), 0), "
-        "coalesce((SELECT seq FROM mark_horizon WHERE paper = ?1), 0))"
+        "coalesce((SELECT max(seq) FROM mark_horizon WHERE paper = ?1 AND owner IN ('', ?2)), 0))"
     )
     return reading.number(query, paper_id, reader.id, pages)
+
+
+def horizon_of(reading: Reading, paper_id: str, reader: str) -> int:
+    """Who reads and has read up to an older number begins anew; 0: nobody need."""
+    query = "SELECT coalesce(max(seq), 0) FROM mark_horizon WHERE paper = ? AND owner IN ('', ?)"
+    return reading.number(query, paper_id, reader)
 
 
 def meetings_of(reading: Reading, paper_id: str) -> set[str]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 
 from sidebooks_core.databases.database import Reading, Writing
+from sidebooks_core.errors import StorageDamaged
 
 TABLES = """
     CREATE TABLE mark (
@@ -80,11 +81,14 @@ TABLES = """
         paper TEXT NOT NULL REFERENCES paper (id) ON DELETE CASCADE,
         name BLOB NOT NULL, -- a digest of the id
         owner BLOB NOT NULL, -- a digest of id and owner
+        was_imported INTEGER NOT NULL, -- 1: it was read from a file of the paper, and its owner deleted it
         PRIMARY KEY (paper, name)
     ) STRICT, WITHOUT ROWID;
     CREATE TABLE mark_horizon ( -- who has read up to an older number begins anew
-        paper TEXT PRIMARY KEY REFERENCES paper (id) ON DELETE CASCADE,
-        seq INTEGER NOT NULL
+        paper TEXT NOT NULL REFERENCES paper (id) ON DELETE CASCADE,
+        owner TEXT NOT NULL, -- whom alone it concerns; empty: all
+        seq INTEGER NOT NULL,
+        PRIMARY KEY (paper, owner)
     ) STRICT, WITHOUT ROWID;
     CREATE INDEX mark_horizon_by_seq ON mark_horizon (seq);
     CREATE TABLE mark_gap ( -- numbers that a backup never gave: who has one begins anew
@@ -110,12 +114,21 @@ TABLES = """
     ) STRICT;
     CREATE INDEX mark_destruction_by_paper ON mark_destruction (paper, at_s);
     INSERT INTO about VALUES ('mark_seq', '0'); -- the number of the last change of a mark
+    INSERT INTO about VALUES ('mark_key', lower(hex(randomblob(32)))); -- by which numbers are told
 """
 
 
 def last_seq(reading: Reading) -> int:
     """The number of the last change of a mark; 0 if there was none."""
     return reading.number("SELECT CAST(value AS INTEGER) FROM about WHERE name = 'mark_seq'")
+
+
+def number_key(reading: Reading) -> bytes:
+    """By which numbers are told to readers. Raises StorageDamaged if there is none."""
+    found = reading.one(str, "SELECT value FROM about WHERE name = 'mark_key'")
+    if found is None:
+        raise StorageDamaged("the database lacks the key of the numbers of marks")
+    return bytes.fromhex(found)
 
 
 def set_last_seq(writing: Writing, seq: int) -> None:

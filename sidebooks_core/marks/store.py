@@ -5,7 +5,8 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
+from functools import cached_property
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -24,11 +25,13 @@ from sidebooks_core.marks.answers import (
     MarkNews,
     Pushed,
     Refused,
+    Shared,
 )
 from sidebooks_core.marks.devices import Beginning, Devices
 from sidebooks_core.marks.grouped import GroupedWrites
 from sidebooks_core.marks.model import Mark, Stamp
-from sidebooks_core.marks.schema import is_in_gap, last_seq
+from sidebooks_core.marks.reading import Place, SeenRows, by_ids, changes, outlines
+from sidebooks_core.marks.schema import last_seq, number_key
 from sidebooks_core.marks.taking import Taking, checked_mark
 from sidebooks_core.marks.visibility import MarkReader
 
@@ -92,24 +95,50 @@ class MarkStore:
         and it begins anew when its reader's rights have changed; without it the client asks with 0 then. If that cannot be
         written, the answer has everything, and 0 for a number. Raises NotOnShelf.
         """
-        seen = self.read_rows(paper_id, reader, since, device=device)
+        seen = self.read_rows(paper_id, reader, Place(since), device=device)
         return MarkChanges(seen.seq, seen.server_ms, seen.is_whole, [row.mark() for row in seen.rows], seen.gone)
 
-    def read_rows(self, paper_id: str, reader: MarkReader, since: int = 0, *, device: str = "") -> rows.SeenRows:
-        """As `read`, for whoever passes on the bodies as they are: decoded ink takes 14 times the memory."""
+    def read_rows(
+        self, paper_id: str, reader: MarkReader, place: Place, *, device: str = "", most_bytes: int | None = None
+    ) -> SeenRows:
+        """As `read`, for whoever passes on the bodies as they are: decoded ink takes 14 times the memory.
+
+        most_bytes: of the marks of one answer, see `changes`. `SeenRows.rest` is the place to ask with then.
+        """
         now_s = self._clock()
         with self._database.reading() as reading:
             _require_paper(reading, paper_id)
             whole = self._devices.whole_of(reading, paper_id, reader, device)
             if whole is not None:
-                changes = _changes(reading, paper_id, reader, since, whole)
-                self._devices.note(paper_id, reader, device, changes.seq, now_s)
-                return replace(changes, server_ms=int(now_s * 1000))
+                found = changes(reading, paper_id, reader, place, whole, most_bytes)
+                if found.rest is None:
+                    self._devices.note(paper_id, reader, device, found.seq, now_s)
+                return replace(found, server_ms=int(now_s * 1000))
         seq = self._begin(Beginning(paper_id, reader, device, now_s))
         with self._database.reading() as reading:
             _require_paper(reading, paper_id)
-            changes = _changes(reading, paper_id, reader, 0, 0)
-        return replace(changes, seq=seq, server_ms=int(now_s * 1000))
+            found = changes(reading, paper_id, reader, place if place.after and not seq else Place(), seq, most_bytes)
+        return replace(found, seq=found.seq if seq else 0, server_ms=int(now_s * 1000))
+
+    @cached_property
+    def number_key(self) -> bytes:
+        """By which numbers are told to readers: of this shelf and of its copies."""
+        with self._database.reading() as reading:
+            return number_key(reading)
+
+    def outlines(self, paper_id: str, reader: MarkReader) -> list[Mark]:
+        """All that a reader sees of the marks of a paper, in the order of their changes, but without bodies and quotes: what
+        decides which of them are wanted. See `marks`. Raises NotOnShelf.
+        """
+        with self._database.reading() as reading:
+            _require_paper(reading, paper_id)
+            return [one.outline() for one in outlines(reading, paper_id, reader, 0) if one.is_for_reader(reader)]
+
+    def marks(self, paper_id: str, reader: MarkReader, mark_ids: Collection[str]) -> dict[str, Mark]:
+        """Those of some marks of a paper that a reader sees, by their ids."""
+        with self._database.reading() as reading:
+            found = [one for one in by_ids(reading, mark_ids) if one.paper == paper_id and one.is_for_reader(reader)]
+            return {one.id: rows.completed(reading, one).mark() for one in found}
 
     def last(self, paper_id: str, reader: MarkReader) -> int:
         """The number of the last change of the marks of a paper, but for private ones of others; 0 if there was none."""
@@ -140,6 +169,17 @@ class MarkStore:
         query = "SELECT mark FROM mark_imported JOIN mark ON mark.id = mark_imported.mark WHERE mark.paper = ?"
         with self._database.reading() as reading:
             return frozenset(reading.all(str, query, paper_id))
+
+    def deleted(self, paper_id: str, owner: str, mark_ids: Collection[str]) -> dict[str, bool]:
+        """Those of some marks that an owner had on a paper and has deleted, and whether they were read from a file of it."""
+        with self._database.reading() as reading:
+            return ending.deleted(reading, paper_id, owner, mark_ids)
+
+    def shared(self, paper_id: str, owner: str, mark_ids: Collection[str]) -> dict[str, Shared]:
+        """To whom an owner shows those of some marks that are on a paper, and the words at them."""
+        with self._database.reading() as reading:
+            found = [one for one in by_ids(reading, mark_ids) if (one.paper, one.owner) == (paper_id, owner) and one.body]
+        return {one.id: Shared(one.visibility, one.meeting, one.quote) for one in found}
 
     def lost_texts(self, paper_id: str, mark_id: str, owner: str) -> list[LostText]:
         """The texts of versions that did not hold, the newest first; for 30 days. Empty for a mark of somebody else."""
@@ -312,40 +352,3 @@ class _Lost(Struct, frozen=True, array_like=True):
 def _require_paper(reading: Reading, paper_id: str) -> None:
     if reading.one(int, "SELECT 1 FROM paper WHERE id = ?", paper_id) is None:
         raise NotOnShelf(f"there is no paper {paper_id!r}")
-
-
-def _changes(reading: Reading, paper_id: str, reader: MarkReader, since: int, whole: int) -> rows.SeenRows:
-    """What a reader is told, up to now. whole: who asks from an older number is told everything."""
-    seq = last_seq(reading)
-    horizon = reading.one(int, "SELECT seq FROM mark_horizon WHERE paper = ?", paper_id) or 0
-    is_whole = since <= 0 or since > seq or since < max(horizon, whole) or is_in_gap(reading, since)
-    after = 0 if is_whole else since
-    seen, gone = _seen(_shown_after(reading, paper_id, reader, after), reader, after)
-    return rows.SeenRows(seq, 0, is_whole, seen, [] if is_whole else gone)
-
-
-def _shown_after(reading: Reading, paper_id: str, reader: MarkReader, since: int) -> list[rows.MarkRow]:
-    """Marks that are a reader's, or that others than their owner could see after a number, in the order of their changes.
-
-    Private ones of others are not even looked at: there are many more of these.
-    """
-    shown = f"{rows.SELECT} INDEXED BY mark_shown WHERE paper = ?1 AND shown != '' AND owner != ?3"
-    found = reading.all(
-        rows.MarkRow,
-        f"{shown} AND hidden_seq = 0 AND seq > ?2 UNION ALL {shown} AND hidden_seq > ?2 UNION ALL "
-        f"{rows.SELECT} WHERE paper = ?1 AND seq > ?2 AND owner = ?3 AND ?3 != '' ORDER BY 4",
-        paper_id, since, reader.id,
-    )  # fmt: skip
-    return [rows.completed(reading, row) for row in found]
-
-
-def _seen(found: Sequence[rows.MarkRow], reader: MarkReader, since: int) -> tuple[list[rows.MarkRow], list[str]]:
-    """The marks that a reader sees, and the ids of those that they see no more since a number."""
-    seen: list[rows.MarkRow] = []
-    gone: list[str] = []
-    for row in found:
-        if row.body is not None and row.is_seen_by(reader):
-            seen.append(row)
-        elif row.was_seen_by(reader, since):
-            gone.append(row.id)
-    return seen, gone

@@ -16,7 +16,7 @@ from msgspec import Struct
 
 from sidebooks_core.documents.annotations import NOTE_SIDE_PT, STAMP_PADDING, is_downwards
 from sidebooks_core.marks.annotations import made_ms
-from sidebooks_core.marks.model import Bookmark, Highlight, Ink, Mark, Note, Quad, StampText, Underline, text_of
+from sidebooks_core.marks.model import Bookmark, Highlight, Ink, Mark, Note, Quad, StampText, StrikeOut, Underline, text_of
 from sidebooks_core.marks.placing import PlacedMark
 
 Json = dict[str, object]
@@ -36,6 +36,7 @@ _ADVICE = {
     "ink": ["commenting"],
     "highlight": ["highlighting", "commenting"],
     "underline": ["highlighting", "commenting"],
+    "strikeout": ["editing", "commenting"],
     "note": ["commenting"],
     "stamp": ["tagging"],
     "bookmark": ["bookmarking", "commenting"],
@@ -138,9 +139,9 @@ def _selectors(mark: Mark, canvas: Canvas) -> list[Json]:
     match body:
         case Ink():
             found.append(_svg(_stroke(body, canvas.scale), canvas))
-        case Highlight(quads=[quad]) | Underline(quads=[quad]) if _is_upright(quad):
+        case Highlight(quads=[quad]) | Underline(quads=[quad]) | StrikeOut(quads=[quad]) if _is_upright(quad):
             found.append(_rectangle(quad[::2], quad[1::2], canvas))
-        case Highlight() | Underline():
+        case Highlight() | Underline() | StrikeOut():
             shapes = " ".join(_outline(quad, canvas.scale) for quad in body.quads)
             found.append(_svg(f'<path d="{shapes}" fill="{body.colour}" fill-opacity="{_HIGHLIGHT_OPACITY}"/>', canvas))
         case Note(x_pt=x_pt, y_pt=y_pt):

@@ -59,6 +59,8 @@ class Admission(Struct, frozen=True):
     decision: Decision
     standing: Standing | None = None
     """The first paper or folder by which it is allowed. None: it names none of them, or nothing is allowed."""
+    standings: Standings | None = None
+    """All that were looked at. None: it names none of them."""
 
 
 REFUSED = Admission(DENY)
@@ -144,7 +146,8 @@ class Gate:
         admission = await self._admission(request)
         if not _is_allowed(operation, admission.decision):
             raise self._refusal(request, is_named=not NAMES.isdisjoint(request.params))
-        request.limits, request.standing = admission.decision.limits, admission.standing
+        request.limits = admission.decision.limits
+        request.standing, request.standings = admission.standing, admission.standings
         if request.document_id is not None:
             request.registered = await self._registered(request)
             if request.registered is None:
@@ -170,10 +173,13 @@ class Gate:
         return principal.documents is None and self._rules.policy().decide(principal, operation, resource).is_allowed
 
     def may_with_document(self, request: HttpRequest, operation: Operation) -> bool:
-        """Whether the principal of a request that was let in may do something else with the same document. It never waits."""
+        """Whether the principal of a request that was let in may do something else with the same document. It never waits.
+
+        The document stands where it stood when the request was let in: all of an answer is of the same moment.
+        """
         if not self._rules.allowed(request.scope, operation, request.document_id):
             return False
-        decision = self._about_document(request.principal, operation, request.document_id, None).decision
+        decision = self._about_document(request.principal, operation, request.document_id, request.standings).decision
         return _is_allowed(operation, decision)
 
     def operations_on_document(self, request: HttpRequest) -> list[Operation]:
@@ -312,14 +318,14 @@ class Gate:
 
     def _about(self, principal: Principal, operation: Operation, standings: Standings | None) -> Admission:
         """What is allowed with at least one of some papers or folders."""
-        policy, now_s, joined = self._rules.policy(), time.time(), REFUSED
+        policy, now_s, joined = self._rules.policy(), time.time(), Admission(DENY, standings=standings)
         for one in standings or ():
             decision = policy.decide(principal, operation, resource_of(one, now_s))
             if decision.is_allowed and joined.decision.is_allowed:
                 limits = joined.decision.limits.or_those(decision.limits)
-                joined = Admission(Decision(is_allowed=True, limits=limits), joined.standing)
+                joined = Admission(Decision(is_allowed=True, limits=limits), joined.standing, standings)
             elif decision.is_allowed:
-                joined = Admission(decision, one)
+                joined = Admission(decision, one, standings)
         return joined
 
     async def _registered(self, request: HttpRequest) -> Registered | None:

@@ -25,7 +25,7 @@ MARK_ROUTES = (
         summary="One's own marks of a paper, and those of others that one sees: all, or what changed after `since`",
         media_type=JSON,
         answer=schemas.PaperMarkList,
-        query=("since", "device", "person"),
+        query=("since", "next", "device", "person"),
         successes=HAD,
         errors=(400, 404, 409, 503),
     ),
@@ -67,7 +67,7 @@ MARK_ROUTES = (
         media_type=JSON_LD,
         query=("revision", "whose"),
         successes=HAD,
-        errors=(400, 404, 409, 500, 503),
+        errors=(400, 404, 409, 410, 503),
     ),
     Route(
         path="/presentation/3/{document}/annotations/{page}.json",
@@ -87,7 +87,7 @@ MARK_ROUTES = (
         media_type=JSON,
         answer=schemas.ImportedMarkList,
         query=("revision",),
-        errors=(*RENDERS[1:], 409, 507),
+        errors=(*RENDERS[1:], 409, 410, 507),
     ),
     Route(
         path="/marks",

@@ -47,8 +47,9 @@ compress JSON. other: metrics. meetings: ask and change the hub. attendance: who
 whispers: pointers, to a hub over a network."""
 
 
-MOST_WAITING = {"strangers": 256, "provider": 64}
-"""Of work that strangers can ask for: calls that wait or run, at most. 256 passwords are checked within seven seconds."""
+MOST_WAITING = {"strangers": 256, "provider": 64, "downloads": 64}
+"""Of work that strangers can ask for: calls that wait or run, at most. 256 passwords are checked within seven seconds.
+downloads: files that were made for one client, which wait on the disk until it has taken them."""
 
 
 class _Line:
@@ -87,6 +88,17 @@ class Pools:
     def __init__(self) -> None:
         self._pools = {kind: ThreadPoolExecutor(most, f"sidebooks-http-{kind}") for kind, most in THREADS.items()}
         self._lines = {kind: _Line(kind) for kind in MOST_WAITING}
+
+    def place(self, kind: str, client: str) -> Callable[[], None]:
+        """Take one of the places of MOST_WAITING. Returns what gives it back; it may be called again. Raises QueueFull."""
+        line, is_given_back = self._lines[kind], threading.Lock()
+        line.take(client)
+
+        def give_back() -> None:
+            if is_given_back.acquire(blocking=False):
+                line.give_back(client)
+
+        return give_back
 
     async def run(
         self, kind: str, function: Callable[_Arguments, _Result], *arguments: _Arguments.args, **named: _Arguments.kwargs

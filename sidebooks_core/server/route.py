@@ -77,6 +77,7 @@ PARAMETERS = {
     "client": Parameter("An id that the page makes when it is loaded", "[A-Za-z0-9_-]{1,24}"),
     "projector": Parameter("1: the screen shows the presenter's page and nothing else", "0|1"),
     "vote": Parameter("The number of a vote in its meeting, from 1", "[1-9][0-9]{0,6}"),
+    "next": Parameter("`next` of the answer before, for the marks that follow", r"[0-9]{1,16}[.][0-9]{1,16}"),
     "since": Parameter(
         "A time of the audit, in seconds since 1970 (UTC), or what the client knows: `position` of the changes, or `seq` "
         "of the marks",

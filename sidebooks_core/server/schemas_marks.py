@@ -59,15 +59,19 @@ class PaperMarkList(Struct):
     """What a reader sees of the marks of a paper."""
 
     seq: int
-    """Ask with `since` for what comes after it."""
+    """Ask with `since` for what comes after it. Which of two is greater says nothing. 0 if `is_complete` is false."""
     server_ms: int
     """Now, since 1970 (UTC): a device adds to its clock what the server's is ahead."""
     is_whole: bool
-    """True: `marks` are all that the reader sees, and what a device has beside them, and has sent, is gone."""
+    """True: this begins with all that the reader sees, and what a device has beside it, and has sent, is gone."""
     marks: list[MarkEntry]
     """That are new after `since`, or have changed."""
     gone: list[str]
     """Ids of marks that were deleted, or that the reader sees no more."""
+    is_complete: bool
+    """False: there are more marks. Ask with `next` at once."""
+    next: str
+    """To ask with, beside `since`, for the marks that follow these. Empty if there are none."""
 
 
 class Refusal(Struct):
@@ -84,8 +88,6 @@ class Refusal(Struct):
 class KeptMarks(Struct):
     """What became of the marks that were sent."""
 
-    seq: int
-    """Of the last change when they were written. It is not for `since`: others may have changed something before it."""
     server_ms: int
     marks: list[MarkEntry]
     """The version that holds now, of each that was not refused. It may be another one than was sent."""
@@ -129,10 +131,12 @@ class ImportedMarkList(Struct):
     found: int
     """That can be marks."""
     marks: list[MarkEntry]
-    """As they hold now; those that were there before are among them."""
+    """As they hold now; those that were there before are among them. See `is_complete`."""
     refused: list[Refusal]
     left_out: int
     """Annotations that were not read, as a page has too many of them, or too large ones."""
+    is_complete: bool
+    """False: `marks` are the first ones only. The device reads the others as any marks."""
 
 
 class DestroyedMarks(Struct):

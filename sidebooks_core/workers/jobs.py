@@ -13,7 +13,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from sidebooks_core import errors
-from sidebooks_core.documents.annotations import Annotation
+from sidebooks_core.documents.annotations import Changes
 from sidebooks_core.documents.model import DocumentInfo, Lettering, Link, PackedText, Word
 from sidebooks_core.documents.reference import DocumentRef
 from sidebooks_core.encoding.bands import Plan
@@ -134,11 +134,9 @@ class DrawLetters(Job[Lettering], frozen=True, kw_only=True, tag="letters"):
 
 
 class Annotate(Job[AnnotatedFile], frozen=True, kw_only=True, tag="annotate"):
-    """Make a PDF of the document, with annotations. The document itself stays as it is."""
+    """Make a PDF of the document, with other annotations. The document itself stays as it is."""
 
-    annotations: tuple[Annotation, ...]
-    is_flattened: bool
-    """They become part of what the pages draw."""
+    changes: Changes
     most_bytes: int
     """The size of an answer that the host accepts."""
 

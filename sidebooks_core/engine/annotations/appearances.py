@@ -34,6 +34,8 @@ _CAP_HEIGHT = 0.76
 """From the baseline to the top of a Japanese letter, less what is below the baseline, is twice the way to its middle."""
 _BOOKMARK_PT = (14.0, 24.0)
 _DARK = "#333333"
+_Rule = tuple[tuple[tuple[float, float], tuple[float, float]], float]
+"""A line from a point to another one, and its width, in points."""
 _CURVE = "%.3f %.3f %.3f %.3f %.3f %.3f c"
 """A pen makes hundreds in a second: numbers in their shortest form would take twice the time."""
 
@@ -78,11 +80,9 @@ def _look(annotation: Annotation, plane: Plane, letters: Letters) -> Look:
             shapes = "\n".join(_highlighted(quad) for quad in quads)
             return Look(around(points), f"{_fill(annotation)}\n{shapes}\nf", annotation.opacity, is_multiplied=True)
         case "underline":
-            lines = [underline_of(quad) for quad in annotation.quads]
-            widest = max(width for _, width in lines)
-            drawn = "\n".join(f"{written(width)} w {written(*line[0])} m {written(*line[1])} l S" for line, width in lines)
-            box = around((point for line, _ in lines for point in line), widest)
-            return Look(box, f"{_stroke(annotation)}\n{drawn}", annotation.opacity)
+            return _ruled(annotation, [underline_of(quad) for quad in annotation.quads])
+        case "strikeout":
+            return _ruled(annotation, [strike_of(quad) for quad in annotation.quads])
         case "note":
             return _note(annotation)
         case "stamp":
@@ -96,7 +96,25 @@ def corners(quad: Quad) -> tuple[tuple[float, float], ...]:
     return tuple((quad[at], quad[at + 1]) for at in (0, 2, 4, 6))
 
 
-def underline_of(quad: Quad) -> tuple[tuple[tuple[float, float], tuple[float, float]], float]:
+def strike_of(quad: Quad) -> _Rule:
+    """The line through a piece of text, and its width: along its middle, as the text is read."""
+    _, width = underline_of(quad)
+    upper_left, upper_right, lower_left, lower_right = corners(quad)
+    return (_middle(upper_left, lower_left), _middle(upper_right, lower_right)), width
+
+
+def _middle(one: tuple[float, float], other: tuple[float, float]) -> tuple[float, float]:
+    return (one[0] + other[0]) / 2, (one[1] + other[1]) / 2
+
+
+def _ruled(annotation: Annotation, lines: list[_Rule]) -> Look:
+    widest = max(width for _, width in lines)
+    drawn = "\n".join(f"{written(width)} w {written(*line[0])} m {written(*line[1])} l S" for line, width in lines)
+    box = around((point for line, _ in lines for point in line), widest)
+    return Look(box, f"{_stroke(annotation)}\n{drawn}", annotation.opacity)
+
+
+def underline_of(quad: Quad) -> _Rule:
     """The line of a piece of text, and its width: below it, and at its right if the text runs downwards."""
     x0, y0, x1, y1 = around(corners(quad))
     if is_downwards(quad):

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
-from sidebooks_core.documents.annotations import Annotation
+from sidebooks_core.documents.annotations import Changes
 from sidebooks_core.documents.reference import DocumentRef
 from sidebooks_core.documents.source import Source
 from sidebooks_core.engine.annotations.writing import annotate
@@ -15,21 +13,19 @@ from sidebooks_core.engine.opening import open_by, unlock
 from sidebooks_core.engine.store import read_from, stop_reading_from
 
 
-def annotated(
-    document: OpenDocument, ref: DocumentRef, source: Source, annotations: Sequence[Annotation], *, flattened: bool
-) -> tuple[bytes, bool]:
-    """The bytes of a PDF with annotations, and whether these are all: else they come behind those of the document's file.
+def annotated(document: OpenDocument, ref: DocumentRef, source: Source, changes: Changes) -> tuple[bytes, bool]:
+    """The bytes of a PDF with other annotations, and whether these are all: else they come behind those of the document's file.
 
     document: open, and not changed. A document that is no PDF becomes one, page by page. Raises DamagedDocument, RenderFailed.
     """
     with document_errors(document.name, document.kind):
         if not is_pdf(document.handle):
-            return _annotated_copy(document, annotations, flattened=flattened), True
+            return _annotated_copy(document, changes), True
         handle = _as_it_is(ref, source)
         try:
             if handle is not None and handle.page_count == document.page_count and not handle.is_repaired:
                 read_from(handle)
-                annotate(as_pdf(handle), annotations, flattened=flattened)
+                annotate(as_pdf(handle), changes)
                 return _saved(handle, behind=len(source)), False
         finally:
             if handle is not None:
@@ -38,7 +34,7 @@ def annotated(
         try:
             changed = require_pdf(mended.handle)
             read_from(changed)
-            annotate(as_pdf(changed), annotations, flattened=flattened)
+            annotate(as_pdf(changed), changes)
             return _saved(changed), True
         finally:
             mended.close()
@@ -53,7 +49,7 @@ def _as_it_is(ref: DocumentRef, source: Source) -> OpenPdf | None:
     return handle
 
 
-def _annotated_copy(document: OpenDocument, annotations: Sequence[Annotation], *, flattened: bool) -> bytes:
+def _annotated_copy(document: OpenDocument, changes: Changes) -> bytes:
     """A document as a PDF with annotations. Its text stays text, and its images stay as they are."""
     buffer = mupdf.FzBuffer(1 << 16)
     writer = mupdf.FzDocumentWriter(mupdf.FzOutput(buffer), "compress", mupdf.FzDocumentWriter.OutputType_PDF)
@@ -65,7 +61,7 @@ def _annotated_copy(document: OpenDocument, annotations: Sequence[Annotation], *
         mupdf.fz_end_page(writer)
     mupdf.fz_close_document_writer(writer)
     with pymupdf.Document(stream=mupdf.fz_buffer_extract_copy(buffer), filetype="pdf") as copy:
-        annotate(as_pdf(copy), annotations, flattened=flattened)
+        annotate(as_pdf(copy), changes)
         return _saved(copy)
 
 

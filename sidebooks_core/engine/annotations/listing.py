@@ -17,7 +17,7 @@ _LINES = (_HEIGHT_PT - 2 * _MARGIN_PT) // _LEADING_PT
 _MOST_EM = (_WIDTH_PT - 2 * _MARGIN_PT) / _SIZE_PT
 _PIECES = re.compile(r"[!-~]+|.", re.DOTALL)
 """Words of Latin letters stay together; other text is broken anywhere."""
-_WITH_WORDS = ("note", "highlight", "underline")
+_WITH_WORDS = ("note", "highlight", "underline", "strikeout")
 
 
 def has_words(annotation: Annotation) -> bool:

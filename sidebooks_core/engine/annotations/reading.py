@@ -26,7 +26,7 @@ from sidebooks_core.documents.annotations import (
 )
 from sidebooks_core.documents.syntax.pdf_date import from_pdf_date
 from sidebooks_core.engine.annotations.plane import Box, Plane, around, plane_of
-from sidebooks_core.engine.annotations.writing import BOOKMARK, NOTE, PRESSURES
+from sidebooks_core.engine.annotations.writing import BOOKMARK, NOTE, ORIGIN, PRESSURES
 from sidebooks_core.engine.mupdf import RawObj, mupdf, pymupdf, raw_pdf
 from sidebooks_core.engine.pdf.objects import get, items, name, text
 
@@ -34,7 +34,7 @@ _HIDDEN, _NO_ROTATE, _NO_VIEW = 2, 16, 32
 """Flags of annotations. What has the first or the last is not shown."""
 _NOWHERE = 32767
 """Some programs write a box of the least and the greatest numbers of 16 bits for what has no place."""
-_FALLBACKS = {"highlight": "#ffff00", "note": "#ffd400", "bookmark": "#cc0000", "underline": "#cc0000"}
+_FALLBACKS = {"highlight": "#ffff00", "note": "#ffd400", "bookmark": "#cc0000", "underline": "#cc0000", "strikeout": "#cc0000"}
 _DIGITS = 3
 """The engine's numbers have 24 bits: more digits are noise."""
 _WIDEST_PT = 1000
@@ -45,8 +45,8 @@ _MIDDLE = 0.5
 def annotations_of(document: pymupdf.Document, page: int) -> tuple[list[Annotation], int]:
     """Those of a page that can become marks, in their order. Replies stand in the text of what they reply to.
 
-    At most MOST_READ are looked at, and no more are taken than MOST_READ_BYTES. The second value is how many were left out.
-    Raises the engine's errors, ValueError for a page without an area.
+    At most MOST_READ are looked at, and no more are taken than MOST_READ_BYTES. If the page has much more, the others are not
+    looked at. The second value is how many were left out. Raises the engine's errors, ValueError for a page without an area.
     """
     page_object = mupdf.ll_pdf_lookup_page_obj(raw_pdf(document), page)
     plane = plane_of(page_object)
@@ -55,8 +55,11 @@ def annotations_of(document: pymupdf.Document, page: int) -> tuple[list[Annotati
     left_out = max(0, mupdf.ll_pdf_array_len(every) - MOST_READ)
     replies = _replies(listed)
     found: list[Annotation] = []
-    taken_bytes = 0
+    taken_bytes = read_bytes = 0
     for place, one in enumerate(listed):
+        if read_bytes > 2 * MOST_READ_BYTES:
+            left_out += len(listed) - place
+            break
         flags = mupdf.ll_pdf_to_int(get(one, "F"))
         if _is_reply(one) or flags & (_HIDDEN | _NO_VIEW):
             continue
@@ -64,6 +67,7 @@ def annotations_of(document: pymupdf.Document, page: int) -> tuple[list[Annotati
         if read is None:
             continue
         made = replace(read, place=place)
+        read_bytes += made.size_bytes
         if taken_bytes + made.size_bytes > MOST_READ_BYTES:
             left_out += 1
             continue
@@ -101,12 +105,19 @@ def _read(annotation: RawObj, plane: Plane, page: int, replies: list[RawObj]) ->
     made = shape(annotation, plane, box, page)
     if made is None:
         return None
-    said = [made.text or text(get(annotation, "Contents")), *map(_reply_text, replies)]
+    said = [made.text or text(get(annotation, "Contents"))]
+    count = len(said[0])
+    for reply in replies:
+        if count >= MOST_TEXT:  # what follows is cut off
+            break
+        said.append(_reply_text(reply))
+        count += len(said[-1])
     opacity = mupdf.ll_pdf_to_real(get(annotation, "CA")) if mupdf.ll_pdf_is_number(get(annotation, "CA")) else 1.0
     return Annotation(
         page=page,
         kind=made.kind,
         name=text(get(annotation, "NM"))[:200],
+        origin=text(get(annotation, ORIGIN))[:64],
         colour=_colour(get(annotation, "C")) or _FALLBACKS.get(made.kind, made.colour),
         opacity=min(1.0, max(0.0, opacity)) if math.isfinite(opacity) else 1.0,
         packed_strokes=made.packed_strokes,
@@ -129,7 +140,12 @@ def _reply_text(reply: RawObj) -> str:
 
 def _ink(annotation: RawObj, plane: Plane, _box: Box, page: int) -> Annotation | None:
     pressures = _numbers(get(annotation, PRESSURES), MOST_POINTS)
-    lists = [list(_points(one, plane)) for one in islice(items(get(annotation, "InkList")), MOST_STROKES)]
+    lists, count = list[list[tuple[float, float]]](), 0
+    for one in islice(items(get(annotation, "InkList")), MOST_STROKES):
+        lists.append(list(_points(one, plane)))
+        count += len(lists[-1])
+        if count >= MOST_POINTS:
+            break  # a short file can name one long stroke often
     if len(pressures) != sum(map(len, lists)):
         pressures = []  # another program has changed the strokes
     given = iter(pressures)
@@ -149,6 +165,11 @@ def _highlight(annotation: RawObj, plane: Plane, _box: Box, page: int) -> Annota
 def _underline(annotation: RawObj, plane: Plane, _box: Box, page: int) -> Annotation | None:
     quads = _quads(annotation, plane)
     return Annotation(page=page, kind="underline", packed_quads=quads) if quads else None
+
+
+def _strikeout(annotation: RawObj, plane: Plane, _box: Box, page: int) -> Annotation | None:
+    quads = _quads(annotation, plane)
+    return Annotation(page=page, kind="strikeout", packed_quads=quads) if quads else None
 
 
 def _note(annotation: RawObj, _plane: Plane, box: Box, page: int) -> Annotation:
@@ -171,7 +192,7 @@ _SHAPES: dict[str, Callable[[RawObj, Plane, Box, int], Annotation | None]] = {
     "Highlight": _highlight,
     "Underline": _underline,
     "Squiggly": _underline,
-    "StrikeOut": _underline,
+    "StrikeOut": _strikeout,
     "Text": _note,
     "FreeText": _note,
     "Stamp": _stamp,

@@ -6,12 +6,12 @@ was given to, and the answer of a worker is short. A file that is damaged is wri
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Set
 from itertools import groupby
 
 from msgspec import Struct
 
-from sidebooks_core.documents.annotations import Annotation
+from sidebooks_core.documents.annotations import Annotation, Changes
 from sidebooks_core.documents.syntax.pdf_date import to_pdf_date
 from sidebooks_core.engine.annotations.appearances import Look, components_of, corners, look_of
 from sidebooks_core.engine.annotations.letters import Letters
@@ -25,17 +25,20 @@ _PRINTED = 4
 """The flag of an annotation that is printed, too."""
 PRESSURES = "SDBK_Pressures"
 """Our own entry of an ink annotation: the pressure at each point, stroke after stroke. PDF knows none."""
+ORIGIN = "SDBK_Mark"
+"""Our own entry of an annotation: see `Annotation.origin`."""
 NOTE, BOOKMARK = "Note", "Bookmark"
 """Names of the icons of annotations that are notes and bookmarks."""
 _SUBTYPES = {
     "ink": "Ink",
     "highlight": "Highlight",
     "underline": "Underline",
+    "strikeout": "StrikeOut",
     "note": "Text",
     "stamp": "Stamp",
     "bookmark": "Text",
 }
-REPLACED = frozenset({*_SUBTYPES.values(), "FreeText", "Squiggly", "StrikeOut"})
+REPLACED = frozenset({*_SUBTYPES.values(), "FreeText", "Squiggly"})
 """Subtypes that are read as marks. A field of a form is none, nor a link: they stay whatever is written."""
 _ICONS = {"note": NOTE, "bookmark": BOOKMARK, "stamp": "Draft"}
 _TURNED = "Stamp"
@@ -55,40 +58,43 @@ class _Placed(Struct, frozen=True):
 class _Page(Struct, frozen=True):
     object: mupdf.PdfObj
     placed: list[_Placed]
+    removed: set[int]
+    """Places in its list."""
 
 
-def annotate(pdf: mupdf.PdfDocument, annotations: Sequence[Annotation], *, flattened: bool) -> None:
-    """Put annotations into a PDF that is open. Raises the engine's errors, IndexError for a page that it does not have.
+def annotate(pdf: mupdf.PdfDocument, changes: Changes) -> None:
+    """Change the annotations of a PDF that is open. Raises the engine's errors, IndexError for a page that it does not have.
 
-    flattened: as part of what the pages draw, not as annotations. What they say and do not show stands on pages behind the
-    others.
+    If they become part of what the pages draw, what they say and do not show stands on pages behind the others.
     """
     letters = Letters()
-    pages: list[_Page] = []
-    told: list[tuple[int, Annotation]] = []
-    for number, some in groupby(sorted(annotations, key=lambda one: one.page), key=lambda one: one.page):
+    pages: dict[int, _Page] = {}
+    for number in sorted({one.page for one in changes.added} | {page for page, _ in changes.removed}):
         if number >= mupdf.pdf_count_pages(pdf):
             raise IndexError(f"there is no page {number + 1}")
-        page = _Page(mupdf.pdf_lookup_page_obj(pdf, number), [])
+        places = {place for page, place in changes.removed if page == number}
+        pages[number] = _Page(mupdf.pdf_lookup_page_obj(pdf, number), [], places)
+    told: list[tuple[int, Annotation]] = []
+    for number, some in groupby(sorted(changes.added, key=lambda one: one.page), key=lambda one: one.page):
+        page = pages[number]
         plane = plane_of(page.object.m_internal)
         for annotation in some:
-            if flattened and has_words(annotation):
+            if changes.is_flattened and has_words(annotation):
                 told.append((len(told) + 1, annotation))
                 look = look_of(annotation, plane, letters, told[-1][0])
             else:
                 look = look_of(annotation, plane, letters)
             page.placed.append(_Placed(annotation, look, _form(pdf, look, plane), plane))
-        pages.append(page)
     listed = contents_of(told, letters)
     fonts = "".join(f"/L{number} {mupdf.pdf_to_num(font)} 0 R" for number, font in enumerate(letters.fonts(pdf)))
-    for page in pages:
+    for page in pages.values():
         for one in page.placed:
             if one.look.has_letters:
                 mupdf.pdf_dict_puts(mupdf.pdf_dict_gets(one.form, "Resources"), "Font", parsed(pdf, f"<<{fonts}>>"))
-        if flattened:
+        if changes.is_flattened:
             _draw(pdf, page)
-        else:
-            _hang(pdf, page)
+        if page.removed or not changes.is_flattened:
+            _hang(pdf, page, [] if changes.is_flattened else page.placed)
     for content in listed:
         append(pdf, content, fonts)
 
@@ -107,18 +113,40 @@ def _form(pdf: mupdf.PdfDocument, look: Look, plane: Plane) -> mupdf.PdfObj:
     return new_stream(pdf, content.encode("ascii"), parsed(pdf, described))
 
 
-def _hang(pdf: mupdf.PdfDocument, page: _Page) -> None:
-    """Give a page a list of annotations of its own: the old ones, without those that are replaced, and the new ones."""
-    replaced = {one.annotation.place for one in page.placed}
-    old = get(page.object.m_internal, "Annots")
-    hung = mupdf.pdf_new_array(pdf, len(page.placed))
-    for place, annotation in enumerate(items(old)):
-        if place not in replaced or name(get(annotation, "Subtype")) not in REPLACED:
-            mupdf.pdf_array_push(hung, owned(annotation))
-    for one in page.placed:
+def _hang(pdf: mupdf.PdfDocument, page: _Page, placed: list[_Placed]) -> None:
+    """Give a page a list of annotations of its own: the old ones, without those that are removed, and new ones."""
+    hung = mupdf.pdf_new_array(pdf, len(placed))
+    for annotation in _kept(page.object.m_internal, page.removed):
+        mupdf.pdf_array_push(hung, owned(annotation))
+    for one in placed:
         described = parsed(pdf, _described(one, mupdf.pdf_to_num(page.object)))
         mupdf.pdf_array_push(hung, mupdf.pdf_add_object(pdf, described))
     mupdf.pdf_dict_puts(page.object, "Annots", hung)
+
+
+def _kept(page_object: RawObj, removed: Set[int]) -> Iterator[RawObj]:
+    """The annotations of a page without some, and without the replies to these and the windows that show them."""
+    listed = list(items(get(page_object, "Annots")))
+    gone = {place for place in removed if place < len(listed) and name(get(listed[place], "Subtype")) in REPLACED}
+    below: dict[int, list[int]] = {}
+    for place, one in enumerate(listed if gone else ()):
+        below.setdefault(_above(one), []).append(place)
+    waiting = list(gone)
+    while waiting:
+        number = mupdf.ll_pdf_to_num(listed[waiting.pop()])
+        more = below.pop(number, []) if number else []
+        waiting += [place for place in more if place not in gone]
+        gone.update(more)
+    return (one for place, one in enumerate(listed) if place not in gone)
+
+
+def _above(annotation: RawObj) -> int:
+    """The number of the annotation to which it replies, or whose window it is; 0: it stands alone."""
+    if name(get(annotation, "Subtype")) == "Popup":
+        return mupdf.ll_pdf_to_num(get(annotation, "Parent"))
+    if name(get(annotation, "Subtype")) not in REPLACED or name(get(annotation, "RT")) == "Group":
+        return 0
+    return mupdf.ll_pdf_to_num(get(annotation, "IRT"))
 
 
 def _described(one: _Placed, page_number: int) -> str:
@@ -133,7 +161,7 @@ def _described(one: _Placed, page_number: int) -> str:
         f"/C[{written(*components_of(annotation.colour))}]/CA {written(look.opacity)}",
         f"/AP<</N {mupdf.pdf_to_num(one.form)} 0 R>>",
     ]
-    strings = {"NM": annotation.name, "T": annotation.author, "Contents": annotation.text}
+    strings = {"NM": annotation.name, "T": annotation.author, "Contents": annotation.text, ORIGIN: annotation.origin}
     entries += [f"/{key}{_string(value)}" for key, value in strings.items() if value]
     dates = {"M": annotation.changed_ms, "CreationDate": annotation.made_ms}
     entries += [f"/{key}({to_pdf_date(at_ms)})" for key, at_ms in dates.items() if at_ms]

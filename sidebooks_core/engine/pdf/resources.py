@@ -71,15 +71,21 @@ def walk(
 ) -> Iterator[Entry]:
     """The entries of some resource dictionaries, and of the resources of these entries, at most `most`.
 
-    An object that is named twice is yielded twice and followed once. in_place: objects that are written in their place are
+    An object that is named twice is yielded twice and followed once. A dictionary that several objects share is listed once:
+    many programs give all forms of a page the page's own resources. in_place: objects that are written in their place are
     followed, too. leaves: numbers of objects that are known to have no resources; numbers may be added during the walk.
     """
     waiting = list(starts)
     seen: set[int] = set()
+    listed: set[tuple[int, str]] = set()
     while waiting:
         resources = waiting.pop()
+        if _is_listed(resources, "", listed):
+            continue
         for category in categories:
             names = get(resources, category)
+            if _is_listed(names, category, listed):
+                continue
             for place, value in enumerate(values(names)):
                 most -= 1
                 if most < 0:
@@ -95,6 +101,16 @@ def walk(
                     if inner:
                         waiting.append(inner)
                 yield Entry(names, place, category, value, number, is_new, inner)
+
+
+def _is_listed(dictionary: RawObj, category: str, listed: set[tuple[int, str]]) -> bool:
+    """Whether a dictionary was listed before on this walk; one that is written in its place never was. Notes it."""
+    number = mupdf.ll_pdf_to_num(dictionary) if dictionary else 0
+    key = (number, category)
+    if not number or key not in listed:
+        listed.add(key)
+        return False
+    return True
 
 
 def values(dictionary: RawObj) -> Iterator[RawObj]:

@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import logging
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from functools import partial
 from io import RawIOBase
 from typing import BinaryIO, cast
 
+from msgspec.structs import replace
+
 from sidebooks_core.errors import DocumentError, DocumentTooLarge, PageError, StorageFailed
 from sidebooks_core.library.questions import Questions
-from sidebooks_core.marks.files import MarkedFile, MarksToWrite, export_marks
-from sidebooks_core.marks.model import Mark
+from sidebooks_core.marks.files import MarkedFile, export_marks
 from sidebooks_core.marks.placing import PlacedMark
+from sidebooks_core.marks.replacing import MarksToWrite
+from sidebooks_core.marks.seen import SeenMarks
 from sidebooks_core.marks.w3c import W3C_CONTEXT, Canvas, annotation_page
 from sidebooks_core.server import descriptions, headers, responses
 from sidebooks_core.server.handlers.marks import entries, name_of, reader_of, require_here
@@ -29,6 +34,7 @@ from sidebooks_core.shelf import standing
 
 _log = logging.getLogger("sidebooks_core.server")
 PDF = "application/pdf"
+_GONE = "the original is gone"
 WHOSE = ("mine", "all")
 _HELD_BYTES = 1 << 20
 """Of a download, in the memory."""
@@ -42,25 +48,20 @@ async def as_pdf(parts: ServerParts, request: HttpRequest) -> HttpResponse:
     def made() -> HttpResponse:
         of = still(parts, request)
         number = revision or of.revision
-        marks = seen_marks(parts, request, of.id, whose)
-        names = names_of(parts, request, marks)
+        store, person = shelf.mark_store, request.principal.id
+        give_back = parts.pools.place("downloads", person)
         try:
-            document, shown = shelf.document(of.id, number), shelf.placed_marks(of.id, marks, number)
-            told = MarksToWrite(shown, names, of.id, shelf.mark_store.imported(of.id))
-            is_flat = request.query("flattened") in ("1", "true")
-            file = export_marks(shelf.service.parts.questions, document, told, flattened=is_flat, client=request.client)
-            size = file.size_bytes
-        except (DocumentTooLarge, PageError, StorageFailed):
-            raise  # some of them are OSErrors
-        except DocumentError as error:
-            raise Refused(409, error.message) from None
-        except OSError:
-            raise Refused(410, "the original is gone") from None
-        try:
-            pieces = Pieces(file)
-        except OSError as fault:
-            _log.error("a PDF with marks cannot wait on the disk: %s", fault)
-            raise Refused(503, "the server has no room for the file: try again later") from None
+            with _file_of_paper(DocumentTooLarge):
+                document, seen = shelf.document(of.id, number), _seen(parts, request, of.id, number, whose)
+                names, deleted = names_of(parts, request, seen.placed), partial(store.deleted, of.id, person)
+                told = MarksToWrite(seen.marks(store), names, of.id, store.imported(of.id), person, deleted)
+                is_flat = request.query("flattened") in ("1", "true")
+                file = export_marks(shelf.service.parts.questions, document, told, flattened=is_flat, client=request.client)
+                size = file.size_bytes
+            pieces = _waiting(file, give_back)
+        except BaseException:
+            give_back()
+            raise
         own = [
             (b"content-type", PDF.encode()),
             (b"cache-control", headers.NO_STORE),
@@ -79,13 +80,18 @@ async def take_in(parts: ServerParts, request: HttpRequest) -> HttpResponse:
         of = still(parts, request)
         if request.limits.pages is not None:
             raise Refused(403, "only who may read all pages takes in what is written on them")
+        number = revision or of.revision
+        with _file_of_paper():
+            shelf.document(of.id, number)
         try:
-            found = shelf.marks(of, owner=person).import_pdf(revision or of.revision)
+            found = shelf.marks(of, owner=person).import_pdf(number)
         except DocumentError as error:
             raise Refused(409, error.message) from None
+        except FileNotFoundError:
+            raise Refused(410, _GONE) from None
         require_here(parts, request)
         refused = [Refusal(one.id, one.reason, one.detail) for one in found.refused]
-        told = ImportedMarkList(found.found, entries(parts, person, found.marks), refused, found.left_out)
+        told = ImportedMarkList(found.found, entries(parts, person, found.marks), refused, found.left_out, found.is_complete)
         return HttpResponse(200, json_bytes(told), headers.momentary(responses.JSON))
 
     return await parts.pools.run("exports", made)
@@ -99,15 +105,13 @@ async def as_annotations(parts: ServerParts, request: HttpRequest) -> HttpRespon
     def made() -> HttpResponse:
         of = still(parts, request)
         number = revision or of.revision
-        marks = seen_marks(parts, request, of.id, whose)
-        try:
-            document, shown = shelf.document(of.id, number), shelf.placed_marks(of.id, marks, number)
-        except DocumentError as error:
-            raise Refused(409, error.message) from None
-        pages = {one.page for one in shown if one.page is not None}
-        texts = _texts(shelf.service.parts.questions, document, shown, request.client)
+        with _file_of_paper():
+            document, seen = shelf.document(of.id, number), _seen(parts, request, of.id, number, whose)
+            quoted = {one.page for one in seen.marks(shelf.mark_store) if one.page is not None and one.mark.anchor.quote}
+            texts = _texts(shelf.service.parts.questions, document, sorted(quoted), request.client)
+        pages = {one.page for one in seen.placed if one.page is not None}
         canvases = {page: _canvas(request.base, document, page, texts.get(page, ""), has_file=True) for page in pages}
-        names = names_of(parts, request, marks)
+        names, shown = names_of(parts, request, seen.placed), seen.marks(shelf.mark_store)
         told = annotation_page(f"{request.base}/papers/{of.id}/marks.json", shown, canvases, names, for_iiif=False)
         return responses.private_json(request, told, responses.JSON_LD.format(W3C_CONTEXT))
 
@@ -122,37 +126,63 @@ async def of_canvas(parts: ServerParts, request: HttpRequest) -> HttpResponse:
 
     def made() -> HttpResponse:
         admission = parts.gate.require_still(request, standing.of_document(shelf.database, document.id))
-        request.standing, request.limits = admission.standing, admission.decision.limits
-        at = admission.standing
+        at = request.standing = admission.standing
+        request.limits = admission.decision.limits
         if at is None or at.paper is None or not request.limits.has_page(page):
             raise not_found()
-        marks = seen_marks(parts, request, at.paper.id, "all")
-        shown = [one for one in shelf.placed_marks(at.paper.id, marks, at.revision) if one.page == page]
+        seen = _seen(parts, request, at.paper.id, at.revision, "all")
+        seen = replace(seen, placed=[one for one in seen.placed if one.page == page])
         canvases = {page: _canvas(request.base, document, page, "", has_file=False)}
-        address, names = presentation.marks_address(request.base, document, page), names_of(parts, request, marks)
-        told = annotation_page(address, shown, canvases, names, for_iiif=True)
+        address, names = presentation.marks_address(request.base, document, page), names_of(parts, request, seen.placed)
+        told = annotation_page(address, seen.marks(shelf.mark_store), canvases, names, for_iiif=True)
         return responses.private_json(request, told, responses.JSON_LD.format(presentation.PRESENTATION_CONTEXT))
 
     return await parts.pools.run("exports", made)
 
 
-def names_of(parts: ServerParts, request: HttpRequest, marks: Iterable[Mark]) -> dict[str, str]:
+def names_of(parts: ServerParts, request: HttpRequest, shown: Iterable[PlacedMark]) -> dict[str, str]:
     """What the owners of marks are called, by their ids."""
     asking = request.principal
-    return {owner: name_of(parts, owner) for owner in {one.owner for one in marks}} | {asking.id: asking.name}
+    return {owner: name_of(parts, owner) for owner in {one.mark.owner for one in shown}} | {asking.id: asking.name}
 
 
-def seen_marks(parts: ServerParts, request: HttpRequest, paper_id: str, whose: str) -> list[Mark]:
-    """The marks that whoever asks sees of a paper that they may read; only their own ones for "mine"."""
-    person, store = request.principal.id, parts.of_papers().shelf.mark_store
-    found = store.read(paper_id, reader_of(parts, request, store.meetings(paper_id))).marks
-    return [one for one in found if whose == "all" or one.owner == person]
+def _seen(parts: ServerParts, request: HttpRequest, paper_id: str, revision: int, whose: str) -> SeenMarks:
+    """What whoever asks sees on the pages of a revision of a paper that they may read; only their own marks for "mine"."""
+    person, shelf = request.principal.id, parts.of_papers().shelf
+    reader = reader_of(parts, request, shelf.mark_store.meetings(paper_id))
+    outlines = [one for one in shelf.mark_store.outlines(paper_id, reader) if whose == "all" or one.owner == person]
+    placed = shelf.placed_marks(paper_id, outlines, revision)
+    return SeenMarks(paper_id, reader, [one for one in placed if one.page is not None])
 
 
-def _texts(questions: Questions, document: Document, shown: Iterable[PlacedMark], client: str) -> dict[int, str]:
-    """The texts of the pages on which a mark has a quote. It waits for workers; a page that cannot be read has none."""
-    pages = {one.page for one in shown if one.page is not None and one.mark.anchor.quote}
-    waited = {page: questions.text(document, page, client=client) for page in sorted(pages)}
+@contextmanager
+def _file_of_paper(*passed: type[DocumentError]) -> Iterator[None]:
+    """Say what is amiss with the file of a paper, if it cannot be read. passed: errors that have a status of their own. Raises
+    Refused.
+    """
+    others: tuple[type[Exception], ...] = (*passed, PageError, StorageFailed)
+    try:
+        yield
+    except others:
+        raise  # some of them are OSErrors
+    except DocumentError as error:
+        raise Refused(409, error.message) from None
+    except OSError:
+        raise Refused(410, _GONE) from None
+
+
+def _waiting(file: MarkedFile, closed: Callable[[], None]) -> Pieces:
+    """A file that waits for its client. Raises Refused if there is no room for it."""
+    try:
+        return Pieces(file, closed)
+    except OSError as fault:
+        _log.error("a PDF with marks cannot wait on the disk: %s", fault)
+        raise Refused(503, "the server has no room for the file: try again later") from None
+
+
+def _texts(questions: Questions, document: Document, pages: Sequence[int], client: str) -> dict[int, str]:
+    """The texts of pages on which a mark has a quote. It waits for workers; a page that cannot be read has none."""
+    waited = {page: questions.text(document, page, client=client) for page in pages}
     found: dict[int, str] = {}
     for page, text in waited.items():
         try:
@@ -183,8 +213,9 @@ def _revision(request: HttpRequest) -> int | None:
 class Pieces(RawIOBase):
     """A file that is made while it is read. What was added waits on the disk if it is large."""
 
-    def __init__(self, file: MarkedFile) -> None:
-        """Raises OSError if the disk is full."""
+    def __init__(self, file: MarkedFile, closed: Callable[[], None] = lambda: None) -> None:
+        """closed: called when it is closed. Raises OSError if the disk is full."""
+        self._closed = closed
         self._added = tempfile.SpooledTemporaryFile(_HELD_BYTES)  # noqa: SIM115 - `close` closes it
         self._pieces = file.pieces_before()
         self._left = memoryview(b"")
@@ -206,5 +237,8 @@ class Pieces(RawIOBase):
         return bytes(taken)
 
     def close(self) -> None:
-        self._added.close()
+        """Also called when nobody has the file any more. Safe to call again."""
+        if not self.closed:
+            self._added.close()
+            self._closed()
         super().close()

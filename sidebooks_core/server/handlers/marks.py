@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Collection, Iterable, Sequence
 
 import msgspec
@@ -11,6 +12,7 @@ from msgspec.structs import replace
 from sidebooks_core.access.model import What
 from sidebooks_core.access.operations import Operation
 from sidebooks_core.marks.model import DeviceId, Mark
+from sidebooks_core.marks.reading import Place
 from sidebooks_core.marks.rows import MarkRow
 from sidebooks_core.marks.visibility import MarkReader
 from sidebooks_core.server import headers, responses
@@ -19,6 +21,7 @@ from sidebooks_core.server.handlers.papers import still
 from sidebooks_core.server.handlers.shelf import person_of, required_folder_id, who_of, whole
 from sidebooks_core.server.http import HttpRequest, HttpResponse
 from sidebooks_core.server.json_text import json_bytes, read_json
+from sidebooks_core.server.mark_numbers import MarkNumbers
 from sidebooks_core.server.parts import ServerParts
 from sidebooks_core.server.schemas_marks import (
     OTHER_DEVICE,
@@ -43,6 +46,7 @@ MOST_PUSH_BYTES = 4 << 20
 FOUND = 50
 """Marks in one answer of a search, unless told."""
 MOST_FOUND = 200
+_NEXT = re.compile(r"[0-9]{1,16}\.[0-9]{1,16}")
 _mark = msgspec.json.Decoder(Mark)
 _named = msgspec.json.Decoder(NamedMark)
 
@@ -51,20 +55,25 @@ async def of_paper(parts: ServerParts, request: HttpRequest) -> HttpResponse:
     """What whoever asks sees of the marks of a paper, after a number of its feed. Raises Refused for nobody known.
 
     Whoever has the newest gets 304, before any mark is read. A device that does not say which it is, is known by its login.
+    More marks than one answer takes come one answer after the other.
     """
-    shelf, person, since = parts.of_papers().shelf, person_of(request), whole(request, "since") or 0
+    shelf, person = parts.of_papers().shelf, person_of(request)
+    since, rest = whole(request, "since") or 0, _rest(request)
     device = _device(request)
     _require_person(request, request.query("person"))
 
     def made() -> HttpResponse:
         of, store = still(parts, request), shelf.mark_store
         reader = reader_of(parts, request, store.meetings(of.id))
-        tag = _tag(store.last(of.id, reader), since, reader)
+        numbers = MarkNumbers(store.number_key)
+        tag = _tag([numbers.told(store.last(of.id, reader)), since, *rest], reader)
         if request.has_etag(tag):
             return HttpResponse(304, headers=headers.text(tag, headers.NO_STORE, []))
-        found = store.read_rows(of.id, reader, since, device=device)
+        place = Place(*map(numbers.read, rest)) if rest else Place(numbers.read(since))
+        found = store.read_rows(of.id, reader, place, device=device, most_bytes=store.limits.answer_bytes)
+        after = "" if found.rest is None else f"{numbers.told(found.rest.since)}.{numbers.told(found.rest.after)}"
         seen = entries(parts, person, found.rows)
-        told = PaperMarkList(found.seq, found.server_ms, found.is_whole, seen, list(found.gone))
+        told = PaperMarkList(numbers.told(found.seq), found.server_ms, found.is_whole, seen, found.gone, not after, after)
         return responses.private_json(request, told, tag=tag)
 
     return await parts.pools.run("marks", made)
@@ -91,7 +100,7 @@ async def keep(parts: ServerParts, request: HttpRequest) -> HttpResponse:
         pushed = shelf.mark_store.push(of.id, kept, person)
         require_here(parts, request)
         refused += [Refusal(one.id, one.reason, one.detail) for one in pushed.refused]
-        told = KeptMarks(pushed.seq, pushed.server_ms, entries(parts, person, pushed.marks), refused)
+        told = KeptMarks(pushed.server_ms, entries(parts, person, pushed.marks), refused)
         return HttpResponse(200, json_bytes(told), headers.momentary(responses.JSON))
 
     return await parts.pools.run("marks", made)
@@ -173,6 +182,17 @@ def _device(request: HttpRequest) -> str:
         raise Refused(400, "device: 1 to 40 letters, digits, _ or -") from None
 
 
+def _rest(request: HttpRequest) -> tuple[int, ...]:
+    """Where a reading goes on that is not complete; empty if one begins. Raises Refused."""
+    told = request.query("next")
+    if not told:
+        return ()
+    if not _NEXT.fullmatch(told):
+        raise Refused(400, "next: as the answer before had it")
+    since, _, after = told.partition(".")
+    return int(since), int(after)
+
+
 def _read(given: UnreadMarks, refused: list[Refusal]) -> list[Mark]:
     """The marks that can be read; the others are refused. Raises Refused if one has not even an id."""
     read: list[Mark] = []
@@ -241,11 +261,10 @@ def reader_of(parts: ServerParts, request: HttpRequest, meetings: Collection[str
     return parts.of_papers().mark_readers.of(request.principal, places, meetings, request.limits)
 
 
-def _tag(seq: int, since: int, reader: MarkReader) -> str:
-    """Another one whenever the answer would be another one, but for the time of the server."""
+def _tag(numbers: Sequence[int], reader: MarkReader) -> str:
+    """Another one whenever the answer would be another one, but for the time of the server. numbers: as they are told."""
     about: Sequence[object] = (
-        seq,
-        since,
+        numbers,
         reader.id,
         reader.tends,
         sorted(reader.meetings),

@@ -31,8 +31,8 @@ export function marksApi(library, paper, person) {
     return answer.json();
   };
   return {
-    read: (since, device) => asked(
-      `${path}?since=${since}&device=${encodeURIComponent(device)}&person=${encodeURIComponent(person)}`, { cache: "no-store" }),
+    read: (since, device, next) => asked(`${path}?since=${since}&device=${encodeURIComponent(device)}&person=${encodeURIComponent(person)}${
+      next && `&next=${encodeURIComponent(next)}`}`, { cache: "no-store" }),
     push: (device, marks, isLeaving = false) => asked(path, {
       method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify({ device, person, marks }), keepalive: isLeaving,
     }),
@@ -71,6 +71,25 @@ function ofOneDevice(marks, device) {
 }
 
 /**
+ * Two answers of one reading as one, of which the second one goes on where the first one ends. Pure.
+ * @param {MarkChanges} first
+ * @param {MarkChanges} second
+ * @returns {MarkChanges}
+ */
+export function joined(first, second) {
+  if (second.is_whole) return second; // it began anew
+  const marks = new Map(first.marks.map((one) => [one.id, one]));
+  const gone = new Set([...first.gone, ...second.gone]);
+  for (const id of second.gone) marks.delete(id);
+  for (const one of second.marks) {
+    marks.delete(one.id); // it is a later change
+    marks.set(one.id, one);
+    gone.delete(one.id);
+  }
+  return { ...second, is_whole: first.is_whole, marks: [...marks.values()], gone: [...gone] };
+}
+
+/**
  * How long to wait before the next try. Pure.
  * @param {number} failures so many, one after the other
  * @param {number} asked_s what the server asks for
@@ -98,6 +117,8 @@ export class MarksSync {
   #isClosed = false;
   #failures = 0;
   #most = MOST_MARKS;
+  /** A reading that is not complete. @type {MarkChanges | null} */
+  #begun = null;
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   #timer;
   /** @type {(() => void)[]} those that wait until there is nothing to do, or until it failed */
@@ -172,6 +193,7 @@ export class MarksSync {
       const { status = 0, retry_after_s = 0 } = /** @type {import("./requests.js").Problem} */ (error);
       const isFinal = !isOfNetwork(error) && status >= 400 && status < 500 && ![408, 425, 429].includes(status);
       after = isFinal ? "refused" : "waiting";
+      if (isFinal) this.#begun = null;
       if (status === 409) this.host.left();
       this.#failures += 1;
       pause_ms = pauseAfter(this.#failures, retry_after_s, Math.random());
@@ -189,11 +211,13 @@ export class MarksSync {
   async #step() {
     const { api, clock, host } = this;
     const asked_ms = clock.now();
-    if (this.#mustRead) {
-      this.#mustRead = false;
-      const changes = await api.read(host.since(), clock.device);
-      clock.hear(changes.server_ms, asked_ms);
-      host.heard(changes);
+    if (this.#mustRead || this.#begun) {
+      if (!this.#begun) this.#mustRead = false; // what comes while a long reading lasts is read after it
+      const told = await api.read(host.since(), clock.device, this.#begun?.next ?? "");
+      clock.hear(told.server_ms, asked_ms);
+      const changes = this.#begun ? joined(this.#begun, told) : told;
+      this.#begun = changes.next ? changes : null;
+      if (!this.#begun) host.heard(changes);
       return true;
     }
     const waiting = ofOneDevice(host.pending(), clock.device);
@@ -208,7 +232,7 @@ export class MarksSync {
       if (![400, 413, 422].includes(status)) throw error;
       if (marks.length > 1) { this.#most = Math.ceil(marks.length / 4); return true; } // one of them is the reason
       this.#most = MOST_MARKS;
-      host.took({ seq: 0, server_ms: 0, marks: [], refused: [{ id: marks[0].id, reason: message }] }, marks);
+      host.took({ server_ms: 0, marks: [], refused: [{ id: marks[0].id, reason: message }] }, marks);
     }
     return true;
   }

@@ -172,13 +172,17 @@ export interface MarkKind<B extends MarkBody = any> {
   hits(body: B, x_pt: number, y_pt: number, radius_pt: number): boolean;
   box(body: B): MarkBox;
 }
-export type MarkChanges = { seq: number; server_ms: number; is_whole: boolean; marks: (Mark & { mine?: boolean })[]; gone: string[] };
+export type MarkChanges = {
+  seq: number; server_ms: number; is_whole: boolean; marks: (Mark & { mine?: boolean })[]; gone: string[];
+  /** To ask with for the marks that follow; empty: there are none. */
+  next?: string;
+};
 export type MarksPushed = {
-  seq: number; server_ms: number; marks: (Mark & { mine?: boolean })[]; refused: { id: string; reason: string }[];
+  server_ms: number; marks: (Mark & { mine?: boolean })[]; refused: { id: string; reason: string }[];
 };
 /** The server's side of the marks of one paper. */
 export interface MarksApi {
-  read(since: number, device: string): Promise<MarkChanges>;
+  read(since: number, device: string, next: string): Promise<MarkChanges>;
   push(device: string, marks: Mark[], isLeaving?: boolean): Promise<MarksPushed>;
 }
 

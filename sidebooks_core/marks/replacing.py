@@ -1,0 +1,157 @@
+"""Which annotations of a file a copy with marks leaves out, and which it gets. Pure.
+
+A file that was exported, or whose annotations were imported, has marks already. A mark that says the same is not added, one
+that has changed takes the place of its annotation, and the annotation of one that its owner has deleted is left out. All else
+that the file has stays, whatever the names of marks are: whoever makes a mark with the name of an annotation removes nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+
+from msgspec import Struct
+
+from sidebooks_core.documents.annotations import Annotation, Listed
+from sidebooks_core.marks.annotations import FileMarks, is_in_file, look_of, origin_of, salt_of, to_annotation
+from sidebooks_core.marks.model import Body
+from sidebooks_core.marks.placing import PlacedMark
+
+
+def _none(_mark_ids: Collection[str]) -> Mapping[str, bool]:
+    return {}
+
+
+class MarksToWrite(Struct, frozen=True):
+    """Marks that go into a file."""
+
+    placed: Iterable[PlacedMark]
+    """As they stand in the document. They are looked at once: decoded ink takes 14 times the memory of what is written."""
+    names: Mapping[str, str]
+    """Of their owners, by id."""
+    paper_id: str = ""
+    imported: frozenset[str] = frozenset()
+    """Those of them that were read from a file of the paper: see `MarkStore.imported`."""
+    owner: str = ""
+    """Who exports."""
+    deleted: Callable[[Collection[str]], Mapping[str, bool]] = _none
+    """Of some ids those whose marks that owner has deleted, and whether they were read from a file: see `MarkStore.deleted`."""
+
+
+class Replacing(Struct, frozen=True):
+    """What a copy has in another way than the file."""
+
+    added: list[Annotation]
+    removed: tuple[Listed, ...]
+
+
+class _Wanted(Struct, frozen=True):
+    """A mark as it would be written."""
+
+    annotation: Annotation
+    owner: str
+    is_in_file: bool
+
+
+class _Part(Struct, frozen=True):
+    """A mark that an annotation says, to one owner. An annotation can say several."""
+
+    ids: tuple[str, ...]
+    """The second one is its id if the first one is of somebody else's mark."""
+    said: Body | Annotation
+    """The annotation as a whole, if it has no body, as a note without words."""
+
+
+def replacing(listed: Iterable[Sequence[Annotation]], marks: MarksToWrite, *, flattened: bool = False) -> Replacing:
+    """listed: the annotations of the file, some at a time. flattened: no mark stays an annotation, also if it says the same."""
+    wanted: dict[str, _Wanted] = {}
+    for one in marks.placed:
+        made = to_annotation(one, marks.names, marks.paper_id)
+        if made is not None:
+            wanted[one.mark.id] = _Wanted(made, one.mark.owner, is_in_file(one))
+    importers = {wanted[mark_id].owner for mark_id in marks.imported.intersection(wanted)} | {marks.owner}
+    files = {owner: FileMarks(1, salt_of(marks.paper_id, owner)) for owner in sorted(importers)}
+    shown = {mark_id for mark_id, one in wanted.items() if one.is_in_file}
+    removed: list[Listed] = []
+    for some in listed:
+        said = [(annotation, {owner: _parts(file, annotation) for owner, file in files.items()}) for annotation in some]
+        ids = [mark_id for _, by_owner in said for part in by_owner[marks.owner] for mark_id in part.ids]
+        deleted = marks.deleted([*ids, *(one.name for one in some if one.origin)])
+        for annotation, by_owner in said:
+            found = _Found(annotation, marks, wanted, deleted, is_flattened=flattened)
+            for owner, parts in by_owner.items():
+                found.look(owner, parts)
+            found.look_by_origin()
+            if found.is_replaced:
+                removed.append((annotation.page, annotation.place))
+                shown -= found.ids
+            else:
+                shown |= found.same
+    return Replacing([one.annotation for mark_id, one in wanted.items() if mark_id not in shown], tuple(removed))
+
+
+class _Found:
+    """The marks that an annotation is."""
+
+    def __init__(
+        self,
+        annotation: Annotation,
+        marks: MarksToWrite,
+        wanted: Mapping[str, _Wanted],
+        deleted: Mapping[str, bool],
+        *,
+        is_flattened: bool,
+    ) -> None:
+        self._annotation = annotation
+        self._marks = marks
+        self._wanted = wanted
+        self._deleted = deleted
+        self._is_flattened = is_flattened
+        self.ids: set[str] = set()
+        self.same: set[str] = set()
+        """Those that say what it says."""
+        self.is_replaced = False
+
+    def look(self, owner: str, parts: Sequence[_Part]) -> None:
+        """Look for the marks of one owner."""
+        is_other = False
+        known = 0
+        for part in parts:
+            held = next((one for one in part.ids if self._is_mark(one, owner)), None)
+            if held is not None:
+                self.ids.add(held)
+                is_same = look_of(self._wanted[held].annotation) == look_of(part.said)
+                self.same |= {held} if is_same else set()
+                is_other = is_other or self._is_flattened or not is_same
+            elif any(self._is_deleted(one, owner) for one in part.ids):
+                is_other = True
+            else:
+                continue
+            known += 1
+        if is_other and known == len(parts):  # else the copy would lack what nobody has as a mark
+            self.is_replaced = True
+
+    def look_by_origin(self) -> None:
+        """Look for the mark of which an export has made it, whatever another program has made of it since."""
+        name = self._annotation.name
+        if self._annotation.origin and name not in self.ids:
+            one = self._wanted.get(name)
+            self.look(self._marks.owner if one is None else one.owner, [_Part((name,), self._annotation)])
+
+    def _is_mark(self, mark_id: str, owner: str) -> bool:
+        one = self._wanted.get(mark_id)
+        if one is None or one.owner != owner or one.annotation.page != self._annotation.page:
+            return False
+        return mark_id in self._marks.imported or self._is_ours(mark_id, owner)
+
+    def _is_deleted(self, mark_id: str, owner: str) -> bool:
+        if owner != self._marks.owner or mark_id not in self._deleted:
+            return False
+        return self._deleted[mark_id] or self._is_ours(mark_id, owner)
+
+    def _is_ours(self, mark_id: str, owner: str) -> bool:
+        """Whether an export of the paper has written it."""
+        return bool(self._annotation.origin) and self._annotation.origin == origin_of(self._marks.paper_id, owner, mark_id)
+
+
+def _parts(file: FileMarks, annotation: Annotation) -> list[_Part]:
+    return [_Part((mark_id, file.own_id(mark_id)), body) for mark_id, body in file.bodies(annotation)]

@@ -1,0 +1,214 @@
+"""What an export does with the annotations that a file has: those that are marks are there once, and those deleted are not."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+
+import pymupdf
+import pytest
+from marked_pages import by_mupdf, extent, marks, page, with_annotations
+from msgspec.structs import replace
+
+import sidebooks_core as sb
+from sidebooks_core.marks import (
+    Bookmark,
+    Mark,
+    MarkLimits,
+    MarkReader,
+    Note,
+    Stamp,
+    ending,
+)
+from sidebooks_core.marks.annotations import FileMarks
+from sidebooks_core.marks.files import annotations_in, export_marks
+from sidebooks_core.marks.replacing import MarksToWrite
+from sidebooks_core.shelf import Paper, Shelf
+
+
+@pytest.fixture(scope="module")
+def service() -> Iterator[sb.TileService]:
+    with sb.TileService(sb.Settings(workers=1)) as running:
+        yield running
+
+
+def found_in(service: sb.TileService, data: bytes) -> list[Mark]:
+    document = service.open(data)
+    found = [one for some, _ in annotations_in(service.parts.questions, document) for one in some]
+    return FileMarks(1, "paper anna").of(found, {one.page: document.content_id(one.page) for one in found})
+
+
+def bodies_in(service: sb.TileService, data: bytes) -> list[object]:
+    return [one.body for one in found_in(service, data)]
+
+
+def contents(data: bytes) -> list[tuple[str, str]]:
+    """The subtype and the text of each annotation of the first page, fields of forms among them."""
+    with pymupdf.open(stream=data, filetype="pdf") as document:
+        listed = [number for number, *_ in document[0].annot_xrefs()]
+        return [(document.xref_get_key(one, "Subtype")[1][1:], document.xref_get_key(one, "Contents")[1]) for one in listed]
+
+
+def exported(shelf: Shelf, paper: Paper, owner: str) -> bytes:
+    file = io.BytesIO()
+    shelf.marks(paper, owner=owner).export_pdf(file)
+    return file.getvalue()
+
+
+@pytest.mark.parametrize("subtype", ["Text", "Widget/FT/Tx"])
+def test_a_mark_that_has_the_name_of_an_annotation_does_not_remove_it(service: sb.TileService, subtype: str) -> None:
+    (mark,) = marks(bodies=(Bookmark("mine"),))
+    official = f"/Subtype/{subtype}/Rect[40 340 60 360]/Contents(official)/NM({mark.id})"
+    with Shelf(None, service) as shelf:
+        paper = shelf.register(with_annotations(official), name="議案")
+        own = shelf.marks(paper, owner="ben")
+        (held,) = own.push([replace(mark, is_of_file=True, visibility="shared")]).marks
+        assert not held.is_of_file, "only an import knows that"
+        file = exported(shelf, paper, "ben")
+        assert contents(file) == [(subtype.partition("/")[0], "official"), ("Text", "mine")]
+        own.push([replace(held, stamp=Stamp(held.stamp.at_ms + 1, 0, "file"), is_of_file=True)])
+        assert len(contents(exported(shelf, paper, "ben"))) == 2
+
+
+@pytest.mark.parametrize("subtype", ["Text", "FreeText"])
+@pytest.mark.parametrize("name", ["", "/NM(chosen-by-others)", "/NM(019AAAAA-0000-7000-8000-00000000000A)"])
+def test_a_mark_that_was_imported_and_changed_replaces_its_annotation(service: sb.TileService, subtype: str, name: str) -> None:
+    one, other = (f"/Subtype/{subtype}/Rect[40 340 60 360]/Contents({text})" for text in ("old", "other"))
+    with Shelf(None, service) as shelf:
+        paper = shelf.register(with_annotations(other, one + name), name="議案")
+        own = shelf.marks(paper, owner="anna")
+        other_mark, mark = own.import_pdf().marks
+        own.change(mark.id, Note(50, 50, "new", "#0000ff"))
+        for _ in range(2):
+            file = exported(shelf, paper, "anna")
+            assert contents(file) == [(subtype, "other"), ("Text", "new")]
+            shelf.replace(paper.id, file)
+            found = own.import_pdf()
+            assert {one.id for one in found.marks} == {one.id for one in own.all()} == {other_mark.id, mark.id}
+
+
+def test_an_annotation_that_is_several_marks_stays_when_one_of_them_is_shared(service: sb.TileService) -> None:
+    with Shelf(None, service) as shelf:
+        paper = shelf.register(with_annotations("/Subtype/Ink/Rect[10 10 90 90]/InkList[[10 390 20 380][30 370]]"), name="議案")
+        own = shelf.marks(paper, owner="anna")
+        first, _ = own.import_pdf().marks
+        own.share(first.id)
+        file = exported(shelf, paper, "anna")
+    assert len(bodies_in(service, file)) == 2
+
+
+def test_an_export_that_became_a_revision_without_an_import_has_each_mark_once(service: sb.TileService) -> None:
+    with pymupdf.open(stream=page(), filetype="pdf") as document:
+        document[0].insert_text((20, 200), "words by which the page is known again")
+        document[0].add_freetext_annot((40, 300, 140, 320), "official")
+        data = document.tobytes()
+    with Shelf(None, service) as shelf:
+        paper = shelf.register(data, name="議案")
+        own = shelf.marks(paper, owner="anna")
+        bodies = (Note(90, 90, "old", "#0000ff"), Note(20, 20, "", "#0000ff"), Bookmark("gone"))
+        note, wordless, ribbon = (own.add(0, body) for body in bodies)
+        shelf.replace(paper.id, exported(shelf, paper, "anna"))
+        file = exported(shelf, paper, "anna")
+        assert sorted(text for _, text in contents(file)) == ["gone", "null", "official", "old"]
+        own.change(note.id, Note(90, 90, "new", "#0000ff"))
+        own.remove(ribbon.id)
+        file = exported(shelf, paper, "anna")
+        assert sorted(text for _, text in contents(file)) == ["new", "null", "official"]
+        file = exported(shelf, paper, "ben")
+        assert sorted(text for _, text in contents(file)) == ["gone", "null", "official", "old"], "it is in the file"
+        own.remove(wordless.id)
+        shelf.mark_store.end_owner("anna")
+        file = exported(shelf, paper, "anna")
+        assert sorted(text for _, text in contents(file)) == ["official"], "what has ended is in no file"
+
+
+def test_marks_of_two_people_on_one_annotation_are_each_there_once(service: sb.TileService) -> None:
+    with pymupdf.open(stream=page(), filetype="pdf") as document:
+        document[0].insert_text((20, 200), "words by which the page is known again")
+        data = document.tobytes()
+    with Shelf(None, service) as shelf:
+        paper = shelf.register(data, name="議案")
+        own = shelf.marks(paper, owner="anna")
+        mark = own.add(0, Note(90, 90, "of anna", "#0000ff"), visibility="shared")
+        shelf.replace(paper.id, exported(shelf, paper, "anna"))
+        other = shelf.marks(paper, owner="ben")
+        (copy,) = other.import_pdf().marks
+        assert copy.id != mark.id
+        store = shelf.mark_store
+        document = shelf.document(paper.id)
+
+        def texts() -> list[str]:
+            """Of what ben gets who exports all that he sees."""
+            seen = shelf.placed_marks(paper.id, store.read(paper.id, MarkReader("ben")).marks, 2)
+            told = MarksToWrite(seen, {}, paper.id, store.imported(paper.id), "ben", partial(store.deleted, paper.id, "ben"))
+            made = export_marks(service.parts.questions, document, told)
+            return sorted(text for _, text in contents(b"".join(made.pieces())))
+
+        assert texts() == ["of anna"], "both say what the file says"
+        other.change(copy.id, Note(90, 90, "of ben", "#0000ff"))
+        assert texts() == ["of anna", "of ben"]
+        other.remove(copy.id)
+        assert texts() == ["of anna"]
+        own.remove(mark.id)
+        assert texts() == [], "ben has deleted what he had of it"
+
+
+def test_a_mark_that_was_imported_and_deleted_is_not_in_an_export(service: sb.TileService, tmp_path: Path) -> None:
+    text = "/Subtype/Text/Rect[40 340 60 360]"
+    listed = [
+        f"{text}/Contents(stays)",
+        f"{text}/Contents(goes)/Popup {{3}} 0 R",
+        f"{text}/Contents(reply)/IRT {{1}} 0 R",
+        "/Subtype/Popup/Rect[0 0 9 9]/Parent {1} 0 R",
+        f"{text}/Contents(of the group)/IRT {{1}} 0 R/RT/Group",
+    ]
+    with Shelf(None, service) as shelf:
+        paper = shelf.register(with_annotations(*listed), name="議案")
+        own = shelf.marks(paper, owner="anna")
+        own.import_pdf()
+        (goes,) = own.search("goes")
+        own.remove(goes.id)
+        left = [("Text", "stays"), ("Text", "of the group")]
+        assert contents(exported(shelf, paper, "anna")) == left
+        own.export_pdf(tmp_path / "flat.pdf", flattened=True)
+        assert contents((tmp_path / "flat.pdf").read_bytes()) == [], "what is left is part of the page"
+        assert len(contents(exported(shelf, paper, "ben"))) == len(listed), "nobody else has deleted it"
+        with shelf.database.writing() as writing:
+            writing.run("DELETE FROM mark_lost_text")
+            assert ending.sweep(writing, 1e11, MarkLimits()) == 1
+        assert contents(exported(shelf, paper, "anna")) == left, "also when the mark is forgotten"
+
+
+def test_a_mark_with_the_name_of_an_annotation_does_not_remove_it_when_it_is_deleted(service: sb.TileService) -> None:
+    (mark,) = marks(bodies=(Bookmark("mine"),))
+    with Shelf(None, service) as shelf:
+        official = f"/Subtype/Text/Rect[40 340 60 360]/Contents(official)/NM({mark.id})"
+        paper = shelf.register(with_annotations(official), name="議案")
+        own = shelf.marks(paper, owner="ben")
+        own.push([mark])
+        own.remove(mark.id)
+        assert contents(exported(shelf, paper, "ben")) == [("Text", "official")]
+
+
+def test_a_stroke_that_was_imported_and_deleted_leaves_the_others_of_its_annotation(service: sb.TileService) -> None:
+    with Shelf(None, service) as shelf:
+        paper = shelf.register(with_annotations("/Subtype/Ink/Rect[10 10 90 90]/InkList[[10 390 20 380][30 370]]"), name="議案")
+        own = shelf.marks(paper, owner="anna")
+        first, second = own.import_pdf().marks
+        own.remove(first.id)
+        file = exported(shelf, paper, "anna")
+    assert bodies_in(service, file) == [second.body]
+
+
+def test_a_flattened_export_has_no_mark_as_an_annotation(service: sb.TileService) -> None:
+    text = "/Subtype/Text/Rect[40 340 60 360]/C[0 0 1]"
+    with Shelf(None, service) as shelf:
+        paper = shelf.register(with_annotations(f"{text}/Contents(mark)", "/Subtype/Square/Rect[5 5 9 9]"), name="議案")
+        own = shelf.marks(paper, owner="anna")
+        own.import_pdf()
+        file = io.BytesIO()
+        own.export_pdf(file, flattened=True)
+        assert [subtype for subtype, _ in contents(file.getvalue())] == ["Square"]
+        assert extent(by_mupdf(file.getvalue()), "#0000ff"), "it is part of the page"
