@@ -10,6 +10,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
+from ipaddress import ip_address, ip_network
 from pathlib import Path
 from typing import Any
 
@@ -119,6 +120,14 @@ def test_the_options_in_a_file_are_those_of_the_command(file: str) -> None:
     told = command_parser().parse_args(commands()[file])
     assert told.accounts
     assert told.no_browser
+
+
+def test_the_container_believes_the_gateway_through_which_the_proxy_of_the_host_comes() -> None:
+    compose = yaml.safe_load((FILES / "compose.yaml").read_text(encoding="utf-8"))
+    [network] = compose["networks"]["default"]["ipam"]["config"]
+    assert ip_address(network["gateway"]) in ip_network(network["subnet"])
+    assert command_parser().parse_args(commands()["compose"]).trust_proxy == [network["gateway"]]
+    assert all(port.startswith("127.0.0.1:") for port in compose["services"]["sidebooks"]["ports"])
 
 
 @pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="needs systemd-analyze")
