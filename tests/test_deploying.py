@@ -75,7 +75,8 @@ def behind(tmp_path: Path) -> Iterator[Callable[[str], Behind]]:
 
 
 def check(place: Behind) -> None:
-    """What a reader needs: the viewer, papers, images at their addresses, and changes as they happen."""
+    """What a reader needs: the viewer, papers, images at their addresses, and changes as they happen. A reader's upload is
+    refused by the server, and not by the proxy."""
     version, status, page = place.asks("/")
     assert (version, status) == ("2", "200")
     assert b"<script" in page
@@ -85,7 +86,8 @@ def check(place: Behind) -> None:
     version, status, image = place.asks(preview.removeprefix(place.base_url))
     assert (version, status) == ("2", "200")
     assert image[:4] in (b"\x89PNG", b"\xff\xd8\xff\xe0", b"RIFF")
-    assert place.asks("/folders/top/papers?filename=a.pdf", "--data-binary", f"@{SAMPLE}")[1] == "404"
+    _, status, refused = place.asks("/folders/top/papers?filename=a.pdf", "--data-binary", f"@{SAMPLE}")
+    assert (status, json.loads(refused)["status"]) == ("404", 404)
     assert place.hears()["kind"] == "event"
 
 
