@@ -13,7 +13,9 @@ from marked_pages import by_mupdf, extent, marks, page, with_annotations
 from msgspec.structs import replace
 
 import sidebooks_core as sb
+from sidebooks_core.documents.annotations import Annotation
 from sidebooks_core.marks import (
+    Body,
     Bookmark,
     Mark,
     MarkLimits,
@@ -22,9 +24,10 @@ from sidebooks_core.marks import (
     Stamp,
     ending,
 )
-from sidebooks_core.marks.annotations import FileMarks
+from sidebooks_core.marks.annotations import FileMarks, to_annotation
 from sidebooks_core.marks.files import annotations_in, export_marks
-from sidebooks_core.marks.replacing import MarksToWrite
+from sidebooks_core.marks.placing import PlacedMark
+from sidebooks_core.marks.replacing import MarksToWrite, replacing
 from sidebooks_core.shelf import Paper, Shelf
 
 
@@ -212,3 +215,21 @@ def test_a_flattened_export_has_no_mark_as_an_annotation(service: sb.TileService
         own.export_pdf(file, flattened=True)
         assert [subtype for subtype, _ in contents(file.getvalue())] == ["Square"]
         assert extent(by_mupdf(file.getvalue()), "#0000ff"), "it is part of the page"
+
+
+def at_first(body: Body, owner: str = "anna", paper_id: str = "paper") -> tuple[Mark, Annotation]:
+    """A mark, and the annotation that an export has made of it."""
+    mark = marks(owner, (body,))[0]
+    annotation = to_annotation(PlacedMark(mark, "exact", 0), {}, paper_id)
+    assert annotation is not None
+    return mark, annotation
+
+
+@pytest.mark.parametrize("is_first", [False, True])
+def test_a_mark_whose_annotation_was_copied_and_changed_is_there_once(is_first: bool) -> None:
+    mark, first = at_first(Note(9, 9, "said", "#0000ff"))
+    copy = replace(first, text="changed")
+    listed = [replace(one, place=place) for place, one in enumerate([copy, first] if is_first else [first, copy])]
+    found = replacing([listed], MarksToWrite([PlacedMark(mark, "exact", 0)], {}, "paper", owner="anna"))
+    assert found.added == []
+    assert found.removed == ((0, 0 if is_first else 1),)

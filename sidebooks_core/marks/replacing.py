@@ -70,7 +70,7 @@ def replacing(listed: Iterable[Sequence[Annotation]], marks: MarksToWrite, *, fl
             wanted[one.mark.id] = _Wanted(made, one.mark.owner, is_in_file(one))
     importers = {wanted[mark_id].owner for mark_id in marks.imported.intersection(wanted)} | {marks.owner}
     files = {owner: FileMarks(1, salt_of(marks.paper_id, owner)) for owner in sorted(importers)}
-    shown = {mark_id for mark_id, one in wanted.items() if one.is_in_file}
+    replaced, kept = set[str](), set[str]()
     removed: list[Listed] = []
     for some in listed:
         said = [(annotation, {owner: _parts(file, annotation) for owner, file in files.items()}) for annotation in some]
@@ -83,9 +83,10 @@ def replacing(listed: Iterable[Sequence[Annotation]], marks: MarksToWrite, *, fl
             found.look_by_origin()
             if found.is_replaced:
                 removed.append((annotation.page, annotation.place))
-                shown -= found.ids
+                replaced |= found.ids
             else:
-                shown |= found.same
+                kept |= found.same
+    shown = kept.union(mark_id for mark_id, one in wanted.items() if one.is_in_file and mark_id not in replaced)
     return Replacing([one.annotation for mark_id, one in wanted.items() if mark_id not in shown], tuple(removed))
 
 
