@@ -24,7 +24,7 @@ from sidebooks_core.marks import (
     Stamp,
     ending,
 )
-from sidebooks_core.marks.annotations import FileMarks, to_annotation
+from sidebooks_core.marks.annotations import FileMarks, salt_of, to_annotation
 from sidebooks_core.marks.files import annotations_in, export_marks
 from sidebooks_core.marks.placing import PlacedMark
 from sidebooks_core.marks.replacing import MarksToWrite, replacing
@@ -233,3 +233,20 @@ def test_a_mark_whose_annotation_was_copied_and_changed_is_there_once(is_first: 
     found = replacing([listed], MarksToWrite([PlacedMark(mark, "exact", 0)], {}, "paper", owner="anna"))
     assert found.added == []
     assert found.removed == ((0, 0 if is_first else 1),)
+
+
+@pytest.mark.parametrize("flattened", [False, True])
+def test_what_somebody_has_imported_and_changed_stays_in_an_export_of_others(flattened: bool) -> None:
+    official = Annotation(page=0, place=0, kind="note", name="k-1", x_pt=10, y_pt=10, text="official", author="Mayor")
+    (read,) = FileMarks(1, salt_of("paper", "anna")).of([official], {0: ""})
+    changed = replace(read, owner="anna", body=Note(10, 10, ".", "#0000ff"), stamp=replace(read.stamp, device="pad"))
+
+    def found(mark: Mark, owner: str) -> tuple[list[str], int]:
+        told = MarksToWrite([PlacedMark(mark, "exact", 0)], {}, "paper", frozenset({mark.id}), owner)
+        made = replacing([[official]], told, flattened=flattened)
+        return [one.text for one in made.added], len(made.removed)
+
+    assert found(changed, "ben") == (["."], 0), "both are there"
+    assert found(changed, "anna") == (["."], 1)
+    same = replace(read, owner="anna")
+    assert found(same, "ben") == ((["official"], 1) if flattened else ([], 0))

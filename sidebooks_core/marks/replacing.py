@@ -3,6 +3,7 @@
 A file that was exported, or whose annotations were imported, has marks already. A mark that says the same is not added, one
 that has changed takes the place of its annotation, and the annotation of one that its owner has deleted is left out. All else
 that the file has stays, whatever the names of marks are: whoever makes a mark with the name of an annotation removes nothing.
+What somebody else than who exports has imported and changed stands beside its annotation.
 """
 
 from __future__ import annotations
@@ -122,7 +123,7 @@ class _Found:
                 self.ids.add(held)
                 is_same = look_of(self._wanted[held].annotation) == look_of(part.said)
                 self.same |= {held} if is_same else set()
-                is_other = is_other or self._is_flattened or not is_same
+                is_other = is_other or (self._is_flattened if is_same else self._may_change(held, owner))
             elif any(self._is_deleted(one, owner) for one in part.ids):
                 is_other = True
             else:
@@ -148,6 +149,10 @@ class _Found:
         if owner != self._marks.owner or mark_id not in self._deleted:
             return False
         return self._deleted[mark_id] or self._is_ours(mark_id, owner)
+
+    def _may_change(self, mark_id: str, owner: str) -> bool:
+        """Whether what became of a mark changes the annotation. Who exports has not taken over what others imported."""
+        return owner == self._marks.owner or self._is_ours(mark_id, owner)
 
     def _is_ours(self, mark_id: str, owner: str) -> bool:
         """Whether an export of the paper has written it."""
