@@ -135,7 +135,7 @@ def export_marks(
     size_bytes = sum(one.size_bytes for one in found.added)
     if size_bytes > MOST_BYTES:
         raise RequestError(f"the marks have {size_bytes} bytes; one file takes {MOST_BYTES}: export those of fewer owners")
-    made = workers.annotate(document, Changes(tuple(found.added), found.removed, flattened), client).result()
+    made = workers.annotate(document, Changes(tuple(found.added), found.removed, flattened, found.replaced), client).result()
     return MarkedFile(document, made.data, made.is_whole)
 
 

@@ -43,7 +43,7 @@ _MIDDLE = 0.5
 
 
 def annotations_of(document: pymupdf.Document, page: int) -> tuple[list[Annotation], int]:
-    """Those of a page that can become marks, in their order. Replies stand in the text of what they reply to.
+    """Those of a page that can become marks, in their order. Replies stand in `replied` of what they reply to.
 
     At most MOST_READ are looked at, and no more are taken than MOST_READ_BYTES. If the page has much more, the others are not
     looked at. The second value is how many were left out. Raises the engine's errors, ValueError for a page without an area.
@@ -105,13 +105,13 @@ def _read(annotation: RawObj, plane: Plane, page: int, replies: list[RawObj]) ->
     made = shape(annotation, plane, box, page)
     if made is None:
         return None
-    said = [made.text or text(get(annotation, "Contents"))]
-    count = len(said[0])
+    said = _lines(made.text or text(get(annotation, "Contents")))
+    replied, count = list[str](), len(said)
     for reply in replies:
         if count >= MOST_TEXT:  # what follows is cut off
             break
-        said.append(_reply_text(reply))
-        count += len(said[-1])
+        replied.append(_lines(_reply_text(reply)))
+        count += len(replied[-1])
     opacity = mupdf.ll_pdf_to_real(get(annotation, "CA")) if mupdf.ll_pdf_is_number(get(annotation, "CA")) else 1.0
     return Annotation(
         page=page,
@@ -126,11 +126,16 @@ def _read(annotation: RawObj, plane: Plane, page: int, replies: list[RawObj]) ->
         x_pt=made.x_pt,
         y_pt=made.y_pt,
         height_pt=made.height_pt,
-        text="\n".join(one.replace("\r\n", "\n").replace("\r", "\n") for one in said if one)[:MOST_TEXT],
+        text=said[:MOST_TEXT],
+        replied="\n".join(one for one in replied if one)[:MOST_TEXT],
         author=text(get(annotation, "T"))[:1000],
         made_ms=from_pdf_date(text(get(annotation, "CreationDate"))),
         changed_ms=from_pdf_date(text(get(annotation, "M"))),
     )
+
+
+def _lines(said: str) -> str:
+    return said.replace("\r\n", "\n").replace("\r", "\n")
 
 
 def _reply_text(reply: RawObj) -> str:
