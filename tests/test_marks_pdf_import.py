@@ -357,9 +357,11 @@ class Repeating:
 class Failing(Repeating):
     """One page of which cannot be read."""
 
+    error: sb.PageError = sb.RenderFailed("page 2 cannot be read")
+
     def annotations(self, _document: Document, page: int, client: str = "") -> Future[AnnotationsRead]:
         if page == 1:
-            raise sb.RenderFailed("page 2 cannot be read")
+            raise self.error
         return super().annotations(_document, page, client)
 
 
@@ -371,6 +373,10 @@ def test_a_page_that_cannot_be_read_is_passed_over_by_an_export_alone(service: s
     workers = Failing(Annotation(page=0, kind="bookmark"))
     assert [one.page for some, _ in annotations_in(workers, opened, skips=True) for one in some] == [0, 2]
     with pytest.raises(sb.RenderFailed):
+        list(annotations_in(workers, opened))
+    workers.error = sb.RenderTimeout("page 2 takes too long")
+    assert [one.page for some, _ in annotations_in(workers, opened, skips=True) for one in some] == [0]
+    with pytest.raises(sb.RenderTimeout):
         list(annotations_in(workers, opened))
 
 
