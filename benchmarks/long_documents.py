@@ -313,15 +313,16 @@ def report(measured: list[dict[str, Any]]) -> None:
 def series_of(measured: list[dict[str, Any]]) -> list[Series]:
     """A group for each column, and one for each answer over HTTP: single figures."""
     found: list[Series] = []
-    for one in measured:
-        what = f"{one['pages']:,} pages, {one['kind']}"
-        for key, title in COLUMNS.items():
+    documents = {f"{one['pages']:,} pages, {one['kind']}": one for one in measured}
+    for key, title in COLUMNS.items():
+        group, _, unit = title.partition(", ")
+        for what, one in documents.items():
             for name in ("first", "remembered"):
-                unit = "MiB" if key.endswith("mib") else "ms"
-                found += series(title.capitalize(), f"{what}, {name}", unit, [one[name][key]])
-        for name in ("pages", "manifest"):
+                found += series(group.capitalize(), f"{what}, {name}", unit or "ms", [one[name][key]])
+    for name in ("pages", "manifest"):
+        for what, one in documents.items():
             found += series(f"Over HTTP: {name}", what, "ms", [one["served"][f"{name}_ms"]])
-    return sorted(found, key=lambda one: [*COLUMNS.values()].index(one.group.lower()) if one.group[:4] != "Over" else 99)
+    return found
 
 
 def _served_cells(found: dict[str, float], name: str) -> list[str]:
