@@ -1,9 +1,6 @@
-"""Makes the pictures of the reader in docs/explanation/images/viewer, with Chromium:
+"""Makes the pictures of the reader in docs/explanation/images/viewer, with Chromium; `docs/make_pictures.py` runs it.
 
-    python docs/make_viewer_pictures.py
-
-Fonts of the machine show in them: it needs a Japanese one, such as Debian's fonts-noto-cjk. The pictures of the shelf, beside
-them, were made by hand.
+Fonts of the machine show in them: it needs a Japanese one, such as Debian's fonts-noto-cjk.
 """
 
 from __future__ import annotations
@@ -131,6 +128,17 @@ PICTURES: dict[str, tuple[Screen, Callable[[Any], None]]] = {
 }
 
 
+def chromium(playwright: Any) -> Any:
+    """The browser of the machine, started."""
+    return playwright.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
+
+
+def keep(tab: Any, name: str) -> None:
+    """Take a picture of what a tab shows."""
+    taken = Image.open(io.BytesIO(tab.screenshot())).convert("RGB")
+    taken.quantize(COLOURS, dither=Image.Dither.NONE).save(IMAGES / f"{name}.png", optimize=True)
+
+
 def main() -> None:
     """Make all of them."""
     with tempfile.TemporaryDirectory() as folder:
@@ -149,9 +157,8 @@ def main() -> None:
 
 def take(address: str) -> None:
     """Take the pictures from a server."""
-    chromium = shutil.which("chromium")
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
+        browser = chromium(playwright)
         for name, (screen, act) in PICTURES.items():
             context = browser.new_context(
                 viewport={"width": screen.width, "height": screen.height},
@@ -166,8 +173,7 @@ def take(address: str) -> None:
             tab.goto(address)
             tab.wait_for_selector("#shelf a[href*='#']")
             act(tab)
-            taken = Image.open(io.BytesIO(tab.screenshot())).convert("RGB")
-            taken.quantize(COLOURS, dither=Image.Dither.NONE).save(IMAGES / f"{name}.png", optimize=True)
+            keep(tab, name)
             context.close()
         browser.close()
 

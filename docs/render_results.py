@@ -32,9 +32,9 @@ This page has the benchmarks, the question that each answers, and the results th
 versions of what it is compared with, and what its numbers do not say. [The figures behind the
 decisions](../explanation/measurements.md) are on another page."""
 HOW = """\
-Install with `pip install '.[bench]'`, in a clone. `python -m benchmarks` lists the benchmarks. `python -m benchmarks NAME`
-runs one; `--help` lists its options. `--json FILE` keeps the result, `--html FILE` makes a page with plots. `python -m
-benchmarks all --quick` runs all with few measurements, to see that they work."""
+Install with `pip install --group bench '.[all]'`, in a clone. `python -m benchmarks` lists the benchmarks. `python -m
+benchmarks NAME` runs one; `--help` lists its options. `--json FILE` keeps the result, `--html FILE` makes a page with plots.
+`python -m benchmarks all --quick` runs all with few measurements, to see that they work."""
 COMPARE = """\
 `python -m benchmarks compare A.json B.json` prints the ratios of two runs with an interval, and says which differences are
 real. A and B may be folders with repeated runs. It refuses runs of other machines or parameters, unless `--anyway` is given;

@@ -50,8 +50,9 @@ from sidebooks_core.service import (
 )
 from sidebooks_core.settings import Settings
 from sidebooks_core.statistics import Latency, Statistics
-from sidebooks_core.stores.protocol import TileStore
-from sidebooks_core.tiling.geometry import RectPx, SizePx
+from sidebooks_core.stores.protocol import Lease, Leases, StoreStatistics, TileStore
+from sidebooks_core.stores.record import Record
+from sidebooks_core.tiling.geometry import RectPt, RectPx, SizePx
 from sidebooks_core.tiling.pyramid import Level, Pyramid, Raster
 from sidebooks_core.tiling.spreads import SpreadRule
 from sidebooks_core.tiling.viewport import Fit, PageBox, Placement
@@ -72,6 +73,8 @@ __all__ = [
     "ImageFormat",
     "ImageUse",
     "Latency",
+    "Lease",
+    "Leases",
     "Level",
     "Link",
     "NotOnShelf",
@@ -98,6 +101,8 @@ __all__ = [
     "Raster",
     "Reader",
     "ReaderLoop",
+    "Record",
+    "RectPt",
     "RectPx",
     "RenderFailed",
     "RenderTimeout",
@@ -111,6 +116,7 @@ __all__ = [
     "Sizes",
     "SpreadRule",
     "Statistics",
+    "StoreStatistics",
     "Submitting",
     "Tile",
     "TileService",

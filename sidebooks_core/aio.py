@@ -13,10 +13,12 @@ from types import TracebackType
 from typing import Self, TypeVar, Unpack
 
 from sidebooks_core.documents.model import DocumentInspection, Link, SearchHit, Word
+from sidebooks_core.errors import require_type
 from sidebooks_core.images.prerendering import PrerenderReport, ProgressCallback
 from sidebooks_core.images.tile import Tile
 from sidebooks_core.library.remembered import Given
 from sidebooks_core.service import Document, Opening, PageSize, Prerendering, TileService
+from sidebooks_core.service.core import require_document
 from sidebooks_core.settings import Settings
 
 T = TypeVar("T")
@@ -71,7 +73,8 @@ class AsyncTileService:
         progress: Callable[[int, int], None] | None = None,
     ) -> AsyncGenerator[SearchHit, None]:
         """`async for` goes through the hits. progress: called from the event loop."""
-        self.service.require_open()
+        require_document(self.service, document)
+        require_type(query, str, "query", "a text")
         page = 0
         while page < document.page_count:
             step = self.service.parts.questions.search(document, query, page, old_forms=old_forms)

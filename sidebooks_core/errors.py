@@ -31,6 +31,8 @@ is one, and survives pickling with both. Its text counts pages from 1, as reader
 
 from __future__ import annotations
 
+from collections.abc import Collection
+from numbers import Real
 from typing import Any
 
 
@@ -153,3 +155,21 @@ class QueueFull(SidebooksError, RuntimeError):
 
 class ServiceClosed(SidebooksError, RuntimeError):
     """The service was closed, before or during the request."""
+
+
+def require_type(value: object, kind: type | tuple[type, ...], name: str, wanted: str) -> None:
+    """Does nothing if an argument is of a kind; `wanted` says in words of which. Raises TypeError, which names the argument."""
+    if not isinstance(value, kind):
+        raise TypeError(f"{name} must be {wanted}, not {value!r} of type {type(value).__name__}")
+
+
+def require_numbers(**arguments: object) -> None:
+    """Does nothing if all arguments, told by their names, are numbers. Raises TypeError."""
+    for name, value in arguments.items():
+        require_type(value, Real, name, "a number")
+
+
+def require_numbers_in(value: object, name: str, wanted: str) -> None:
+    """Does nothing if an argument is a sequence of numbers. Raises TypeError."""
+    if isinstance(value, (str, bytes)) or not isinstance(value, Collection) or not all(isinstance(one, Real) for one in value):
+        raise TypeError(f"{name} must be {wanted}, not {value!r}")

@@ -44,7 +44,7 @@ class Statistics(Struct, frozen=True, kw_only=True):
     memory_hits: int
     disk_hits: int
     misses: int
-    """Requests that neither memory nor disk could answer at once: they led to a render or joined one."""
+    """Requests not in memory or on disk. Each started a render, or waited for one already running."""
     joins: int
     """The misses that joined a render already under way or waiting."""
     drops: int

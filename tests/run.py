@@ -36,16 +36,21 @@ PYTEST = BIN / "pytest"
 """The binary, not `python -m pytest`: the latter would put the sources before the installed wheel."""
 TWO_FILES_AT_ONCE = ("-n", "2", "--dist", "loadfile")
 RESULTS = BUILD / "benchmarks"
-LONGEST_S = 3000
+LONGEST_S = 3600
 """A run of tests that takes longer is stopped and has failed: one that hangs says where, before its machine is taken away."""
 MOST_AGAIN = 8
 """If more tests fail than this, none of them runs again."""
+GROUPS_PIP = "pip>=25.1"
+"""Older ones know no dependency groups (PEP 735)."""
+GROUPS = ("--group", "dev")
 OTHER_PYTHONS = ("3.12", "3.13", "3.14")
 """Looked for on the machine; with each one that is there, the tests below run with every warning an error."""
 ON_OTHER_PYTHONS = (
     "test_service.py",
     "test_everyday.py",
     "test_aio.py",
+    "test_wrong_types.py",
+    "test_cli_shell.py",
     "test_caching.py",
     "test_opening.py",
     "test_reader.py",
@@ -60,13 +65,15 @@ def main(pytest_arguments: list[str]) -> None:
         step("lint", BIN / "ruff", "check", ".")
         step("format", BIN / "ruff", "format", "--check", ".")
         step("types", BIN / "mypy")
+        step("distributions", PYTHON, "tests/distributions.py", "--built", BUILD / "dist")
     if pytest_arguments:
         step("tests", PYTEST, *pytest_arguments, SIDEBOOKS_REQUIRE_WHEEL="1")
     else:
         run_tests("tests", PYTEST, *TWO_FILES_AT_ONCE)
         others = [partial(test_on, version, wheel) for version in OTHER_PYTHONS]
+        one_extra = partial(step, "one extra alone", PYTHON, "tests/extras.py", "--built", BUILD / "dist", "client")
         shutil.rmtree(RESULTS, ignore_errors=True)
-        two_at_once([*others, *(partial(run_quickly, one.name) for one in catalogue.benchmarks())])
+        two_at_once([*others, one_extra, *(partial(run_quickly, one.name) for one in catalogue.benchmarks())])
         step("page of benchmarks", PYTHON, "-m", "benchmarks", "page", BUILD / "benchmarks.html", RESULTS)
 
 
@@ -125,7 +132,8 @@ def test_on(version: str, wheel: Path) -> None:
     python = folder / ("Scripts" if os.name == "nt" else "bin") / "python"
     if not python.exists():
         step(f"Python {version}: environment", interpreter, "-m", "venv", folder)
-    step(f"Python {version}: install", python, "-m", "pip", "install", "--quiet", f"{wheel}[test,fonts]")
+    step(f"Python {version}: pip", python, "-m", "pip", "install", "--quiet", GROUPS_PIP)
+    step(f"Python {version}: install", python, "-m", "pip", "install", "--quiet", f"{wheel}[all]", "--group", "test")
     step(f"Python {version}: reinstall", python, "-m", "pip", "install", "--quiet", "--force-reinstall", "--no-deps", wheel)
     tests = [ROOT / "tests" / name for name in ON_OTHER_PYTHONS]
     pytest = python.with_name("pytest")  # not `-m pytest`, which would put the sources before the wheel
@@ -135,11 +143,13 @@ def test_on(version: str, wheel: Path) -> None:
 def set_up() -> Path:
     if not PYTHON.exists():
         venv.create(BUILD / "venv", with_pip=True)
-    wheels = BUILD / "wheels"
-    shutil.rmtree(wheels, ignore_errors=True)
-    step("wheel", PYTHON, "-m", "pip", "wheel", "--quiet", "--no-deps", "--wheel-dir", wheels, ".")
-    [wheel] = wheels.glob("*.whl")
-    step("install", PYTHON, "-m", "pip", "install", "--quiet", f"{wheel}[test,bench,lint,fonts]")
+    dist = BUILD / "dist"
+    shutil.rmtree(dist, ignore_errors=True)
+    step("pip", PYTHON, "-m", "pip", "install", "--quiet", GROUPS_PIP)
+    step("tools", PYTHON, "-m", "pip", "install", "--quiet", "--group", "package")
+    step("build", PYTHON, "-m", "build", "--no-isolation", "--outdir", dist)
+    [wheel] = dist.glob("*.whl")
+    step("install", PYTHON, "-m", "pip", "install", "--quiet", f"{wheel}[all]", *GROUPS)
     step("reinstall", PYTHON, "-m", "pip", "install", "--quiet", "--force-reinstall", "--no-deps", wheel)
     return wheel
 

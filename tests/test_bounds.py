@@ -16,7 +16,7 @@ CLASS_LINES = 300
 PARAMETERS = 6
 ANY = 80
 """In the whole package. The word stands where nothing can be said of a type, or a checker cannot follow."""
-OTHERS_PRIVATE = {"os._exit", "sys._getframe", "pymupdf._make_PdfFilterOptions"}
+OTHERS_PRIVATE = {"os._exit", "sys._getframe", "pymupdf._make_PdfFilterOptions", "parser._actions"}
 """Private names of other projects that have no public way; each use says why."""
 
 Function = ast.FunctionDef | ast.AsyncFunctionDef

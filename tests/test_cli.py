@@ -128,7 +128,8 @@ def test_verify_finds_damaged_facts(sample: Path, tmp_path: Path) -> None:
         (["render", "none.pdf", "--width", "x"], 2),
         (["bogus"], 2),
         *[(["render", "SAMPLE", *wrong], 2) for wrong in (
-            ["--dpi", "0"], ["--dpi", "-5"], ["--dpi", "nan"], ["--dpi", "inf"], ["--width", "0"], ["--width", "-3"],
+            ["--dpi", "100000"], ["--dpi", "0"], ["--dpi", "-5"], ["--dpi", "nan"], ["--dpi", "inf"],
+            ["--width", "0"], ["--width", "-3"],
             ["--fit", "0x5"], ["--fit", "100"], ["--fit", "-1x5"], ["--quality", "0"], ["--quality", "101"],
             ["--region", "1,2,3"], ["--region", "nan,0,1,1"], ["--pages", "3-1"], ["--pages", "0"], ["--pages", "99"],
             ["--pages", "1-2", "-o", "-"], ["--pages", "1", "-o", "-", "--json"],

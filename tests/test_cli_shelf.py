@@ -8,12 +8,16 @@ import shutil
 import signal
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from sidebooks_core import Settings, TileService
+from sidebooks_core.meeting import session
+from sidebooks_core.meeting.model import Participant
+from sidebooks_core.meeting.records import Records
 from sidebooks_core.shelf import Shelf
 
 
@@ -81,6 +85,16 @@ def test_a_clerks_day(clerk: Clerk, tmp_path: Path, sample: Path) -> None:
     assert Clerk(tmp_path).told("verify").startswith("1 originals checked: 0 missing, 0 damaged")
     clerk.told("purge", paper, "本会議/令和8年3月定例会/資料10")
     assert [one["name"] for one in clerk.json("list") if one["type"] == "paper"] == ["第1号"]
+
+
+def test_a_backup_has_the_records_of_meetings(clerk: Clerk, tmp_path: Path) -> None:
+    clerk.told("list")
+    with closing(Records(tmp_path / "data")) as records:
+        records.add(session.opened("m", "本会議", Participant("p", "山田"), 0.0), folder=None, opened_by="p")
+        kept = records.meeting("m")
+    clerk.told("backup", tmp_path / "backup")
+    with closing(Records(tmp_path / "backup")) as records:
+        assert records.meeting("m") == kept
 
 
 def test_links_in_a_folder_are_left_out_and_told(clerk: Clerk, tmp_path: Path, sample: Path) -> None:

@@ -36,6 +36,8 @@ EXAMPLES = [
 
 @pytest.mark.parametrize("code", EXAMPLES)
 def test_an_example_runs(code: str, tmp_path: Path) -> None:
+    if "from dask" in code:
+        pytest.importorskip("distributed")
     (tmp_path / "docs").symlink_to(ROOT / "docs")
     environment = {**os.environ, "XDG_CACHE_HOME": os.fspath(tmp_path / "cache"), "PYTHONWARNINGS": "error"}
     done = subprocess.run(
@@ -76,26 +78,6 @@ def test_every_operation_has_its_reference() -> None:
     assert [operation for operation in Operation if f"| `{operation}` |" not in text] == []
 
 
-def test_links_between_pages_lead_somewhere() -> None:
-    for page in ALL_PAGES:
-        for target, anchor in re.findall(r"\]\(([^)#:]*)(?:#([^)]*))?\)", page.read_text(encoding="utf-8")):
-            led_to = page.parent / target if target else page
-            assert led_to.exists(), f"{page}: {target}"
-            if anchor:
-                assert anchor in anchors_of(led_to), f"{page}: {target}#{anchor}"
-
-
-def anchors_of(page: Path) -> set[str]:
-    """As GitHub makes them of the headings."""
-    headings = re.findall(r"^#+ (.*)$", page.read_text(encoding="utf-8"), re.M)
-    return {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
-
-
-def test_every_public_name_has_its_reference() -> None:
-    text = (ROOT / "docs" / "reference" / "python.md").read_text(encoding="utf-8")
-    assert [name for name in sb.__all__ if f"### `{name}`" not in text and f"- `{name}`" not in text] == []
-
-
 def test_every_address_in_the_recipes_is_served() -> None:
     text = (ROOT / "docs" / "how-to" / "clients.md").read_text(encoding="utf-8")
     patterns = []
@@ -110,7 +92,7 @@ def test_every_address_in_the_recipes_is_served() -> None:
         assert any(pattern.match(plain) for pattern in patterns), address
 
 
-@pytest.mark.parametrize("name", ["openapi", "python", "meeting", "measurements", "results", "tasks"])
+@pytest.mark.parametrize("name", ["openapi", "meeting", "measurements", "results", "tasks"])
 def test_a_generated_page_is_what_its_source_says(name: str) -> None:
     command = [sys.executable, str(ROOT / "docs" / f"render_{name}.py"), "--check"]
     done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
@@ -141,12 +123,6 @@ def test_every_room_is_on_the_page_of_the_architecture() -> None:
     inside = [one for one in (ROOT / "sidebooks_core").iterdir() if one.is_dir() or one.suffix == ".py"]
     rooms = {one.stem for one in inside if not one.stem.startswith("__")}
     assert {room for room in rooms if f"`{room}`" not in text} == set()
-
-
-def test_every_decision_is_listed() -> None:
-    text = (ROOT / "docs" / "README.md").read_text(encoding="utf-8")
-    decisions = sorted((ROOT / "docs" / "explanation" / "decisions").glob("*.md"))
-    assert [one.name for one in decisions if one.name not in text] == []
 
 
 def test_lines_are_short() -> None:

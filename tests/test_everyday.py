@@ -153,9 +153,8 @@ def test_a_search_that_is_cancelled_asks_for_no_more(service: sb.TileService, do
 
 @pytest.mark.parametrize("name", ["submit_search", "submit_text", "submit_page_image"])
 def test_whoever_waits_for_a_cancelled_future_hears_of_it(service: sb.TileService, document: sb.Document, name: str) -> None:
-    options = {"submit_search": ("zzzz",), "submit_text": (), "submit_page_image": (900,)}[name]
-    pages = () if name == "submit_search" else (3,)
-    futures = [getattr(service, name)(document, *pages, *options) for _ in range(3)]
+    asked = {"submit_search": {"query": "zzzz"}, "submit_text": {"page": 3}, "submit_page_image": {"page": 3, "width_px": 900}}
+    futures = [getattr(service, name)(document, **asked[name]) for _ in range(3)]
     for future in futures[:2]:
         future.cancel()
     assert wait(futures, timeout=60).not_done == set()

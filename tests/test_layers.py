@@ -49,7 +49,7 @@ ROOMS: dict[str, str] = {
     "meeting": "errors databases spreadsheet",
     "shelf_audit": "errors databases shelf access",
     "guest_marks": "errors databases access",
-    "aio": "settings documents images library service",
+    "aio": "errors settings documents images library service",
     PACKAGE: "errors settings statistics tiling scheduling documents encoding stores images library reading service",
     "testing": "errors settings tiling documents encoding stores workers service",
     "server": "errors logs settings statistics tiling scheduling keys documents encoding stores images library reading service "

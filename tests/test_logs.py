@@ -26,7 +26,7 @@ def test_a_worker_that_was_killed_is_a_line_of_the_log(
         page = 0
         while not service.statistics().worker_deaths and time.monotonic() < deadline_s:
             page = (page + 1) % len(document)
-            service.submit_page_image(document, page, 200 + page).exception()
+            service.submit_page_image(document, page, width_px=200 + page).exception()
         lines = [line for line in caplog.messages if line.startswith("worker process ")]
     assert lines
     ended = {int(line.split()[2]) for line in lines}

@@ -69,10 +69,10 @@ def test_spreads_draw_nothing_either(sample: Path, tmp_path: Path) -> None:
 def test_an_image_that_fits_is_the_same_by_both_names(service: sb.TileService, sample: Path) -> None:
     document = service.open(sample)
     image = service.page_image(document, 2, fit_px=(400, 300))
-    assert image == service.page_image(document, 2, 400, 300)
+    assert image == service.page_image(document, 2, width_px=400, height_px=300)
     assert image.height_px == 300
     with pytest.raises(sb.RequestError):
-        service.page_image(document, 2, 400, fit_px=(400, 300))
+        service.page_image(document, 2, width_px=400, fit_px=(400, 300))
 
 
 def test_a_level_that_no_page_has_is_refused(service: sb.TileService, sample: Path) -> None:

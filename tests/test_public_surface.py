@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import ast
 import inspect
+import re
 import subprocess
 import sys
 import textwrap
@@ -31,6 +32,8 @@ SURFACE: dict[str, str] = {
     "FontUse": "collection is_embedded kind name replaced_by",
     "ImageUse": "codec coverage height_px width_px",
     "Latency": "count max_s median_s p95_s p99_s total_count total_s",
+    "Lease": "release",
+    "Leases": "advance mark try_acquire wait",
     "Level": "area_px columns height_px index raster rect_px require_tile rows scale size_px tile_px tile_rect tiles_in "
     "width_px",
     "Link": "page uri x0_pt x1_pt y0_pt y1_pt",
@@ -57,6 +60,8 @@ SURFACE: dict[str, str] = {
     "Raster": "area_px columns height_px rect_px require_tile rows scale size_px tile_px tile_rect tiles_in width_px",
     "Reader": "close deadline_s document jump on_refined page pan resize turn turn_to view wait_previews wait_sharp zoom",
     "ReaderLoop": "add close",
+    "Record": "cost_s data is_preview tag",
+    "RectPt": "height_pt to_px width_pt x0_pt x1_pt y0_pt y1_pt",
     "RectPx": "area_px height_px intersection to_pt width_px x0_px x1_px y0_px y1_px",
     "RenderFailed": ERROR,
     "RenderTimeout": ERROR,
@@ -73,6 +78,7 @@ SURFACE: dict[str, str] = {
     "SpreadRule": "cover_alone landscape_alone pairs unequal_alone",
     "Statistics": "disk_bytes disk_damaged disk_hits disk_write_failures dropped_writes drops failures in_flight joins latency "
     "memory_bytes memory_hits misses prefetch_wasted_bytes prefetched_bytes queued renders worker_deaths",
+    "StoreStatistics": "bytes damaged records write_failures",
     "Submitting": "image_format priority",
     "Tile": "data etag extension height_px image media_type pixels problems save width_px",
     "TileService": "close images inspect is_closed iter_search links open page_image parts prerender purge reader region_image "
@@ -89,13 +95,13 @@ PARAMETERS: dict[str, str] = {
     "TileService": """
         close() images(document pages * width_px height_px fit_px image_format) inspect(document progress)
         iter_search(document query * old_forms progress) links(document page)
-        page_image(document page width_px height_px * fit_px image_format)
+        page_image(document page * width_px height_px fit_px image_format)
         open(source password * name direction trust_domain)
         prerender(document pages progress * fit_px sizes executor) purge(document * positions)
         reader(document view_px spread * fit deadline_s resume) region_image(document page region_pt width_px * image_format)
         require_open() search(document query * limit old_forms) statistics()
         submit(document page level column row asked) submit_links(document page) submit_open(source password options)
-        submit_page_image(document page width_px height_px * fit_px asked)
+        submit_page_image(document page * width_px height_px fit_px asked)
         submit_region_image(document page region_pt width_px asked) submit_search(document query * limit old_forms)
         submit_text(document page) text(document page) tile(document page level column row * image_format)
         worker_process_ids()
@@ -105,10 +111,10 @@ PARAMETERS: dict[str, str] = {
         wait_previews(timeout_s) wait_sharp(timeout_s) zoom(zoom centre_pt page)
     """,
 }
-SERVER = "Allowed Application Operation ServerLimits ServerOptions Shelf"
+SERVER = "Allowed Application Operation Problem Registered ServerLimits ServerOptions Shelf"
 SHELF = (
-    "Actor BroughtIn Change Exported Folder Found Noticed PageChange PageHit Paper PendingPurges Progress Revision Shelf Watch "
-    "Where"
+    "Actor BroughtIn Change Exported Folder FolderChanges Found Noticed PageChange PageHit Paper PaperChanges PendingPurges "
+    "Progress Revision Shelf Shown Watch Where"
 )
 SHELF_METHODS = """
     back_up(target * more) bring_in(source folder * who)
@@ -145,7 +151,7 @@ MARKS_METHODS = {
 }
 ACCESS = (
     "ALLOW CITIZEN DENY HOUSE OPENED UNKNOWN Access AccessLimits AuditRow Clock Decision FolderPolicy Grant Limits Link "
-    "Operation PaperReader Person Policy Principal ProxyRules Resource Role Session SignedAddress Unknown What "
+    "Operation PaperReader Person PersonChanges Policy Principal ProxyRules Resource Role Session SignedAddress Unknown What "
     "principal_of_proxy svg_of"
 )
 ACCESS_METHODS = """
@@ -265,3 +271,26 @@ def test_importing_loads_no_engine_and_starts_nothing() -> None:
         "assert not heavy, heavy; assert threading.active_count() == 1"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+NOT_FOR_APPLICATIONS = {"Handle", "Reading", "Entry", "TakenOver", "SeenRows", "Shared", "Place"}
+"""What the parts of the library hand to each other by public methods."""
+
+
+@pytest.mark.parametrize("module", [sb, access, marks, server, shelf])
+def test_types_in_public_signatures_can_be_imported(module: ModuleType) -> None:
+    public = {name for one in (sb, access, marks, server, shelf) for name in one.__all__} | NOT_FOR_APPLICATIONS
+    lacking = []
+    for name in module.__all__:
+        kind = getattr(module, name)
+        for method in surface(kind) if isinstance(kind, type) else ():
+            function = getattr(kind, method, None)
+            if inspect.isfunction(function):
+                words = set(re.findall(r"\w+", " ".join(map(str, inspect.get_annotations(function).values()))))
+                found = {word for word in words if is_ours(function.__globals__.get(word))}
+                lacking += [f"{name}.{method}: {word}" for word in sorted(found - public) if not word.startswith("_")]
+    assert lacking == []
+
+
+def is_ours(value: object) -> bool:
+    return isinstance(value, type) and value.__module__.startswith("sidebooks_core.")

@@ -423,7 +423,7 @@ def test_metrics_count(application: Application, document: sb.Document, first_pa
     text = ask(application, "/metrics").body.decode()
     assert "sidebooks_renders_total 1" in text
     assert 'sidebooks_responses_total{status="200"} 1' in text
-    assert "\nsidebooks_sessions 0\n" in text
+    assert "\nsidebooks_sessions 0.0\n" in text
     application.sessions.follow("s", HintedPage(document, 0, (300, 400), False))
     application.sessions.end("s")
     assert 'sidebooks_session_ends_total{reason="left"} 1' in ask(application, "/metrics").body.decode()

@@ -188,7 +188,7 @@ def test_a_damaged_record_is_removed_without_waiting_for_the_disk(
 def test_serving_without_its_extra_says_what_to_install(missing: str, sample: Path) -> None:
     done = serve_without(missing, sample)
     assert done.returncode == 2, done.stderr
-    assert "pip install 'sidebooks_core[server]'" in done.stderr
+    assert "pip install 'sidebooks-core[server]'" in done.stderr
     assert "Traceback" not in done.stderr
 
 

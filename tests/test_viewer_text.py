@@ -367,7 +367,7 @@ def test_the_ink_of_vertical_text_is_under_its_boxes(corpus: Path, name: str) ->
     """More of it than if the boxes were half a character higher or lower."""
     with TileService(Settings(cache_dir=None, workers=1)) as service:
         document = service.open(corpus / "japanese" / name)
-        image = service.page_image(document, 0, 1600, 1600)
+        image = service.page_image(document, 0, fit_px=(1600, 1600))
         dark = np.asarray(Image.open(io.BytesIO(image.data)).convert("L")) < 128
         scale = dark.shape[1] / document.pages[0].width_pt
         words = [word for word in service.text(document, 0) if word.y1_pt - word.y0_pt > 1.5 * (word.x1_pt - word.x0_pt)]

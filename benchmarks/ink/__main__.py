@@ -6,6 +6,9 @@ Of each stroke: `down`, from the event to the end of the frame after it; `move`,
 whether the line was on the canvas in that frame; and whether all samples that the browser delivered are in the marks that the
 device keeps. `--quick` judges what is seen and kept, and no time.
 
+Beside it, stroke by stroke, a bare page does the least that shows a line: one canvas of the same size, moved to the pen, and a
+dot. What it needs is what this browser needs on this machine; a machine without a graphics card emulates one.
+
 What the numbers do not say: how long the digitizer of a tablet takes to tell of the pen, and its screen to show the frame.
 """
 
@@ -72,6 +75,23 @@ addEventListener('pointermove', event => {
   frame(() => probe.move.push(performance.now() - from));
 }, true);
 """
+
+BARE = """<!doctype html><meta name="viewport" content="width=device-width">
+<body style="margin:0;background:#fff;touch-action:none">
+<canvas class="live shown" width="656" height="656" style="position:absolute;left:0;top:0;width:328px;height:328px"></canvas>
+<script>
+const canvas = document.querySelector('canvas');
+const context = canvas.getContext('2d', { desynchronized: true });
+const dot = (x, y) => { context.beginPath(); context.arc(x, y, 3, 0, 7); context.fill(); };
+addEventListener('pointerdown', event => {
+  context.clearRect(0, 0, 656, 656);
+  canvas.style.transform = `translate(${event.clientX - 164}px, ${event.clientY - 164}px)`;
+  dot(328, 328);
+});
+addEventListener('pointermove', event => {
+  if (event.buttons) for (const one of event.getCoalescedEvents()) dot(one.clientX % 656, one.clientY % 656);
+});
+</script>"""
 
 FILL = """async ([document, count]) => {
   const { MarksDisk } = await import('./viewer/marks_disk.js');
@@ -150,15 +170,15 @@ def main(arguments: list[str] | None = None) -> None:
 
 
 def _drawn(chromium: str, path: Path, *, throttle: float, on: int, strokes: int, is_timed: bool) -> dict[str, Any]:
-    """What a browser of its own did with strokes of a pen, on a page with so many on it."""
+    """What a browser of its own did with strokes of a pen, on a page with so many on it, and what one did on a bare page."""
     from playwright.sync_api import sync_playwright
 
     with our_server(path) as address, sync_playwright() as playwright:
         document = get_json(f"{address}documents")["documents"][0]["id"]
-        browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
-        context = browser.new_context(viewport=SCREEN, device_scale_factor=PIXEL_RATIO)  # type: ignore[arg-type]
-        context.add_init_script("localStorage.setItem('sidebooks hint', 'seen')")
-        context.add_init_script(PROBE)
+        context, bare_context = (_context(playwright, chromium) for _ in range(2))
+        bare = bare_context.new_page()
+        bare.route("**/bare", lambda route: route.fulfill(body=BARE, content_type="text/html"))
+        bare.goto(f"{address}bare")
         tab = context.new_page()
         tab.set_default_timeout(PATIENCE_MS)
         tab.goto(address)
@@ -171,10 +191,13 @@ def _drawn(chromium: str, path: Path, *, throttle: float, on: int, strokes: int,
         tab.click("#draw-button")
         tab.wait_for_selector("#inkbar")
         tab.evaluate("isSeen => { probe.isSeen = isSeen; }", not is_timed)
-        session = context.new_cdp_session(tab)
-        session.send("Emulation.setCPUThrottlingRate", {"rate": throttle})
+        bare.evaluate("probe.isSeen = false")
+        session, bare_session = context.new_cdp_session(tab), bare_context.new_cdp_session(bare)
+        for one in (session, bare_session):
+            one.send("Emulation.setCPUThrottlingRate", {"rate": throttle})
         for number in range(strokes):
             _stroke(session, number)
+            _stroke(bare_session, number)
         session.send("Emulation.setCPUThrottlingRate", {"rate": 1})
         deadline_s = time.monotonic() + PATIENCE_MS / 1000
         while len(kept := tab.evaluate(KEPT, document)) < strokes and time.monotonic() < deadline_s:
@@ -182,8 +205,19 @@ def _drawn(chromium: str, path: Path, *, throttle: float, on: int, strokes: int,
         found: dict[str, Any] = tab.evaluate(
             "() => ({ down: probe.down, move: probe.move, blind: probe.blind, delivered: probe.delivered })"
         )
-        browser.close()
-    return {"throttle": throttle, "on": on, "kept": kept, **found}
+        least: dict[str, Any] = bare.evaluate("() => ({ bare_down: probe.down, bare_move: probe.move })")
+        for one in (context, bare_context):
+            one.browser.close()
+    return {"throttle": throttle, "on": on, "kept": kept, **found, **least}
+
+
+def _context(playwright: Any, chromium: str) -> Any:
+    """In a browser of its own, so that what one page does is not in the way of the other."""
+    browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
+    context = browser.new_context(viewport=SCREEN, device_scale_factor=PIXEL_RATIO)
+    context.add_init_script("localStorage.setItem('sidebooks hint', 'seen')")
+    context.add_init_script(PROBE)
+    return context
 
 
 def series_of(runs: list[dict[str, Any]]) -> list[Series]:
@@ -192,7 +226,8 @@ def series_of(runs: list[dict[str, Any]]) -> list[Series]:
         one
         for what in ("down", "move")
         for run in runs
-        for one in series(f"Pen {what} to the frame, at {run['throttle']:g}x", f"on {run['on']} strokes", "ms", run[what])
+        for whose, key in (("", what), (", bare page", f"bare_{what}"))
+        for one in series(f"Pen {what} to the frame, at {run['throttle']:g}x", f"on {run['on']} strokes{whose}", "ms", run[key])
     ]
 
 
@@ -225,15 +260,20 @@ def _report(runs: list[dict[str, Any]], *, is_timed: bool) -> str:
     if not is_timed:
         return "\n".join(lines)
     rows = [
-        [f"{one['throttle']:g}x", f"{one['on']} {what}", *Percentiles.of(one[what]).cells()]
+        [f"{one['throttle']:g}x", f"{one['on']} {what}{whose}", *Percentiles.of(one[key]).cells()]
         for one in runs
         for what in ("down", "move")
+        for whose, key in (("", what), (", bare page", f"bare_{what}"))
     ]
     lines += ["", "From the event to the frame, ms", table(["throttle", "strokes, what", *HEADERS], rows), ""]
     for one in runs:
         p95 = Percentiles.of(one["down"]).p95
         bound = 2 * FRAME_MS if one["throttle"] == 1 else BOUND_MS
-        lines.append(f"Pen down at {one['throttle']:g}x over {one['on']} strokes, p95: {p95:.1f} ms (bound {bound:.1f})")
+        least = Percentiles.of(one["bare_down"]).p95
+        lines.append(
+            f"Pen down at {one['throttle']:g}x over {one['on']} strokes, p95: {p95:.1f} ms (bound {bound:.1f}; "
+            f"a bare page {least:.1f})"
+        )
     return "\n".join(lines)
 
 

@@ -68,7 +68,7 @@ def counters(address: str, headers: Mapping[str, str] | None = None) -> dict[str
         .read()
         .decode()
     )
-    return {name: float(value) for name, value in re.findall(r"^(\w+) ([0-9.]+)$", text, re.M)}
+    return {name: float(value) for name, value in re.findall(r"^(\w+) ([0-9.e+-]+)$", text, re.M)}
 
 
 def tree_mib(pid: int) -> float:

@@ -333,4 +333,4 @@ def _require_library() -> None:
     try:
         import joserfc  # noqa: F401
     except ImportError as missing:
-        raise RequestError("identity providers need joserfc: pip install 'sidebooks_core[oidc]'") from missing
+        raise RequestError("identity providers need joserfc: pip install 'sidebooks-core[oidc]'") from missing

@@ -73,7 +73,7 @@ class Passwords:
         try:
             from argon2 import PasswordHasher
         except ImportError as missing:
-            raise RequestError("accounts need argon2-cffi: pip install 'sidebooks_core[server]'") from missing
+            raise RequestError("accounts need argon2-cffi: pip install 'sidebooks-core[server]'") from missing
         return PasswordHasher(time_cost=ROUNDS, memory_cost=MEMORY_KIB, parallelism=LANES)
 
     @cached_property

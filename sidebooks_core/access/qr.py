@@ -15,7 +15,7 @@ def svg_of(address: str) -> bytes:
     try:
         import segno
     except ImportError as missing:
-        raise RequestError("pictures of links need segno: pip install 'sidebooks_core[server]'") from missing
+        raise RequestError("pictures of links need segno: pip install 'sidebooks-core[server]'") from missing
     if len(address) > 500:
         raise RequestError("the address is too long for a picture: 500 characters at most")
     picture = io.BytesIO()

@@ -6,10 +6,11 @@ import argparse
 import os
 import sys
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 from sidebooks_core import __version__
-from sidebooks_core.cli import cache, drawing, prerendering, reading, serving, turning
+from sidebooks_core.cli import cache, completing, drawing, prerendering, reading, serving, turning
 from sidebooks_core.cli.arguments import (
     DEFAULT_DPI,
     Commands,
@@ -59,7 +60,7 @@ Others on this machine can see a PASSWORD on the command line: `--password -` as
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Run the command and exit with its status."""
-    arguments = _parser().parse_args(argv)
+    arguments = command_parser().parse_args(argv)
     try:
         log_to_stderr(getattr(arguments, "log_level", None))
         if "password" in arguments:
@@ -77,7 +78,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     sys.exit(status)
 
 
-def _parser() -> argparse.ArgumentParser:
+def command_parser() -> argparse.ArgumentParser:
+    """The parser of all commands. Its defaults are those of the settings, the environment and this platform."""
     parser = argparse.ArgumentParser(
         prog="sidebooks",
         description="Paged documents that feel like paper: PDF, XPS, EPUB, FB2, CBZ, SVG, TIFF and images.",
@@ -100,6 +102,7 @@ def _parser() -> argparse.ArgumentParser:
     add_link(commands)
     add_audit(commands)
     _add_cache(commands)
+    _add_completion(commands, parser)
     return parser
 
 
@@ -159,7 +162,8 @@ def _add_render(commands: Commands) -> None:
         "render",
         drawing.render,
         "pages, or a region of one, to image files",
-        "Writes NAME-0001.png and so on into --output, or one file if --output names one. The format is chosen by what is "
+        "Writes NAME-0001.png and so on into --output, or one file if --output names one; files of these names are replaced. "
+        "The format is chosen by what is "
         "on the page unless --format, or the name of one file, tells: lossless PNG for text and line art, JPEG for pictures.",
     )
     add_document(render)
@@ -228,7 +232,7 @@ def _add_serve(commands: Commands) -> None:
         "documents over HTTP, with a viewer: IIIF, Deep Zoom, our own API",
         "Serves the documents named, and those in the folders named, which are watched; with --data or without a PATH, a shelf "
         "of papers. Listens on this machine only, unless --host says otherwise: then people log in, or you say --open. "
-        "Needs the extra: pip install 'sidebooks_core[server]'.",
+        "Needs the extra: pip install 'sidebooks-core[server]'.",
         has_json=False,
     )
     serve.add_argument(
@@ -333,6 +337,18 @@ def _add_cache(commands: Commands) -> None:
     purge.add_argument("--positions", action="store_true", help="forget where readers left off, too")
     add_password(purge, "if a document needs one; - asks for it")
     add_cache_dir(purge)
+
+
+def _add_completion(commands: Commands, parser: argparse.ArgumentParser) -> None:
+    completion = add_command(
+        commands,
+        "completion",
+        partial(completing.completion, parser),
+        "what a shell completes of this command",
+        "Prints a script for the shell. bash: sidebooks completion bash > ~/.local/share/bash-completion/completions/sidebooks",
+        has_json=False,
+    )
+    completion.add_argument("shell", choices=completing.SHELLS, help="the shell")
 
 
 if __name__ == "__main__":

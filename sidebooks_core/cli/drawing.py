@@ -6,6 +6,7 @@ import argparse
 import math
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from msgspec import Struct, to_builtins
 
@@ -16,7 +17,12 @@ from sidebooks_core.encoding.formats import BY_ENDING, BY_MEDIA_TYPE, FORMATS_BY
 from sidebooks_core.errors import PageError, RequestError
 from sidebooks_core.settings import Settings
 
+if TYPE_CHECKING:
+    from sidebooks_core import PageInfo, Tile, TileService
+
 POINTS_PER_INCH = 72
+Region = tuple[float, float, float, float]
+"""(x0, y0, x1, y1) in points."""
 
 
 class Written(Struct, frozen=True):
@@ -69,16 +75,8 @@ def render(arguments: argparse.Namespace) -> int:
         if to_one_file and len(pages) != 1:
             raise RequestError(f"{arguments.output} is one file, but {len(pages)} pages were asked for: name a folder")
         for done, page in enumerate(pages):
-            info = document.pages[page]
-            x0_pt, y0_pt, x1_pt, y1_pt = region_pt or (0.0, 0.0, info.width_pt, info.height_pt)
-            width_px = _width_px(arguments, x1_pt - x0_pt, y1_pt - y0_pt)
             try:
-                if region_pt is None and arguments.fit:
-                    tile = service.page_image(document, page, fit_px=arguments.fit)
-                elif region_pt is None:
-                    tile = service.page_image(document, page, width_px=width_px)
-                else:
-                    tile = service.region_image(document, page, (x0_pt, y0_pt, x1_pt, y1_pt), width_px)
+                tile = _drawn(service, document.pages[page], arguments, region_pt)
             except PageError as error:
                 failed[page] = error
                 continue
@@ -112,6 +110,20 @@ def render(arguments: argparse.Namespace) -> int:
     return report_failures(failed, problems)
 
 
+def _drawn(service: TileService, page: PageInfo, arguments: argparse.Namespace, region_pt: Region | None) -> Tile:
+    """A page, or a region of it, in the size that is asked for. Raises PageError, RequestError."""
+    x0_pt, y0_pt, x1_pt, y1_pt = region_pt or (0.0, 0.0, page.width_pt, page.height_pt)
+    width_px = _width_px(arguments, x1_pt - x0_pt, y1_pt - y0_pt)
+    try:
+        if region_pt is not None:
+            return service.region_image(page.document, page.index, region_pt, width_px)
+        return page.image(fit_px=arguments.fit) if arguments.fit else page.image(width_px=width_px)
+    except RequestError as error:
+        if arguments.dpi is None:
+            raise
+        raise RequestError(f"--dpi {arguments.dpi:g} is no resolution for page {page.index + 1}: {error}") from None
+
+
 def _width_px(arguments: argparse.Namespace, width_pt: float, height_pt: float) -> int:
     """The width in pixels of an image of so many points."""
     if arguments.width:
@@ -130,7 +142,7 @@ def _format_of(file: Path) -> ImageFormat:
     return known.name
 
 
-def _region(text: str | None) -> tuple[float, float, float, float] | None:
+def _region(text: str | None) -> Region | None:
     if text is None:
         return None
     try:

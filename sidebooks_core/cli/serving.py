@@ -22,6 +22,8 @@ ROLES: tuple[Role, ...] = ("admin", "clerk", "member")
 """Those that an account can have."""
 HUB = "SIDEBOOKS_HUB"
 """The variable that may hold the address of the hub, which may have a password in it: others can see the command line."""
+METRICS_TOKEN = "SIDEBOOKS_METRICS_TOKEN"
+"""The variable that may hold the token by which a monitoring program reads the metrics."""
 SERVER_EXTRA = ("starlette", "anyio", "uvicorn", "httptools", "websockets")
 """The packages that `sidebooks serve` loads, and no other command."""
 
@@ -34,7 +36,7 @@ def serve(arguments: argparse.Namespace) -> int:
     except ModuleNotFoundError as error:
         if (error.name or "").partition(".")[0] not in SERVER_EXTRA:
             raise
-        raise RequestError(f"serving needs {', '.join(SERVER_EXTRA)}: pip install 'sidebooks_core[server]'") from None
+        raise RequestError(f"serving needs {', '.join(SERVER_EXTRA)}: pip install 'sidebooks-core[server]'") from None
     settings = Settings(cache_dir=arguments.cache_dir, workers=arguments.workers, image_format=arguments.format)
     options = ServeOptions(
         paths=arguments.path,
@@ -46,6 +48,7 @@ def serve(arguments: argparse.Namespace) -> int:
         oidc=_oidc(arguments),
         processes=arguments.processes,
         hub=arguments.hub or os.environ.get(HUB) or None,
+        metrics_token=os.environ.get(METRICS_TOKEN, ""),
         host=arguments.host,
         port=arguments.port,
         browser=not arguments.no_browser,

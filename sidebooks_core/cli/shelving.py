@@ -6,6 +6,7 @@ import argparse
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import closing
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -188,17 +189,21 @@ def purge(arguments: argparse.Namespace) -> int:
 
 
 def back_up(arguments: argparse.Namespace) -> int:
-    """Copy the shelf, and the accounts if there are any, into a new folder."""
+    """Copy the shelf, the accounts and the records of meetings if there are any, into a new folder."""
+    from sidebooks_core.access import core
     from sidebooks_core.access.access import Access
-    from sidebooks_core.access.core import DATABASE_NAME
+    from sidebooks_core.meeting import records as meetings
 
-    def add_accounts(folder: Path) -> None:
-        if (arguments.data / DATABASE_NAME).exists():
+    def add_others(folder: Path) -> None:
+        if (arguments.data / core.DATABASE_NAME).exists():
             with Access(arguments.data) as access:
                 access.back_up(folder)
+        if (arguments.data / meetings.DATABASE_NAME).exists():
+            with closing(meetings.Records(arguments.data)) as records:
+                records.back_up(folder)
 
     with changing(arguments) as shelf:
-        originals = shelf.back_up(arguments.target, more=add_accounts)
+        originals = shelf.back_up(arguments.target, more=add_others)
     if arguments.json:
         print_json({"originals": originals})
     else:

@@ -76,5 +76,5 @@ def _redis_hub(url: str, keeping: Keeping) -> Hub:
     except ModuleNotFoundError as error:
         if error.name != "redis":
             raise
-        raise RequestError("a hub over Redis needs redis: pip install 'sidebooks_core[hub]'") from None
+        raise RequestError("a hub over Redis needs redis: pip install 'sidebooks-core[hub]'") from None
     return RedisHub(url, keeping)

@@ -9,7 +9,6 @@ from __future__ import annotations
 import logging
 import time
 from collections import deque
-from collections.abc import Callable
 from typing import Protocol
 
 from msgspec import Struct
@@ -24,7 +23,7 @@ from sidebooks_core.reading.loop import ReaderLoop
 from sidebooks_core.reading.preview_room import SPARE, PreviewRoom
 from sidebooks_core.reading.screen import Painter, Screen
 from sidebooks_core.reading.stage import Stage
-from sidebooks_core.reading.view import PageView, preview_request
+from sidebooks_core.reading.view import preview_request
 from sidebooks_core.reading.wishes import wished_rasters
 from sidebooks_core.scheduling.prefetch import POSITION_AFTER_S, Costs, Movement, Visit, look_again_s, movement_of, sharp_wishes
 from sidebooks_core.scheduling.previews import Previews
@@ -66,28 +65,15 @@ class Names(Struct, frozen=True):
     """Its position is saved under this name; None: it is not saved."""
 
 
-Listener = Callable[[PageView], object]
-
-
 class Follower:
     """Follows one reader. The turns call `turned` and `moved`, the loop calls `step`."""
 
-    def __init__(
-        self,
-        shared: Shared,
-        stage: Stage,
-        painter: Painter,
-        names: Names,
-        loop: ReaderLoop,
-        listener: Callable[[], Listener | None],
-    ) -> None:
-        """listener: gives the callback for better pixels that is set now, if any."""
+    def __init__(self, shared: Shared, stage: Stage, painter: Painter, names: Names, loop: ReaderLoop) -> None:
         self._shared = shared
         self._images = shared.images
         self._stage = stage
         self._painter = painter
         self._names = names
-        self._listener = listener
         self._document = stage.layout.document
         self._asks = Asks(shared.images, names.client, stage, self._answered)
         self._visits: deque[Visit] = deque(maxlen=VISITS_KEPT)
@@ -277,7 +263,7 @@ class Follower:
             self._asks.ask(request, Priority.PREVIEW)
 
     def _tell_refined(self, screen: Screen) -> None:
-        callback = self._listener()
+        callback = self._stage.on_refined
         if callback is None:
             return
         with self._stage.changed:

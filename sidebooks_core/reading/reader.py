@@ -8,7 +8,11 @@ whose lock guards all state of the reader.
 from __future__ import annotations
 
 import itertools
+import os
+import sys
+import threading
 import time
+import warnings
 from collections.abc import Callable
 from types import TracebackType
 from typing import Protocol, Self
@@ -18,7 +22,7 @@ from msgspec.structs import replace
 
 from sidebooks_core.documents.document import Document
 from sidebooks_core.documents.model import OutlineItem, SearchHit
-from sidebooks_core.errors import PageNotFound, RequestError, ServiceClosed
+from sidebooks_core.errors import PageNotFound, RequestError, ServiceClosed, require_numbers, require_numbers_in, require_type
 from sidebooks_core.reading.following import Follower, Names, Shared
 from sidebooks_core.reading.layout import Layout
 from sidebooks_core.reading.loop import ReaderLoop
@@ -71,6 +75,21 @@ class Host(Shared, Protocol):
 class Reader:
     """A reader of a document. Made by `TileService.reader`; safe to use from any thread; `close()` it, or use `with`."""
 
+    # So that a misspelt `on_refined` or `deadline_s` is an error.
+    __slots__ = (
+        "__weakref__",
+        "_changed",
+        "_follower",
+        "_host",
+        "_images",
+        "_own_loop",
+        "_painter",
+        "_process_id",
+        "_stage",
+        "deadline_s",
+        "document",
+    )
+
     def __init__(self, host: Host, document: Document, view_px: tuple[int, int], options: ReaderOptions) -> None:
         if not options.deadline_s > 0:
             raise RequestError(f"deadline_s must be positive, not {options.deadline_s!r}")
@@ -80,8 +99,6 @@ class Reader:
             raise RequestError(f"{document.name} has no pages", document_id=document.id)
         self.document = document
         self.deadline_s = options.deadline_s
-        self.on_refined: Callable[[PageView], object] | None = None
-        """Called with a better PageView of the present screen, from a thread of the reader. An exception goes to the log."""
         self._host = host
         self._images = host.images
         self._painter = Painter(host.images, document)
@@ -95,7 +112,22 @@ class Reader:
         names = Names(owner, options.client or f"reader {owner}", name if options.keeps_position else None)
         loop = options.loop or ReaderLoop()
         self._own_loop = None if loop is options.loop else loop
-        self._follower = Follower(host, stage, self._painter, names, loop, lambda: self.on_refined)
+        self._follower = Follower(host, stage, self._painter, names, loop)
+        self._process_id = os.getpid()
+
+    @property
+    def on_refined(self) -> Callable[[PageView], object] | None:
+        """Called with a better PageView of the present screen, from a thread of the reader. An exception goes to the log.
+
+        None, the default: nothing is called. Raises TypeError for what cannot be called.
+        """
+        return self._stage.on_refined
+
+    @on_refined.setter
+    def on_refined(self, listener: Callable[[PageView], object] | None) -> None:
+        if listener is not None and not callable(listener):
+            raise TypeError(f"on_refined must be a function of a PageView or None, not {listener!r}")
+        self._stage.on_refined = listener
 
     @property
     def page(self) -> int:
@@ -111,6 +143,7 @@ class Reader:
     def turn(self, by: int = 1) -> PageView:
         """Turn `by` pages, or spreads, on in reading order; back if negative. At an end it stays there."""
         self._require_open()
+        require_type(by, int, "by", "a whole number of pages")
         with self._changed:  # from the look to the turn: two threads that turn at the same moment turn twice
             screen = self._show(max(0, min(self._stage.screen.spread + by, len(self._stage.layout) - 1)))
         return self._soon(screen)
@@ -123,6 +156,7 @@ class Reader:
 
     def jump(self, target: str | OutlineItem | SearchHit) -> PageView:
         """Show the page with a label, the target of an outline item, or the page of a search hit. Raises PageNotFound."""
+        require_type(target, (str, OutlineItem, SearchHit), "target", "a label, an outline item or a search hit")
         if isinstance(target, str):
             labels = (index for index, page in enumerate(self.document.info.pages) if page.label == target)
             page = next(labels, None)
@@ -137,8 +171,11 @@ class Reader:
         """Enlarge `zoom` times over the fit; 1 shows the fit again. A turn does so too.
 
         centre_pt: the point (x, y) of the page that comes to the middle of the screen, in points; the page's own middle
-        unless told. page: which page of the spread. Raises RequestError.
+        unless told. page: which page of the spread. Raises RequestError, TypeError.
         """
+        require_numbers(zoom=zoom)
+        if centre_pt is not None:
+            require_numbers_in(centre_pt, "centre_pt", "(x, y) in points")
         if page is not None:
             self.document.require_page(page)
 
@@ -153,10 +190,12 @@ class Reader:
 
     def pan(self, right_view: int, down_view: int) -> PageView:
         """Move over the pages by pixels of the screen, as far as their edges."""
+        require_numbers(right_view=right_view, down_view=down_view)
         return self._move(lambda screen: screen.viewport.panned(right_view, down_view))
 
     def resize(self, view_px: tuple[int, int], fit: Fit | None = None) -> PageView:
-        """Fit the pages into a screen of another size, (width, height) in pixels. Raises RequestError."""
+        """Fit the pages into a screen of another size, (width, height) in pixels. Raises RequestError, TypeError."""
+        require_numbers_in(view_px, "view_px", "(width, height) in pixels")
 
         def resized(screen: Screen) -> Viewport:
             layout = replace(self._stage.layout, view_px=view_px, fit=fit or self._stage.layout.fit)
@@ -168,6 +207,7 @@ class Reader:
 
     def wait_sharp(self, timeout_s: float | None = None) -> PageView:
         """Wait until all images are sharp or have failed, at most `timeout_s` seconds. Returns the view (see `is_sharp`)."""
+        require_numbers(timeout_s=timeout_s or 0)
         with self._changed:
             self._changed.wait_for(lambda: self._stage.closed or self._painter.is_settled(self._stage.screen), timeout_s)
             self._require_open()
@@ -203,6 +243,14 @@ class Reader:
     def __repr__(self) -> str:
         state = "closed" if self._stage.closed else f"page {self.page + 1} of {self.document.page_count}"
         return f"<Reader: {self.document.name!r}, {state}>"
+
+    def __del__(self) -> None:
+        if getattr(self, "_process_id", None) != os.getpid() or self._stage.closed or sys.is_finalizing():
+            return  # it was not made whole, or this is a fork; it was closed; or no thread begins any more
+        told = f"{self!r} was not closed: use it in a `with` block"
+        # Not in this thread: whatever thread the collector runs in may hold a lock of the reader.
+        threading.Thread(target=self.close, name="sidebooks-close", daemon=True).start()
+        warnings.warn(told, ResourceWarning, source=self, stacklevel=2)
 
     def _show(self, spread: int) -> Screen:
         """Turn to a spread, which is fitted then; the one that is shown so already stays."""

@@ -8,9 +8,11 @@ Three kinds of thread take it: those of the application, the loop's, and those o
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 
 from sidebooks_core.reading.layout import Layout
 from sidebooks_core.reading.screen import Screen
+from sidebooks_core.reading.view import PageView
 
 
 class Stage:
@@ -29,5 +31,7 @@ class Stage:
         """A record of a page on the screen came since the loop looked last."""
         self.refused = False
         """The queue refused or dropped a request since the loop looked last."""
+        self.on_refined: Callable[[PageView], object] | None = None
+        """The application's callback for better pixels. The loop knows it, and not the reader, which may go unclosed."""
         self.closed = False
         """Never becomes False again, so it may be read without the lock."""

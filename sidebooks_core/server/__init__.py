@@ -8,6 +8,7 @@ from sidebooks_core.access.operations import Operation
 from sidebooks_core.server.access import Allowed
 from sidebooks_core.server.application import Application, ServerOptions
 from sidebooks_core.server.limits import ServerLimits
-from sidebooks_core.server.shelf import Shelf
+from sidebooks_core.server.shelf import Registered, Shelf
+from sidebooks_core.server.watcher import Problem
 
-__all__ = ["Allowed", "Application", "Operation", "ServerLimits", "ServerOptions", "Shelf"]
+__all__ = ["Allowed", "Application", "Operation", "Problem", "Registered", "ServerLimits", "ServerOptions", "Shelf"]

@@ -20,7 +20,7 @@ from sidebooks_core import __version__
 from sidebooks_core.access import Access
 from sidebooks_core.access.oidc import Oidc
 from sidebooks_core.access.policy import FolderPolicy, Policy
-from sidebooks_core.errors import RequestError
+from sidebooks_core.errors import RequestError, require_type
 from sidebooks_core.guest_marks import GuestMarks
 from sidebooks_core.meeting.meetings import Meetings
 from sidebooks_core.server import openapi, responses
@@ -107,6 +107,8 @@ class ServerOptions(TypedDict, total=False):
     """Decides who may do what. Unless told, folders of the shelf say it (`FolderPolicy`)."""
     ways_in: Sequence[WayIn]
     """Further ways in which requests say who asks. The first that knows decides; if none does, a citizen asks."""
+    process_name: str
+    """The label of this process in the metrics, if several processes answer at one address. None unless told."""
 
 
 class Application:
@@ -118,8 +120,9 @@ class Application:
     def __init__(self, shelf: Shelf, *, allowed: Allowed = everything, **options: Unpack[ServerOptions]) -> None:
         """allowed: asked before each answer whether the client may have it; 403 if not. Unless told, all clients may.
 
-        options: see `ServerOptions`. Raises RequestError.
+        options: see `ServerOptions`. Raises RequestError, TypeError.
         """
+        require_type(shelf, Shelf, "shelf", "a Shelf of sidebooks_core.server (that of papers is the option `papers`)")
         if unknown := options.keys() - ServerOptions.__annotations__.keys():
             raise RequestError(f"there is no option {', '.join(sorted(unknown))}")
         self.shelf = shelf
@@ -178,6 +181,7 @@ class Application:
             papers=self._paper_parts(papers, limits, searches) if papers is not None else None,
             refusals=refusals,
             live=self._live,
+            process_name=options.get("process_name", ""),
         )
         rules = Rules(self._door, sharing, gate, self._sender)
         self._starlette = Starlette(routes=starlette_routes(ROUTES, rules, parts), lifespan=self._lifespan)

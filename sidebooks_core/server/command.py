@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import socket
 import sys
@@ -47,7 +48,7 @@ from sidebooks_core.server.shelf import Shelf
 from sidebooks_core.server.slow_clients import Doors, PatientProtocol
 from sidebooks_core.server.slow_sockets import PatientSocket
 from sidebooks_core.server.supervisor import supervise
-from sidebooks_core.server.ways_in import HouseForThisMachine, TrustedProxy
+from sidebooks_core.server.ways_in import HouseForThisMachine, MetricsToken, TrustedProxy
 from sidebooks_core.service import TileService
 from sidebooks_core.settings import Settings
 from sidebooks_core.shelf import Shelf as PaperShelf
@@ -224,11 +225,12 @@ def _setup_base(options: ServeOptions, port: int) -> str:
 
 def ways_in(options: ServeOptions, entry: Entry, access: Access | None) -> list[WayIn]:
     """Ways in beside accounts, links and signed addresses. access: of the shelf."""
+    found: list[WayIn] = [MetricsToken(options.metrics_token)] if options.metrics_token else []
     if entry is Entry.READERS and access is not None:
-        return [HouseForThisMachine(access)]
+        return [*found, HouseForThisMachine(access)]
     if options.proxies is not None:
-        return [TrustedProxy(options.proxies)]
-    return []
+        return [*found, TrustedProxy(options.proxies)]
+    return found
 
 
 def _has_admins_of_a_proxy(options: ServeOptions) -> bool:
@@ -284,6 +286,7 @@ def serve_on(listener: socket.socket, settings: Settings, options: ServeOptions,
             "access": access,
             "asks_for_accounts": entry is Entry.ACCOUNTS,
             "oidc": Oidc(options.oidc) if options.oidc is not None else None,
+            "process_name": str(os.getpid()) if options.processes > 1 else "",
         }
         if papers is not None:
             told["ways_in"] = ways_in(options, entry, access)

@@ -32,6 +32,8 @@ class ServeOptions(Struct, frozen=True, kw_only=True):
     """Server processes that share the work."""
     hub: str | None = None
     """The Redis or Valkey by which several processes share their meetings, as redis://HOST:PORT."""
+    metrics_token: str = ""
+    """Whoever sends it as a bearer token may read the metrics. "": an admin may."""
     host: str
     port: int
     """0: any that is free."""

@@ -66,6 +66,8 @@ class ServerParts(Struct, frozen=True, eq=False, kw_only=True):
     refusals: Refusals
     live: Live | None
     """None: there are no meetings."""
+    process_name: str
+    """In the metrics. "": this is the only process."""
 
     def of_papers(self) -> PaperParts:
         """Raises Refused if no shelf of papers is served."""

@@ -75,7 +75,7 @@ class Shelf:
         return document
 
     def remove(self, document_id: str) -> None:
-        """Serve a document no longer, even if watched files hold it."""
+        """Serve a document no longer, even if watched files hold it. Does nothing if it is not served."""
         with self._lock:
             copies = self._copies.pop(document_id, None)
             if copies is None:

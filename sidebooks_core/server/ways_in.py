@@ -1,7 +1,8 @@
-"""The ways in of our own: a login, a signed address, a trusted proxy, and being at this machine."""
+"""The ways in of our own: a login, a signed address, a trusted proxy, being at this machine, and a token for metrics."""
 
 from __future__ import annotations
 
+import hmac
 import logging
 
 from starlette.types import Scope
@@ -10,12 +11,21 @@ from sidebooks_core.access import Access
 from sidebooks_core.access.model import Unknown
 from sidebooks_core.access.principals import HOUSE, Principal
 from sidebooks_core.access.proxy import ProxyRules, principal_of
+from sidebooks_core.errors import RequestError
 from sidebooks_core.server import cookies
 from sidebooks_core.server.http import base_of, root_and_path, signature_of
 from sidebooks_core.server.identity import NOBODY
 from sidebooks_core.server.nearness import PEER, is_at_this_machine, peer_of
 
-__all__ = ["PEER", "BrowserLogins", "HouseForThisMachine", "HouseWithoutPeople", "SignedAddresses", "TrustedProxy"]
+__all__ = [
+    "PEER",
+    "BrowserLogins",
+    "HouseForThisMachine",
+    "HouseWithoutPeople",
+    "MetricsToken",
+    "SignedAddresses",
+    "TrustedProxy",
+]
 
 
 _log = logging.getLogger("sidebooks_core.server")
@@ -114,6 +124,24 @@ class TrustedProxy:
     find = known
 
 
+class MetricsToken:
+    """The bearer token of a monitoring program. It counts for the metrics and for no other address."""
+
+    def __init__(self, token: str) -> None:
+        """Raises RequestError for a token that can be guessed, or that no header can hold."""
+        if len(token) < SHORTEST_TOKEN or not token.isascii() or not token.isprintable() or " " in token:
+            raise RequestError(f"the token for metrics needs {SHORTEST_TOKEN} ASCII characters or more, without spaces")
+        self._told = f"Bearer {token}".encode()
+
+    def known(self, scope: Scope, /) -> Principal | None:
+        if root_and_path(scope)[1] != METRICS:
+            return None
+        told = [value for name, value in scope["headers"] if name == b"authorization"]
+        return MONITOR if len(told) == 1 and hmac.compare_digest(told[0], self._told) else None
+
+    find = known
+
+
 def _text(value: bytes) -> str:
     """A header's value; proxies send names in UTF-8."""
     try:
@@ -122,5 +150,9 @@ def _text(value: bytes) -> str:
         return value.decode("latin-1")
 
 
+METRICS = "/metrics"
+SHORTEST_TOKEN = 16
+MONITOR = Principal("metrics", "metrics", "admin")
+"""A monitoring program. It is an admin at the one address where it is known."""
 VISITOR = Principal("", "", "member")
 """Somebody in the network of a server that is open to readers."""

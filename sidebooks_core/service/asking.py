@@ -7,7 +7,8 @@ from concurrent.futures import Future
 
 from sidebooks_core.documents.document import Document
 from sidebooks_core.documents.model import Link, SearchHit, Word
-from sidebooks_core.service.core import Core
+from sidebooks_core.errors import require_type
+from sidebooks_core.service.core import Core, require_document
 
 MOST_HITS = 1000
 
@@ -24,7 +25,7 @@ class Asking(Core):
 
     def submit_text(self, document: Document, page: int) -> Future[tuple[Word, ...]]:
         """The same without waiting."""
-        self.require_open()
+        require_document(self, document)
         return self.parts.questions.words(document, page)
 
     def links(self, document: Document, page: int) -> tuple[Link, ...]:
@@ -33,7 +34,7 @@ class Asking(Core):
 
     def submit_links(self, document: Document, page: int) -> Future[tuple[Link, ...]]:
         """The same without waiting."""
-        self.require_open()
+        require_document(self, document)
         return self.parts.questions.links(document, page)
 
     def search(self, document: Document, query: str, *, limit: int = MOST_HITS, old_forms: bool = False) -> list[SearchHit]:
@@ -49,7 +50,9 @@ class Asking(Core):
         self, document: Document, query: str, *, limit: int = MOST_HITS, old_forms: bool = False
     ) -> Future[list[SearchHit]]:
         """The same without waiting. Cancelling the future ends the search."""
-        self.require_open()
+        require_document(self, document)
+        require_type(query, str, "query", "a text")
+        require_type(limit, int, "limit", "a number of hits")
         return self.parts.questions.search_all(document, query, limit, old_forms=old_forms)
 
     def iter_search(
@@ -64,7 +67,8 @@ class Asking(Core):
 
         progress: told (pages done, pages in all), from the thread that takes the hits.
         """
-        self.require_open()
+        require_document(self, document)
+        require_type(query, str, "query", "a text")
         page = 0
         while page < document.page_count:
             step = self.parts.questions.search(document, query, page, old_forms=old_forms)

@@ -12,11 +12,11 @@ from typing import Self, Unpack
 
 from sidebooks_core.documents.document import Document
 from sidebooks_core.encoding.formats import IMAGE_FORMATS, ImageFormat
-from sidebooks_core.errors import RequestError
+from sidebooks_core.errors import RequestError, require_numbers, require_numbers_in, require_type
 from sidebooks_core.images.requests import TilePlace, in_format
 from sidebooks_core.images.tile import Tile
 from sidebooks_core.scheduling.queue import Priority
-from sidebooks_core.service.core import Core
+from sidebooks_core.service.core import Core, chosen_pages, require_document
 from sidebooks_core.service.options import Submitting
 
 LOOK_AHEAD_PER_WORKER = 3
@@ -37,8 +37,7 @@ class Imaging(Core):
         image_format: ImageFormat | None = None,
     ) -> Tile:
         """One tile of a level. Raises PageNotFound, RequestError, RenderFailed, RenderTimeout, ServiceClosed."""
-        self.require_open()
-        at = in_format(self.parts.images.place(document, page, level, column, row), image_format)
+        at = in_format(self._place(document, page, level, column, row), image_format)
         return self.parts.images.submit(at).result()
 
     def submit(
@@ -51,24 +50,22 @@ class Imaging(Core):
         **asked: Unpack[Submitting],
     ) -> Future[Tile]:
         """The same without waiting. Cancelling the future drops the work, if nobody else wants it and it was not begun."""
-        self.require_open()
-        at = self.parts.images.place(document, page, level, column, row)
-        return self._submit(at, **asked)
+        return self._submit(self._place(document, page, level, column, row), **asked)
 
     def page_image(
         self,
         document: Document,
         page: int,
+        *,
         width_px: int | None = None,
         height_px: int | None = None,
-        *,
         fit_px: tuple[int, int] | None = None,
         image_format: ImageFormat | None = None,
     ) -> Tile:
         """The whole page at an exact width or height in pixels; with both, as large as fits.
 
         fit_px: (width, height) of the screen that it is to fit, instead of the two.
-        Raises PageNotFound, RequestError, RenderFailed, RenderTimeout, ServiceClosed.
+        Raises PageNotFound, RequestError, RenderFailed, RenderTimeout, ServiceClosed; TypeError for what is no number.
         """
         at = self._whole_page(document, page, (width_px, height_px), fit_px)
         return self._submit(at, image_format=image_format).result()
@@ -77,9 +74,9 @@ class Imaging(Core):
         self,
         document: Document,
         page: int,
+        *,
         width_px: int | None = None,
         height_px: int | None = None,
-        *,
         fit_px: tuple[int, int] | None = None,
         **asked: Unpack[Submitting],
     ) -> Future[Tile]:
@@ -101,8 +98,7 @@ class Imaging(Core):
         region_pt: (x0, y0, x1, y1) in points, origin top left, as the page is shown; what lies outside the page is cut off.
         Raises PageNotFound, RequestError, RenderFailed, RenderTimeout, ServiceClosed.
         """
-        self.require_open()
-        at = self.parts.images.region(document, page, region_pt, width_px)
+        at = self._region(document, page, region_pt, width_px)
         return self._submit(at, image_format=image_format).result()
 
     def submit_region_image(
@@ -114,9 +110,7 @@ class Imaging(Core):
         **asked: Unpack[Submitting],
     ) -> Future[Tile]:
         """The same without waiting."""
-        self.require_open()
-        at = self.parts.images.region(document, page, region_pt, width_px)
-        return self._submit(at, **asked)
+        return self._submit(self._region(document, page, region_pt, width_px), **asked)
 
     def images(
         self,
@@ -133,10 +127,8 @@ class Imaging(Core):
         Sizes and format: as for `page_image`. Leave the loop, or `close()` it, and what was asked for ahead is dropped.
         Raises RequestError, PageNotFound, ServiceClosed.
         """
-        self.require_open()
-        wanted = range(document.page_count) if pages is None else list(pages)
-        for page in wanted:
-            document.require_page(page)
+        require_document(self, document)
+        wanted = chosen_pages(document, pages)
 
         def place(page: int) -> TilePlace:
             return self._in_format(self._whole_page(document, page, (width_px, height_px), fit_px), image_format)
@@ -148,7 +140,19 @@ class Imaging(Core):
     def _submit(
         self, at: TilePlace, *, priority: Priority = Priority.VISIBLE, image_format: ImageFormat | None = None
     ) -> Future[Tile]:
+        require_type(priority, Priority, "priority", "a Priority")
         return self.parts.images.submit(self._in_format(at, image_format), priority)
+
+    def _place(self, document: Document, page: int, level: int, column: int, row: int) -> TilePlace:
+        require_document(self, document)
+        require_numbers(level=level, column=column, row=row)
+        return self.parts.images.place(document, page, level, column, row)
+
+    def _region(self, document: Document, page: int, region_pt: tuple[float, float, float, float], width_px: int) -> TilePlace:
+        require_document(self, document)
+        require_numbers_in(region_pt, "region_pt", "(x0, y0, x1, y1) in points")
+        require_numbers(width_px=width_px)
+        return self.parts.images.region(document, page, region_pt, width_px)
 
     def _in_format(self, at: TilePlace, image_format: ImageFormat | None) -> TilePlace:
         if image_format is not None and image_format not in IMAGE_FORMATS:
@@ -162,8 +166,11 @@ class Imaging(Core):
     def _whole_page(
         self, document: Document, page: int, size_px: tuple[int | None, int | None], fit_px: tuple[int, int] | None
     ) -> TilePlace:
-        self.require_open()
+        require_document(self, document)
+        width_px, height_px = size_px
+        require_numbers(width_px=width_px or 0, height_px=height_px or 0)
         if fit_px is not None:
+            require_numbers_in(fit_px, "fit_px", "(width, height) in pixels")
             if size_px != (None, None):
                 raise RequestError("fit_px stands for both width_px and height_px", document_id=document.id, page=page)
             if len(fit_px) != 2:

@@ -35,7 +35,12 @@ class PageInfo(described.PageInfo):
     ) -> Tile:
         """The whole page: see `TileService.page_image`."""
         return self._service.page_image(
-            self.document, self.index, width_px, height_px, fit_px=fit_px, image_format=image_format
+            self.document,
+            self.index,
+            width_px=width_px,
+            height_px=height_px,
+            fit_px=fit_px,
+            image_format=image_format,
         )
 
     def words(self) -> tuple[Word, ...]:
@@ -97,6 +102,7 @@ class Document(described.Document):
 class Reader(described_reader.Reader):
     """A reader of a document. Made by `TileService.reader`; safe to use from any thread; `close()` it, or use `with`."""
 
+    __slots__ = ()
     document: Document
 
 

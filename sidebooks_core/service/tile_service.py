@@ -22,13 +22,14 @@ from msgspec.structs import replace
 from sidebooks_core.assembly import Parts, PoolMaker, assemble
 from sidebooks_core.documents import document as described
 from sidebooks_core.documents.model import Direction, DocumentInspection, PageInspection
-from sidebooks_core.errors import PageError, ServiceClosed, SidebooksError
+from sidebooks_core.errors import PageError, ServiceClosed, SidebooksError, require_numbers, require_numbers_in, require_type
 from sidebooks_core.images.keeping import own_id
 from sidebooks_core.images.prerendering import Bulk, PrerenderReport, ProgressCallback, rasters_of
 from sidebooks_core.library.remembered import Given, source_of
 from sidebooks_core.reading.reader import DEADLINE_S, ReaderOptions
 from sidebooks_core.reading.view import fitted_requests
 from sidebooks_core.service.asking import Asking
+from sidebooks_core.service.core import chosen_pages, require_document
 from sidebooks_core.service.imaging import Imaging
 from sidebooks_core.service.opened import Document, Reader
 from sidebooks_core.service.options import Opening, Sizes
@@ -66,6 +67,7 @@ class TileService(Imaging, Asking):
 
         pool: makes the workers, for tests without processes; see `sidebooks_core.testing.FakeEngine`.
         """
+        require_type(settings, (Settings, type(None)), "settings", "a Settings")
         self.settings = settings or Settings()
         self._process_id = os.getpid()
         self.parts: Parts = assemble(self.settings, store, pool)
@@ -89,8 +91,7 @@ class TileService(Imaging, Asking):
         """Open a document from a path, its bytes, or a binary file object; its kind is told by its content.
 
         A file object is read as a whole, from its beginning if it can seek, and is not needed afterwards; a path is better for
-        a large file, which is then not kept in memory. A path that was opened before and has not changed is neither read as a
-        whole nor opened by the engine again.
+        a large file, which is then not kept in memory. Opening an unchanged path again is cheap: what is known of it is stored.
         name: what the paper is called, instead of its file's name. direction: "ltr" or "rtl" instead of what the document says.
         trust_domain: documents with different labels never share a worker process or a record of the cache, so that a document
         that takes over its worker cannot reach those of another label.
@@ -98,6 +99,8 @@ class TileService(Imaging, Asking):
         ServiceClosed.
         """
         self.require_open()
+        require_type(password, (str, type(None)), "password", "a text")
+        require_type(trust_domain, str, "trust_domain", "a text")
         given = source_of(source, self.settings.document_bytes, name)
         opened = self.parts.opener.open(given, password, trust_domain)
         called = given.name or f"{opened.info.kind} {str(opened.ref.digest)[:8]}"
@@ -142,7 +145,9 @@ class TileService(Imaging, Asking):
         reads and when it closes, if it has turned.
         Raises RequestError, ServiceClosed.
         """
-        self.require_open()
+        require_document(self, document)
+        require_numbers_in(view_px, "view_px", "(width, height) in pixels")
+        require_numbers(deadline_s=deadline_s)
         options = ReaderOptions(rule=_spread_rule(spread), fit=fit, deadline_s=deadline_s, resume=resume)
         return self.parts.readers.open_as(Reader, document, view_px, options)
 
@@ -151,7 +156,7 @@ class TileService(Imaging, Asking):
 
         progress: told (pages done, pages in all). A page that fails is reported in its place. Raises ServiceClosed.
         """
-        self.require_open()
+        require_document(self, document)
         futures = [self.parts.questions.inspect(document, page) for page in range(document.page_count)]
         pages = []
         for page, future in enumerate(futures):
@@ -184,11 +189,13 @@ class TileService(Imaging, Asking):
         progress: told (pages done, pages in all), from this thread. A page that fails is reported and the rest goes on.
         Raises PageNotFound, RequestError, ServiceClosed.
         """
-        self.require_open()
+        require_document(self, document)
+        require_type(sizes, (Sizes, type(None)), "sizes", "a Sizes")
         images, sizes = self.parts.images, sizes or Sizes()
-        wanted = list(range(document.page_count)) if pages is None else list(dict.fromkeys(pages))
+        wanted = list(dict.fromkeys(chosen_pages(document, pages)))
         rasters = rasters_of(images, document, wanted, sizes.levels, sizes.widths_px)
         for view_px in fit_px:
+            require_numbers_in(view_px, "each of fit_px", "(width, height) in pixels")
             shown = fitted_requests(document, wanted, view_px, _spread_rule(sizes.spread), self.settings.raster_pixels)
             for page in wanted:
                 rasters[page] += shown[page]
@@ -203,6 +210,7 @@ class TileService(Imaging, Asking):
         positions: also forget where each reader left off; else a reader of the document begins there the next time. A reader
         that is still open stores its position again when it closes.
         """
+        require_document(self, document)
         document.withdrawn.set()
         keeper = self.parts.images.keeper
         removed = self.parts.facts.forget(document.id, lasting=positions) + keeper.store.purge(document.id)
@@ -294,6 +302,7 @@ class TileService(Imaging, Asking):
 
 
 def _spread_rule(spread: bool | SpreadRule) -> SpreadRule:
+    require_type(spread, (bool, SpreadRule), "spread", "a bool or a SpreadRule")
     return spread if isinstance(spread, SpreadRule) else SpreadRule() if spread else SINGLE_PAGES
 
 

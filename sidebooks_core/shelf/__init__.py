@@ -3,7 +3,7 @@
 from sidebooks_core.shelf.exporting import Exported
 from sidebooks_core.shelf.importing import BroughtIn
 from sidebooks_core.shelf.mirror import Noticed
-from sidebooks_core.shelf.model import Actor, Change, Folder, Paper, Progress, Revision
+from sidebooks_core.shelf.model import Actor, Change, Folder, FolderChanges, Paper, PaperChanges, Progress, Revision, Shown
 from sidebooks_core.shelf.purging import PendingPurges
 from sidebooks_core.shelf.revisions import PageChange
 from sidebooks_core.shelf.search.searching import Found, PageHit, Where
@@ -16,15 +16,18 @@ __all__ = [
     "Change",
     "Exported",
     "Folder",
+    "FolderChanges",
     "Found",
     "Noticed",
     "PageChange",
     "PageHit",
     "Paper",
+    "PaperChanges",
     "PendingPurges",
     "Progress",
     "Revision",
     "Shelf",
+    "Shown",
     "Watch",
     "Where",
 ]

@@ -23,7 +23,7 @@ class Cipher:
             from cryptography.exceptions import InvalidTag
             from cryptography.hazmat.primitives.ciphers.aead import AESGCM
         except ImportError:
-            raise RequestError("encryption needs the package cryptography: pip install 'sidebooks_core[encryption]'") from None
+            raise RequestError("encryption needs the package cryptography: pip install 'sidebooks-core[encryption]'") from None
         values, names = purpose
         self._cipher = AESGCM(_derived(key, values))
         self._names = _derived(key, names)

@@ -37,6 +37,8 @@ WORTH_PER_S_A_BYTE = 1e12
 FAULTS = (sqlite3.Error, OSError, diskcache.Timeout)
 """What a use of the cache may raise: a full or failing disk, a database that is locked or damaged."""
 
+_NEW_FILE_FLAGS = getattr(os, "O_BINARY", 0) | getattr(os, "O_CLOEXEC", 0)
+"""Windows alone has the first, and all others the second."""
 _RECORD_FILE = re.compile(r"[0-9a-f]/[0-9a-f]{31}\.val")
 
 
@@ -246,7 +248,7 @@ def _new_file(path: str) -> int:
     """
     for _ in range(10):
         try:
-            return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0) | os.O_CLOEXEC, 0o600)
+            return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | _NEW_FILE_FLAGS, 0o600)
         except FileNotFoundError:
             with suppress(FileExistsError):
                 os.mkdir(os.path.dirname(path), 0o700)  # noqa: PTH102, PTH120 - once a record; who evicts may remove it meanwhile

@@ -130,7 +130,7 @@ class Held(Rule):
 
 
 class FakeEngine:
-    """Answers a service's jobs in the place of its worker processes, about `FakeDocument`s. Thread-safe.
+    """Answers a service's jobs in the place of its worker processes, about each `FakeDocument`. Thread-safe.
 
     `TileService(settings, pool=engine.pool)` has threads for workers. One engine may serve several services.
     """

@@ -295,8 +295,8 @@ class WorkerPool(Generic[F]):
             is_first, self._warned = not self._warned, self._warned or bool(missing)
         if missing and is_first:
             _log.warning(
-                "workers are isolated less than they could be: %s. They still are processes of their own, with limits of "
-                "memory and time. Settings(isolation=False) says that this is meant",
+                "workers are isolated less than they could be: %s. They still are processes of their own, with a limit of "
+                "time, and of memory on Linux. Settings(isolation=False) says that this is meant",
                 "; ".join(missing),
             )
 

@@ -227,11 +227,12 @@ class Watchdog:
 
 def _cpu_s(process_id: int) -> float:
     """The processor time that a process has taken. 0 if the platform does not tell."""
-    if sys.platform == "linux":
-        try:
-            return time.clock_gettime(~process_id << 3 | _CPUCLOCK_SCHED)
-        except OSError:  # a sandbox that has no clocks of other processes, or the process is gone
-            pass
+    if sys.platform != "linux":
+        return 0.0
+    try:
+        return time.clock_gettime(~process_id << 3 | _CPUCLOCK_SCHED)
+    except OSError:  # a sandbox that has no clocks of other processes, or the process is gone
+        pass
     try:
         fields = Path(f"/proc/{process_id}/stat").read_bytes().rpartition(b")")[2].split()
         return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")

@@ -255,7 +255,7 @@ def test_a_tiff_of_which_nothing_can_be_decoded_is_refused(compression: str, ser
     damaged = bytearray(whole)
     for start, length in zip(tags[273], tags[279], strict=True):
         damaged[start : start + length] = b"\xff" * length
-    future = service.submit_page_image(service.open(bytes(damaged)), 0, SIDE)
+    future = service.submit_page_image(service.open(bytes(damaged)), 0, width_px=SIDE)
     assert isinstance(future.exception(), RenderFailed)
 
 
@@ -272,7 +272,7 @@ JBIG2_CUT = {
 @pytest.mark.parametrize("kind", JBIG2_CUT)
 def test_a_jbig2_image_that_is_cut_short_is_told(kind: str, service: TileService) -> None:
     data = JBIG2_CUT[kind]
-    future = service.submit_page_image(service.open(with_image(JBIG2, data)), 0, 300)
+    future = service.submit_page_image(service.open(with_image(JBIG2, data)), 0, width_px=300)
     error = future.exception()
     if error is not None:
         assert isinstance(error, RenderFailed)
@@ -374,7 +374,7 @@ def test_a_bad_page_of_a_book_of_pictures_fails_alone(service: TileService) -> N
 def test_a_picture_that_is_cut_short_is_no_success(image_format: str, service: TileService) -> None:
     whole = encoded(image_format, picture().convert("L").convert("P") if image_format == "GIF" else None)
     document = service.open(whole[: len(whole) * 3 // 5])
-    future = service.submit_page_image(document, 0, SIDE)
+    future = service.submit_page_image(document, 0, width_px=SIDE)
     error = future.exception()
     if error is None:
         assert future.result().problems

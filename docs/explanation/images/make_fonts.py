@@ -126,7 +126,7 @@ def side_by_side(before: Image.Image, after: Image.Image) -> Image.Image:
 def main() -> int:
     fonts = packaged_fonts()
     if not fonts.faces:
-        print("needs the fonts extra: pip install sidebooks-core[fonts]", file=sys.stderr)
+        print("needs the fonts extra: pip install 'sidebooks-core[fonts]'", file=sys.stderr)
         return 1
     side_by_side(draw(sample(), None), draw(sample(), fonts)).quantize(16).save(PICTURE, optimize=True)
     print(f"{PICTURE.name}: {PICTURE.stat().st_size} bytes, fonts {fonts.id}")

@@ -7,7 +7,7 @@ from pathlib import Path
 from sidebooks_core.errors import ServiceClosed
 from sidebooks_core.server import headers, responses, viewer_shell
 from sidebooks_core.server.http import HttpRequest, HttpResponse
-from sidebooks_core.server.metrics import prometheus
+from sidebooks_core.server.metrics import ServerMetrics
 from sidebooks_core.server.parts import ServerParts
 from sidebooks_core.server.statuses import not_found
 from sidebooks_core.server.viewer_files import MEDIA_TYPES, connections, policy, viewer_files
@@ -42,7 +42,15 @@ async def metrics(parts: ServerParts, request: HttpRequest) -> HttpResponse:
     def written() -> bytes:
         statistics, sessions = parts.service.statistics(), parts.sessions
         connected = {"listeners": len(parts.events), **({} if parts.live is None else parts.live.here.counts())}
-        return prometheus(statistics, parts.counts(), len(sessions), sessions.ends(), connected).encode()
+        found = ServerMetrics(
+            found=statistics,
+            responses=parts.counts(),
+            sessions=len(sessions),
+            ends=sessions.ends(),
+            connected=connected,
+            process=parts.process_name,
+        )
+        return found.text()
 
     return HttpResponse(200, await parts.pools.run("other", written), headers.momentary(METRICS_TYPE))
 

@@ -16,6 +16,7 @@ export class LiveStroke {
   #context = /** @type {CanvasRenderingContext2D} */ (this.canvas.getContext("2d", { desynchronized: true }));
   /** Of the view, in its pixels. */
   #area = { x: 0, y: 0, width: 0, height: 0 };
+  #isEmpty = true;
   /** @type {Sample[]} */
   samples = [];
 
@@ -71,11 +72,14 @@ export class LiveStroke {
 
   get #reach() { return Math.ceil((widthAt(this.pen.width_pt, 1) * this.frame.box.scale) / 2) + 2; }
 
-  /* Make it empty. One that has the size already need not be laid out. */
+  /* Make it empty. One that has the size already need not be laid out, and one that is empty not be cleared when a pen goes down. */
   /** @param {number} width @param {number} height */
   #size(width, height) {
     const { canvas, view: { ratio } } = this;
+    const isEmpty = this.#isEmpty;
+    this.#isEmpty = true;
     if (canvas.width === width && canvas.height === height) {
+      if (isEmpty) return;
       this.#context.setTransform(1, 0, 0, 1, 0, 0);
       this.#context.clearRect(0, 0, width, height);
       return;
@@ -132,6 +136,7 @@ export class LiveStroke {
     const context = this.#context;
     context.strokeStyle = context.fillStyle = this.pen.colour;
     const { width_pt, opacity } = this.pen;
+    this.#isEmpty = false;
     paintPart(context, this.samples, from, width_pt, opacity < 1);
   }
 }
