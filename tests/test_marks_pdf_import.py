@@ -267,27 +267,23 @@ def test_a_short_file_that_names_one_long_thing_often_is_not_read_to_its_end(
     monkeypatch: pytest.MonkeyPatch, annotation: str
 ) -> None:
     monkeypatch.setattr(reading, "MOST_READ_BYTES", 1_000_000)
-    looked_at = list[int]()
-    box = reading._box
-    monkeypatch.setattr(reading, "_box", lambda *given: looked_at.append(1) or box(*given))
     with pymupdf.open(stream=page()) as document:
         string, numbers = document.get_new_xref(), document.get_new_xref()
         document.update_object(string, f"({'a' * 2_000_000})")
-        document.update_object(numbers, f"[{'9 ' * 99_999} 999999]")
+        document.update_object(numbers, f"[{'9 ' * 199_999} 999999]")
         one = document.get_new_xref()
         document.update_object(one, f"<</Type/Annot/Rect[10 10 90 90]{annotation.format(string, numbers)}>>")
         document.xref_set_key(document[0].xref, "Annots", f"[{f'{one} 0 R ' * 400}]")
         _, left_out = reading.annotations_of(document, 0)
-    assert len(looked_at) < 10
-    assert left_out > 390 - len(looked_at)
+    assert left_out > 394, "the others are not looked at"
 
 
 def test_replies_that_are_long_or_many_are_not_read_to_their_end(monkeypatch: pytest.MonkeyPatch) -> None:
     """Each of the notes has all the replies, and their authors count though they say nothing."""
     monkeypatch.setattr(reading, "MOST_READ_BYTES", 1_000_000)
     looked_at = list[int]()
-    told = reading._reply_text
-    monkeypatch.setattr(reading, "_reply_text", lambda reply: looked_at.append(1) or told(reply))
+    told = reading.text
+    monkeypatch.setattr(reading, "text", lambda value: looked_at.append(1) or told(value))
     with pymupdf.open(stream=page()) as document:
         author, note, reply = (document.get_new_xref() for _ in range(3))
         document.update_object(author, f"({'a' * 50_000})")
@@ -296,7 +292,7 @@ def test_replies_that_are_long_or_many_are_not_read_to_their_end(monkeypatch: py
         document.xref_set_key(document[0].xref, "Annots", f"[{f'{note} 0 R {reply} 0 R ' * 200}]")
         found, _ = reading.annotations_of(document, 0)
     assert [one.text for one in found] == ["x"], "the first is read, and then it is enough"
-    assert len(looked_at) == 2
+    assert len(looked_at) < 20
 
 
 def test_a_hostile_page_does_not_hide_those_of_others(service: sb.TileService) -> None:
