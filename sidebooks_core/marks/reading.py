@@ -45,7 +45,9 @@ def changes(reading: Reading, paper_id: str, reader: MarkReader, place: Place, w
     """
     since = place.since
     horizon = rows.horizon_of(reading, paper_id, reader.id)
-    is_whole = since <= 0 or since > last_seq(reading) or since < max(horizon, whole) or is_in_gap(reading, since)
+    numbers = (since, place.after)
+    is_unknown = max(numbers) > last_seq(reading) or any(is_in_gap(reading, one) for one in numbers if one > 0)
+    is_whole = since <= 0 or since < max(horizon, whole) or is_unknown
     start = 0 if is_whole else place.after or since
     known = min(since, start)
     found = outlines(reading, paper_id, reader, known)
