@@ -13,7 +13,7 @@ from sidebooks_core.marks import Mark, MarkReader, MarkStore, Stamp
 from sidebooks_core.marks.reading import Place, SeenRows
 from sidebooks_core.shelf import Shelf
 
-BEN = MarkReader("ben")
+BEN, CARL = MarkReader("ben"), MarkReader("carl")
 
 
 @pytest.fixture
@@ -69,3 +69,24 @@ def test_a_reading_in_parts_begins_anew_if_a_backup_lacks_what_it_had(tmp_path: 
             assert (answer.is_whole, told(answer)) == (True, ["first"])
             assert answer.rest is not None
             assert not part(shelf.mark_store, paper, BEN, answer.rest).is_whole, "it goes on"
+
+
+def test_a_newcomer_hears_nothing_of_marks_that_were_hidden_before_they_came(
+    store: MarkStore, clock: Clock, paper: str
+) -> None:
+    hidden = [note(str(number), clock.now_ms, visibility="shared") for number in range(3)]
+    shown = [note(text, clock.now_ms, visibility="shared") for text in ("a", "b", "c")]
+    own = note("own", clock.now_ms)
+    store.push(paper, [shown[0], *hidden], "anna")
+    store.push(paper, [own], "carl")
+    store.push(paper, [later(own, 1, body=None)], "carl")
+    store.push(paper, [later(one, 1, visibility="private") for one in hidden], "anna")
+    store.push(paper, shown[1:], "anna")
+    begun = part(store, paper, CARL, Place())
+    assert begun.rest is not None
+    second = part(store, paper, CARL, begun.rest)
+    assert (told(begun), told(second), second.gone) == (["a"], ["b"], [])
+    store.push(paper, [later(shown[0], 1, body=None)], "anna")
+    assert second.rest is not None
+    third = part(store, paper, CARL, second.rest)
+    assert (told(third), third.gone, third.rest) == (["c"], [shown[0].id], None), "they had this one"

@@ -49,10 +49,9 @@ def changes(reading: Reading, paper_id: str, reader: MarkReader, place: Place, w
     is_unknown = max(numbers) > last_seq(reading) or any(is_in_gap(reading, one) for one in numbers if one > 0)
     is_whole = since <= 0 or since < max(horizon, whole) or is_unknown
     start = 0 if is_whole else place.after or since
-    known = min(since, start)
-    found = outlines(reading, paper_id, reader, known)
+    found = outlines(reading, paper_id, reader, min(since, start))
     seen = [one.id for one in found if one.seq > start and one.is_for_reader(reader)]
-    gone = [one.id for one in found if not one.is_for_reader(reader) and one.was_seen_by(reader, known)]
+    gone = [one.id for one in found if not one.is_for_reader(reader) and one.was_seen_by(reader, since)]
     taken = _taken(reading, seen, most_bytes)
     seq = max(rows.last_of(reading, paper_id, reader), whole if is_whole else since)
     if len(taken) == len(seen):

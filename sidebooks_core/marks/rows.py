@@ -76,7 +76,7 @@ class MarkRow(Struct, frozen=True, array_like=True):
     def was_seen_by(self, reader: MarkReader, since: int) -> bool:
         """Whether a reader could see a version of it after a number, if they see none now."""
         if reader.id and self.owner == reader.id:
-            return True
+            return self.seq > since
         return reader.has_page(self.page) and any(is_for(one, reader) for one in audiences_of(self.shown, since))
 
     def is_version_of(self, other: MarkRow) -> bool:
