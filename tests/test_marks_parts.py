@@ -90,3 +90,18 @@ def test_a_newcomer_hears_nothing_of_marks_that_were_hidden_before_they_came(
     assert second.rest is not None
     third = part(store, paper, CARL, second.rest)
     assert (told(third), third.gone, third.rest) == (["c"], [shown[0].id], None), "they had this one"
+
+
+def test_what_is_gone_is_told_once_and_counts_in_the_answer(store: MarkStore, clock: Clock, paper: str) -> None:
+    marks = [note(str(number), clock.now_ms, visibility="shared") for number in range(40)]
+    store.push(paper, marks, "anna")
+    since = store.read(paper, BEN).seq
+    store.push(paper, [later(one, 1, body=None) for one in marks[:30]], "anna")
+    store.push(paper, [later(one, 1) for one in marks[30:33]], "anna")
+    begun = store.read_rows(paper, BEN, Place(since), most_bytes=1200)
+    assert (len(begun.gone), len(begun.rows)) == (30, 1), "the ids take all that is left"
+    assert begun.rest is not None
+    store.push(paper, [later(marks[39], 1, body=None)], "anna")
+    second = store.read_rows(paper, BEN, begun.rest, most_bytes=1200)
+    assert (second.gone, told(second), second.rest) == ([marks[39].id], ["31", "32"], None)
+    assert not store.read(paper, BEN, second.seq).gone
