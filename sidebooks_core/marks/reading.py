@@ -12,7 +12,6 @@ from sidebooks_core.marks import rows
 from sidebooks_core.marks.schema import is_in_gap, last_seq
 from sidebooks_core.marks.visibility import MarkReader
 
-
 GONE_BYTES = 40
 """What an id of a mark that is gone takes in an answer."""
 
@@ -45,8 +44,8 @@ def changes(reading: Reading, paper_id: str, reader: MarkReader, place: Place, w
     """What a reader is told, up to now.
 
     whole: who has read up to an older number is told everything. most_bytes: of the marks, with the ids of those that are gone:
-    the marks end where they would be more; one there is in any case. None: all of them. The number to read from next is that of the last change that could concern the reader,
-    so it says nothing of others.
+    the marks end where they would be more; one there is in any case. None: all of them. The number to read from next is that of
+    the last change that the reader could see, so it says nothing of others.
     """
     since = place.since
     horizon = rows.horizon_of(reading, paper_id, reader.id)
