@@ -62,6 +62,11 @@ class Engine(ABC):
         self.ask("Navigate", {"url": address})
         self.run(FAILURES)
 
+    def reload(self) -> None:
+        """Load the page again; returns when it begins to be there."""
+        self.ask("Refresh", {})
+        self.run(FAILURES)
+
     def run(self, script: str, *arguments: object) -> Any:
         """What a script returns: the body of a function."""
         return self.ask("ExecuteScript", {"script": script, "args": list(arguments)})
@@ -81,6 +86,13 @@ class Engine(ABC):
         values = [KEYS.get(key, key) for key in keys]
         pressed = [{"type": kind, "value": value} for value in values for kind in ("keyDown", "keyUp")]
         self.ask("PerformActions", {"actions": [{"type": "key", "id": "keys", "actions": pressed}]})
+
+    def drag(self, *spots: tuple[float, float]) -> None:
+        """A mouse goes down at a place of the window, through others, and up at the last. In pixels of CSS."""
+        moves = [{"type": "pointerMove", "x": round(x), "y": round(y), "duration": 20, "origin": "viewport"} for x, y in spots]
+        down, up = ({"type": kind, "button": 0} for kind in ("pointerDown", "pointerUp"))
+        mouse = {"type": "pointer", "id": "mouse", "parameters": {"pointerType": "mouse"}}
+        self.ask("PerformActions", {"actions": [{**mouse, "actions": [moves[0], down, *moves[1:], up]}]})
 
     def screenshot(self) -> bytes:
         """What is seen, as PNG."""
@@ -129,6 +141,7 @@ class WebKit(Engine):
 
     PATHS: ClassVar = {
         "Navigate": ("POST", "/url"),
+        "Refresh": ("POST", "/refresh"),
         "ExecuteScript": ("POST", "/execute/sync"),
         "PerformActions": ("POST", "/actions"),
         "TakeScreenshot": ("GET", "/screenshot"),

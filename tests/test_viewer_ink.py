@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from ink_hand import LATE_MS, Stylus, begin, middle, painted, samples, strokes, until_painted
+from ink_hand import LATE_MS, STROKES, Stylus, begin, middle, painted, samples, strokes, until_painted
 from reading_room import NEEDS_CHROMIUM, Hand, Open, Room, browser, open_at, room, shown
+from viewer_screen import picture
 
 __all__ = ["browser", "open_at", "room"]
 pytestmark = NEEDS_CHROMIUM
@@ -40,6 +41,21 @@ def test_a_mouse_draws_what_is_kept(open_at: Open) -> None:
     tab.reload()
     shown(tab, 3)
     until_painted(tab, place, 1)
+
+
+@pytest.mark.parametrize("kind", ["pen", "mouse"])
+def test_a_pointer_that_is_lifted_unseen_ends_its_line_and_draws_on(open_at: Open, kind: str) -> None:
+    tab = open_at("予算書", 3, "desktop", viewport=UPRIGHT)
+    x, y = middle(tab)
+    begin(tab)
+    tab.evaluate(
+        "() => addEventListener('pointerup', (event) => event.stopImmediatePropagation(), { capture: true, once: true })"
+    )
+    pen = Stylus(tab, kind)
+    pen.line([(x - 50, y), (x, y + 30), (x + 50, y)])
+    assert tab.evaluate(STROKES) == []
+    pen.line([(x - 50, y + 60), (x, y + 90), (x + 50, y + 60)])
+    strokes(tab, 2)
 
 
 def test_a_pen_draws_with_pressure_and_fingers_turn_and_zoom_beside_it(open_at: Open) -> None:
@@ -301,7 +317,7 @@ def test_the_tool_bar_fits_and_its_targets_are_large(open_at: Open, device: str,
         tab.click(f"[data-ink={tool}]")
         small = tab.evaluate(
             """() => [...document.querySelectorAll('#inkbar button, #draw-button')]
-                .map(one => [one.textContent, one.getBoundingClientRect()])
+                .filter(one => one.getClientRects().length).map(one => [one.textContent, one.getBoundingClientRect()])
                 .filter(([text, box]) => !text || box.width < 44 || box.height < 44
                     || box.left < 0 || box.right > innerWidth)"""
         )
@@ -309,6 +325,42 @@ def test_the_tool_bar_fits_and_its_targets_are_large(open_at: Open, device: str,
         assert tab.locator(f"[data-ink={tool}]").get_attribute("aria-pressed") == "true"
     tab.keyboard.press("Escape")
     tab.wait_for_selector("#inkbar", state="detached")
+
+
+ROWS = """() => {
+    const shown = [...document.querySelectorAll('#inkbar button')].filter(one => one.getClientRects().length);
+    const boxes = shown.map(one => one.getBoundingClientRect());
+    const small = boxes.filter(one => one.width < 44 || one.height < 44 || one.left < 0 || one.right > innerWidth).length;
+    return { names: shown.map(one => one.dataset.ink), rows: new Set(boxes.map(one => Math.round(one.top))).size, small };
+}"""
+"""What of the tool bar is there on a screen."""
+FIRST_ROW = {"pen", "marker", "eraser", "undo", "more", "done"}
+OTHERS = {"highlight", "underline", "note", "stamp", "redo", "move"}
+
+
+@pytest.mark.parametrize("size", [(320, 640), (360, 740), (740, 360)])
+@pytest.mark.parametrize("locale", ["en-GB", "ja-JP"])
+def test_the_tool_bar_of_a_phone_has_two_rows(open_at: Open, size: tuple[int, int], locale: str) -> None:
+    tab = open_at("予算書", 3, "phone", locale=locale, viewport={"width": size[0], "height": size[1]})
+    begin(tab)
+    for tool, own in (
+        ("pen", {"black", "red", "blue", "green", "thin", "medium", "thick"}),
+        ("marker", {"yellow", "pink", "sky"}),
+    ):
+        tab.click(f"[data-ink={tool}]")
+        found = tab.evaluate(ROWS)
+        assert set(found["names"]) == FIRST_ROW | own
+        assert found["rows"] <= 2
+        assert found["small"] == 0
+        picture(tab, f"inkbar-{tool}-{size[0]}-{locale}")
+    assert tab.get_by_role("button", name="ほかの道具" if locale == "ja-JP" else "Other tools").count() == 1
+    tab.click("[data-ink=more]")
+    found = tab.evaluate(ROWS)
+    assert set(found["names"]) == FIRST_ROW | OTHERS
+    assert (found["rows"] <= 2, found["small"]) == (True, 0)
+    picture(tab, f"inkbar-more-{size[0]}-{locale}")
+    tab.click("[data-ink=pen]")
+    tab.wait_for_selector("[data-ink=red]")
 
 
 def test_whoever_draws_sees_it_although_their_marks_were_hidden(open_at: Open) -> None:

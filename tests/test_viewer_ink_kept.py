@@ -245,6 +245,27 @@ def test_the_tool_comes_when_it_is_known_who_reads_and_that_is_said(device: Made
     tablet.marks(1)
 
 
+def test_the_tool_comes_although_its_paper_is_replaced_while_it_is_waited_for(device: Made, house: InkHouse) -> None:
+    tablet = device()
+    tablet.house.log_in(tablet.context, "議員")
+    tab = tablet.context.new_page()
+    tab.add_init_script("localStorage.removeItem('sidebooks person')")
+    tab.route("**/position", lambda route: route.abort())
+    asked: list[Any] = []
+    tab.route(ME, lambda route: asked.append(route))
+    tab.goto(f"{tablet.house.address}#paper={tablet.paper}/2")
+    shown(tab, 2)
+    tab.wait_for_selector("#tools button", timeout=LATE_MS)
+    tab.click("#draw-button")
+    tab.wait_for_selector("text=You can write in a moment", timeout=LATE_MS)
+    house.ask("POST", f"papers/{tablet.paper}/revisions?filename=new.pdf", pdf("まえがき", *WORDS))
+    shown(tab, 3)
+    tab.unroute(ME)
+    for route in asked:
+        route.continue_()
+    tab.wait_for_selector("#inkbar", timeout=LATE_MS)
+
+
 def test_what_is_written_without_a_connection_is_there_after_a_reload_without_it(device: Made) -> None:
     tablet = device()
     tab = tablet.open(1, "議員")
@@ -370,7 +391,7 @@ def test_whoever_logs_out_does_not_wait_for_a_server_that_takes_no_marks(device:
     begin(tab)
     draw(tab)
     strokes(tab, 1)
-    tab.evaluate("() => localStorage.setItem('sidebooks marks hidden', 'shared')")  # the answer to a logout clears it, too
+    tab.evaluate("() => localStorage.setItem('sidebooks marks hidden', 'shared')")
     tab.goto(tablet.house.address)
     tab.locator("#shelf").get_by_role("button", name="議員").click()
     tab.locator("dialog").get_by_role("button", name="Log out").click()
@@ -378,3 +399,59 @@ def test_whoever_logs_out_does_not_wait_for_a_server_that_takes_no_marks(device:
     assert strokes(tab, 1)[0]["isPending"], "what the server does not have stays"
     assert tab.evaluate("() => localStorage.getItem('sidebooks unsent marks')") == "yes"
     assert tab.evaluate("() => localStorage.getItem('sidebooks marks hidden')") is None, "the next person sees all"
+
+
+def test_a_tab_that_is_killed_while_somebody_logs_out_loses_nothing_and_leaves_nothing(device: Made) -> None:
+    tablet = device()
+    tab = tablet.open(2, "議員")
+    until_marks(tab)
+    tab.wait_for_function("() => localStorage.getItem('sidebooks person')", timeout=LATE_MS)
+    tab.route("**/papers/*/marks*", lambda route: route.abort())
+    begin(tab)
+    draw(tab)
+    strokes(tab, 1)
+    tab.evaluate("() => { location.hash = ''; }")
+    tab.locator("#shelf").get_by_role("button", name="議員").click()
+    ended: list[int] = []
+    tab.route("**/logout", lambda route: ended.append(route.fetch().status))  # the tab never hears of it
+    tab.locator("dialog").get_by_role("button", name="Log out").click()
+    deadline_s = time.monotonic() + 30
+    while not ended:
+        assert time.monotonic() < deadline_s
+        tab.wait_for_timeout(20)
+    assert ended == [204]
+    assert tab.evaluate("() => localStorage.getItem('sidebooks leaving')")
+    crash(tab)
+    after = tablet.context.new_page()
+    after.goto(tablet.house.address)
+    after.wait_for_function("() => !localStorage.getItem('sidebooks leaving')", timeout=LATE_MS)
+    keys = after.evaluate("() => Object.keys(localStorage)")
+    assert [one for one in keys if one.startswith(("sidebooks page", "sidebooks person", "sidebooks opened"))] == []
+    assert strokes(after, 1)[0]["isPending"], "what the server does not have stays"
+    tablet.open(2, "事務局員")
+    assert tablet.marks(0) == []
+    tablet.open(2, "議員")
+    tablet.marks(1)
+
+
+def test_a_tab_whose_login_is_another_persons_shows_and_sends_nothing_of_the_first(device: Made) -> None:
+    tablet = device()
+    tab = tablet.open(1, "議員")
+    until_marks(tab)
+    begin(tab)
+    draw(tab)
+    tablet.marks(1)
+    until_painted(tab, painted(tab), 2)
+    tablet.house.log_in(tablet.context, "事務局員")  # in another tab
+    draw(tab, 60)
+    tab.wait_for_function("() => document.querySelector('.marks').hidden", timeout=LATE_MS)
+    assert tablet.marks(0) == [], "what the first person drew is not the second one's"
+    assert sum(one["isPending"] for one in strokes(tab, 2)) == 1, "it waits on the device"
+    tab.wait_for_selector("#stage[data-marks]", timeout=LATE_MS)  # of who is logged in now
+    later = tablet.open(1, "事務局員")
+    until_marks(later)
+    begin(later)
+    draw(later, -60)
+    tablet.marks(1)
+    tablet.open(1, "議員")
+    tablet.marks(2)

@@ -22,7 +22,7 @@ STORAGE = """
 SERVER = (
     STORAGE
     + """
-    const { keptPage, keepPage, catchUp, forgetUntold } = await import("./left_off.js");
+    const { keptPage, keepPage, catchUp } = await import("./left_off.js");
     const told = [];
     let isThere = true;
     let person = "anna";
@@ -108,7 +108,8 @@ def test_nobody_is_told_the_place_of_somebody_else_and_a_login_that_ended_loses_
         const of_citizen = untold().length;
         await keepPage(again, "q", 1, 1).catch(() => {});
         const before = untold().length;
-        forgetUntold();
+        const { leave } = await import("./leaving.js");
+        await leave({ library, send: async () => null }, { id: "anna", role: "guest" });
         return { of_ben, kept_of_anna, ended, caught, of_citizen, forgotten: [before, untold().length], told };
         """
     )
@@ -252,21 +253,98 @@ def test_what_was_read_in_a_new_file_is_not_replaced_by_what_is_kept_of_the_old_
     assert found == ["20", "2", None]
 
 
+PERSONAL = """
+    const { follow: followFiles } = await import("./files.js");
+    const { finishLeaving, follow, leave } = await import("./leaving.js");
+    const of_device = ["device", "clock", "language", "unsent marks"];
+    const fill = () => {
+      for (const name of [...of_device, "bookmarks A", "stamp", "marks hidden"]) kept.set(`sidebooks ${name}`, "anna's");
+      kept.set("sidebooks page A", "3");
+      kept.set("sidebooks untold p", JSON.stringify({ page: 1, revision: 1, at_ms: Date.now(), person: "anna" }));
+      kept.set("sidebooks person", "anna");
+      kept.set("other application", "x");
+      followFiles([{ id: "A", folder: "2026", name: "secret.pdf" }]);
+    };
+    const names = () => [...kept.keys()].map((key) => key.replace("sidebooks ", "")).sort();
+    const send = async (_, path) => {
+      if (!isThere) throw new TypeError("not reached");
+      if (path === "/logout") person = "";
+      return null;
+    };
+    library.json = async () => { if (!isThere) throw new TypeError("not reached"); return { id: person }; };
+    fill();
+    const before = names();
+"""
+OF_DEVICE = ["clock", "device", "language", "other application", "unsent marks"]
+
+
 @needs_node
-def test_who_logs_out_leaves_no_names_of_files() -> None:
+def test_who_logs_out_leaves_nothing_of_theirs() -> None:
+    found = run(SERVER + PERSONAL + 'await leave({ library, send }, { id: "anna", role: "guest" });\nreturn [before, names()];')
+    assert {"files", "page A", "person", "stamp"} <= set(found[0])
+    assert found[1] == OF_DEVICE
+
+
+@needs_node
+def test_who_cannot_log_out_is_logged_in_still() -> None:
     found = run(
-        STORAGE
+        SERVER
+        + PERSONAL
         + """
-        const { follow } = await import("./files.js");
-        const { forgetPlaces } = await import("./keeping.js");
-        kept.set("sidebooks page A", "3");
-        follow([{ id: "A", folder: "2026", name: "secret.pdf" }]);
-        const before = JSON.stringify([...kept]).includes("secret");
-        forgetPlaces();
-        return [before, JSON.stringify([...kept]).includes("secret")];
+        isThere = false;
+        const failed = await fails(leave({ library, send }, { id: "anna", role: "guest" }));
+        const during = names();
+        await fails(finishLeaving(app));
+        isThere = true;
+        await finishLeaving(app);
+        return { failed, during, before, after: names() };
         """
     )
-    assert found == [True, False]
+    assert found["failed"]
+    assert found["during"] == sorted([*found["before"], "leaving"])
+    assert found["after"] == found["before"]
+
+
+@needs_node
+def test_what_a_tab_that_was_killed_left_of_whoever_logged_out_goes_at_the_next_start() -> None:
+    found = run(
+        SERVER
+        + PERSONAL
+        + """
+        leave({ library, send: async () => { person = ""; await new Promise(() => {}); } }, { id: "anna", role: "guest" });
+        while (person) await new Promise((done) => { setTimeout(done, 1); }); // here it is killed
+        const during = names();
+        await finishLeaving(app);
+        return { during, before, after: names() };
+        """
+    )
+    assert found["during"] == sorted([*found["before"], "leaving"])
+    assert found["after"] == OF_DEVICE
+
+
+@needs_node
+@pytest.mark.parametrize("who", ["anna", "ben", ""])
+def test_who_logs_in_after_somebody_else_sees_nothing_of_theirs(who: str) -> None:
+    found = run(
+        SERVER
+        + PERSONAL
+        + """
+        follow(given[0]);
+        const after = names();
+        person = "ben";
+        await finishLeaving(app);
+        return { before, after, at_last: names() };
+        """,
+        who,
+    )
+    without_name = [one for one in found["before"] if one != "person"]
+    if who == "anna":
+        assert found["after"] == found["at_last"] == without_name
+    elif who == "ben":
+        assert found["after"] == found["at_last"] == [*OF_DEVICE, "untold p"]
+    else:
+        assert found["after"] == sorted([*without_name, "leaving"]), "it is not known yet who it is"
+        assert found["at_last"] == OF_DEVICE
 
 
 @needs_node
@@ -274,10 +352,10 @@ def test_a_place_that_could_not_be_told_is_not_taken_for_that_of_whoever_was_her
     found = run(
         SERVER
         + """
-        const { forgetPerson } = await import("./left_off.js");
+        const { follow } = await import("./leaving.js");
         await keptPage(app, "p"); // anna, whose login ends
         person = "ben";
-        forgetPerson(); // he logs in
+        follow("ben"); // he logs in
         const other = { library, isNobody: false, person: "" };
         isThere = false;
         await fails(keepPage(other, "p", 9, 1));

@@ -79,3 +79,23 @@ def test_marks_are_hit_within_reach_and_not_beyond() -> None:
     assert found["note"] == [True, False]
     assert found["stamp"] == [84, 84, 116, 116]
     assert found["long"][2] - found["long"][0] == 72, "three letters are wider than one"
+
+
+def test_underlines_and_strikeouts_follow_their_words_whichever_way_these_run() -> None:
+    painted = """
+        const { strikeout, underline } = await import("./kind_words.js");
+        const quads = [[10, 10, 50, 10, 10, 20, 50, 20], [120, 10, 120, 90, 100, 10, 100, 90]];
+        const lines = (kind) => {
+          const told = [];
+          const context = {
+            save() {}, restore() {}, beginPath() {}, stroke() {}, moveTo: (...at) => told.push([context.lineWidth, ...at]),
+            lineTo: (...at) => told[told.length - 1].push(...at),
+          };
+          kind.paint(context, { quads, colour: "#c81e1e" }, 10);
+          return told.map((all) => all.map((one) => Math.round(100 * one) / 100));
+        };
+        return { under: lines(underline), through: lines(strikeout) };
+    """
+    found = run(painted)
+    assert found["under"] == [[0.7, 10, 20, 50, 20], [1.4, 120, 10, 120, 90]]
+    assert found["through"] == [[0.7, 10, 15, 50, 15], [1.4, 110, 10, 110, 90]]

@@ -251,7 +251,7 @@ def test_pieces_of_a_stroke_are_joined_in_whatever_order_they_come() -> None:
     assert found["late"] == [[[0, [0, 1]], [5, [5, 6]]]]
     assert (found["kept"], found["gone"]) == ([[[0, [0, 1]]]], [])
     assert found["old"] == [[[0, [0]]]], "nothing had come of the first one for long"
-    assert found["stolen"] == [], "a stroke is of one hand"
+    assert found["stolen"] == [[[0, [0, 1]]]], "a stroke is of one hand, and nobody else takes it away"
     assert found["endless"] == [[[0, [0]]]]
     assert found["many"] == 300
 

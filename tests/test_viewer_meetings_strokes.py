@@ -83,6 +83,18 @@ def test_what_is_shown_ends_with_its_paper_and_its_meeting(hall: Hall) -> None:
     show.wait_for(state="detached", timeout=PATIENCE_MS)
 
 
+def test_whoever_joins_a_meeting_while_drawing_may_show_it(hall: Hall) -> None:
+    chair = hall.seat(CHAIR).sees(1, hall.budget)
+    chair.tab.evaluate("sessionStorage.removeItem('sidebooks meeting')")
+    chair.tab.goto("about:blank")
+    chair.tab.goto(f"{hall.house.address}#paper={hall.budget}/1")
+    chair.sees(1, hall.budget)
+    begin(chair)
+    assert chair.tab.locator("#inkbar [data-ink=show]").count() == 0
+    chair.tab.evaluate("place => { location.hash = place; }", hall.place)
+    chair.tab.wait_for_selector("#inkbar [data-ink=show]", timeout=PATIENCE_MS)
+
+
 def test_whoever_may_show_nothing_is_not_asked_to(hall: Hall) -> None:
     hall.seat(CHAIR).sees(1)
     follower = hall.seat(MEMBER).sees(1)

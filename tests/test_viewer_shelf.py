@@ -191,7 +191,7 @@ BY_VALUE = {
     "ink_thin", "ink_medium", "ink_thick",
 }  # fmt: skip
 """Texts whose keys the scripts make of a value."""
-TEXTS = ("words", "words-meeting", "words-notes", "words-ink")
+TEXTS = ("words", "words-meeting", "words-notes", "words-ink", "words-changes")
 
 
 def test_every_text_is_used_and_there_in_both_languages() -> None:

@@ -70,10 +70,14 @@ async def set_up(parts: ServerParts, request: HttpRequest) -> HttpResponse:
 
 
 async def log_out(parts: ServerParts, request: HttpRequest) -> HttpResponse:
-    """End the login of the request. The browser forgets what it has kept."""
+    """End the login of the request. The browser drops what it has cached.
+
+    It is not told to forget all storage: marks that the server does not have would go, and what other applications keep at
+    this origin. A client removes what it has stored of the person who leaves.
+    """
     if request.principal.session:
         await parts.pools.run("logins", parts.logins().end_session, request.principal.session, who=request.principal)
-    forget = [jar_of(request.base).login.drop(), (b"clear-site-data", b'"cache", "storage"')]
+    forget = [jar_of(request.base).login.drop(), headers.CLEAR_CACHE]
     return HttpResponse(204, headers=[(b"cache-control", headers.NO_STORE), *forget])
 
 
@@ -139,7 +143,7 @@ async def logged_in(
     request.principal = principal
     cookie = jar_of(request.base).login.keep(token, max(1.0, session.end_s - session.begun_s))
     answer = responses.json(request, tell(me_of(parts, request, principal)), responses.JSON, headers.NO_STORE)
-    answer.headers += [cookie, (b"clear-site-data", b'"cache"')]
+    answer.headers += [cookie, headers.CLEAR_CACHE]
     return answer
 
 

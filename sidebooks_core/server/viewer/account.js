@@ -1,8 +1,6 @@
 /* One's own account: password, devices, logging out. */
 
 import { button, dialog, form, h, passwordField } from "./elements.js";
-import { forgetPlaces } from "./keeping.js";
-import { forgetUntold } from "./left_off.js";
 import { fault, passwordFault, t, time } from "./words.js";
 
 /**
@@ -22,11 +20,7 @@ export function showAccount(api, me) {
     };
     if (!isGuest) fill().catch((error) => { list.textContent = fault(error); });
     const out = async () => {
-      const keepUnsent = await leaveMarks(api, me);
-      await api.send("POST", "/logout");
-      forgetPlaces();
-      forgetUntold();
-      await keepUnsent();
+      await (await import("./leaving.js")).leave(api, me);
       history.replaceState(null, "", location.pathname);
       location.reload();
     };
@@ -38,14 +32,6 @@ export function showAccount(api, me) {
       !isGuest && h("details", {}, h("summary", {}, t("change_password")), passwordForm(api, me)),
     ];
   });
-}
-
-/* Others use this device: what the server can take of the marks goes there, and none but what it cannot take stays here. */
-/** @param {Api} api @param {import("./api.js").Me} me */
-async function leaveMarks({ library }, me) {
-  const left = await import("./marks_left.js");
-  const unsent = await left.leaveMarks(library, me.id).catch(() => []); // this browser keeps none
-  return () => left.keepAgain(library, unsent);
 }
 
 /** @param {Api} api @param {LoginRow} one @param {() => Promise<void>} changed */

@@ -1,12 +1,23 @@
 /* In which size the images of pages are asked for: one that many pages and all tablets of a kind share, so that a page is drawn once
-   for all of them. Pure. */
+   for all of them. Pure, but for what it asks of the screen. */
 
-/** @import { Box, Mode, PageSize, View } from "./types" */
+/** @import { Box, Mode, PageSize, Seen, View } from "./types" */
 
 import { MAX_IMAGE_PX } from "./layout.js";
 
 const SAME_PT = 0.5;
+const MARGIN_PX = 8; // of the screen, around the page; index.html knows it, too
+const NARROW_PX = 600;
 const TALLEST_PX = 8192; // of a page as wide as the view; longer strips come in tiles
+
+/** What a stage has room for. @param {HTMLElement} stage @returns {Seen} */
+export function seenOn({ clientWidth, clientHeight }) {
+  const across = Math.max(1, clientWidth);
+  const down = Math.max(1, clientHeight);
+  const ratio = Math.min(devicePixelRatio || 1, 3, Math.sqrt(MAX_IMAGE_PX / (across * down)));
+  const margin = innerWidth < NARROW_PX ? 0 : Math.round(MARGIN_PX * ratio);
+  return { width: Math.round(across * ratio), height: Math.round(down * ratio), ratio, margin };
+}
 
 /** A box that has no more pixels than old tablets take. @param {number} width @param {number} height @returns {View} */
 export function limited(width, height) {

@@ -1,6 +1,7 @@
 /* What changed between two revisions of a paper: the fates of its pages in words, with both pages side by side. */
 
 import { cover, dialog, h, icon } from "./elements.js";
+import { speakAlsoOf } from "./matters.js";
 import { runs } from "./shelf_list.js";
 import { summary, t } from "./words.js";
 
@@ -15,7 +16,7 @@ const SMALL = "480x640"; // and of one in the list, where its words can be compa
  * @param {number} now
  */
 export async function showChanges(api, paper, old, now) {
-  const [fates, revisions] = await Promise.all([api.difference(paper.id, old, now), api.revisions(paper.id)]);
+  const [fates, revisions] = await Promise.all([api.difference(paper.id, old, now), api.revisions(paper.id), speakAlsoOf("changes")]);
   /** @param {number} number */
   const documentOf = (number) => revisions.find((one) => one.number === number)?.document?.id;
   await dialog(`${t("what_changed")}: ${paper.name}`, () => (fates

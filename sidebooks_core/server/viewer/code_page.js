@@ -4,6 +4,7 @@
 
 import { Api } from "./api.js";
 import { field, form, h, need } from "./elements.js";
+import { follow } from "./leaving.js";
 import { meetingStyle } from "./meeting_bar.js";
 import { addressOf } from "./place.js";
 import { speakAlsoOf } from "./matters.js";
@@ -33,8 +34,9 @@ export async function showCode(app, code) {
     });
     const name = field(t("your_name"), { autocomplete: "name", required: true, maxlength: 200, name: "name" });
     const send = async () => {
-      /** @type {{meeting: string}} */
+      /** @type {{meeting: string, me: {id: string}}} */
       const joined = await api.send("POST", "/meetings/join", { code: codeMeant(asked.input.value), name: name.input.value.trim() });
+      follow(joined.me.id);
       history.replaceState(null, "", `${location.pathname}#${addressOf({ kind: "meeting", id: joined.meeting })}`);
       location.reload();
     };

@@ -118,9 +118,9 @@ export class Drawing {
     }, { signal });
     for (const name of ["moving", "refitted", "closed"]) reader.addEventListener(name, () => this.finish(), { signal });
     addEventListener("pagehide", () => this.finish(), { signal });
-    reader.addEventListener("opened", this.#lookAround, { signal });
+    reader.addEventListener("opened", this.lookAround, { signal });
     signal.addEventListener("abort", () => this.#listenTo(null));
-    this.#lookAround();
+    this.lookAround();
     this.onchange();
   }
 
@@ -153,6 +153,7 @@ export class Drawing {
       event.stopImmediatePropagation();
       return;
     }
+    if (event.isPrimary) this.#noteFirst(pointer);
     const wasDrawing = this.#hands.drawing;
     const wasPenSeen = this.#hands.isPenSeen;
     const handled = wentDown(this.#hands, { id: event.pointerId, pointer, t_ms: event.timeStamp });
@@ -164,6 +165,13 @@ export class Drawing {
       const { stage } = this.reader;
       if (document.activeElement !== stage) stage.focus({ preventScroll: true });
     }
+  }
+
+  /* The first of its kind goes down: whatever of that kind seems to be down was lifted where nobody saw it. */
+  /** @param {PointerKind} pointer */
+  #noteFirst(pointer) {
+    if (this.#hands.drawing?.pointer === pointer) this.finish();
+    if (pointer === "touch") this.#hands = { ...this.#hands, touches: [], idle: [] };
   }
 
   /** @param {PointerEvent} event */
@@ -259,8 +267,9 @@ export class Drawing {
     this.onchange();
   }
 
-  /* Another paper was opened, or a meeting has changed. What was chosen before does not come back. */
-  #lookAround = () => {
+  /** Another paper was opened, or a meeting was joined, or has changed. What was chosen before does not come back. */
+  lookAround = () => {
+    if (!this.isOn) return;
     this.#listenTo(this.marking.app.meeting);
     if (!this.isShown) this.#shownTo = null;
     const now = `${this.audience?.id} ${this.isShown}`;
@@ -273,8 +282,8 @@ export class Drawing {
   #listenTo(part) {
     if (part === this.#part) return;
     for (const name of ["changed", "over"]) {
-      this.#part?.removeEventListener(name, this.#lookAround);
-      part?.addEventListener(name, this.#lookAround);
+      this.#part?.removeEventListener(name, this.lookAround);
+      part?.addEventListener(name, this.lookAround);
     }
     this.#part = part;
   }

@@ -2,7 +2,7 @@
    each the page loads anew, so that no screen stays that was made for somebody else. */
 
 import { field, form, h, button, passwordField } from "./elements.js";
-import { forgetPerson } from "./left_off.js";
+import { follow } from "./leaving.js";
 import { keepWay } from "./shelf_memory.js";
 import { fault, passwordFault, t } from "./words.js";
 
@@ -29,8 +29,9 @@ export async function showEntry(host, api, way, told, tools) {
   box.querySelector("input")?.focus();
 }
 
-function enter() {
-  forgetPerson();
+/** @param {{id: string}} me who it is now */
+function enter(me) {
+  follow(me.id);
   if (/^#(join|setup)=/.test(location.hash)) history.replaceState(null, "", location.pathname);
   location.reload();
 }
@@ -47,8 +48,7 @@ async function fillLogIn(box, api, why) {
   const name = nameField(t("name"));
   const password = passwordField(t("password"), "current-password");
   const send = async () => {
-    await api.send("POST", "/login", { name: name.input.value, password: password.input.value });
-    enter();
+    enter(await api.send("POST", "/login", { name: name.input.value, password: password.input.value }));
   };
   box.append(h("h1", {}, t("log_in")), why ? h("p", { role: "alert" }, why) : "", form([name, password], t("log_in"), send, (error) => {
     password.input.select();
@@ -56,7 +56,7 @@ async function fillLogIn(box, api, why) {
   }));
   box.append(h("p", {}, h("a", { href: "#code=" }, t("join_by_code"))));
   const goThere = () => {
-    forgetPerson();
+    follow("");
     keepWay(location.hash);
     location.href = elsewhere || "";
   };
@@ -68,8 +68,7 @@ async function fillJoin(box, api, token) {
   const me = await api.me();
   const name = field(t("your_name"), { autocomplete: "name", maxlength: 200, name: "name" });
   const send = async () => {
-    await api.send("POST", "/join", { token, name: name.input.value.trim() });
-    enter();
+    enter(await api.send("POST", "/join", { token, name: name.input.value.trim() }));
   };
   const asked = form([name], t("join"), send, (error) => ([400, 403, 404].includes(error.status) ? t("link_ended") : fault(error)));
   box.append(h("h1", {}, t("joining")));
@@ -77,7 +76,7 @@ async function fillJoin(box, api, token) {
   const called = me.name || t("guest");
   const join = () => { ways.replaceWith(asked); name.input.focus(); };
   const ways = h("p", { class: "buttons" },
-    button(null, t("go_on_as", { name: called }), enter, { class: "main" }), button(null, t("join_anyway"), join));
+    button(null, t("go_on_as", { name: called }), () => enter(me), { class: "main" }), button(null, t("join_anyway"), join));
   box.append(h("p", {}, t("already", { name: called })), ways);
 }
 
@@ -88,8 +87,7 @@ function fillSetUp(box, api, token) {
   const again = field(t("password_again"), { type: "password", autocomplete: "new-password", required: true });
   const send = async () => {
     if (password.input.value !== again.input.value) throw new Error(t("not_the_same"));
-    await api.send("POST", "/setup", { token, name: name.input.value, password: password.input.value });
-    enter();
+    enter(await api.send("POST", "/setup", { token, name: name.input.value, password: password.input.value }));
   };
   box.append(h("h1", {}, t("set_up")), h("p", {}, t("set_up_text")), form([name, password, again], t("set_up_do"), send, (error) => (
     [403, 404].includes(error.status) ? t("link_ended") : passwordFault(error))));

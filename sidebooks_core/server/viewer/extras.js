@@ -9,6 +9,7 @@ import { Changes } from "./changes.js";
 import { choices } from "./choices.js";
 import { applyLight, choose, followSystem, offsetOf } from "./choosing.js";
 import { keepShell } from "./connection.js";
+import { deskFor } from "./desks.js";
 import { button, h, need as $ } from "./elements.js";
 import "./feed.js"; // of the client, which would ask for it later
 import { watch } from "./fingers.js";
@@ -75,6 +76,7 @@ export async function addExtras(main) {
   const paintStrip = makeStrip($("strip"), {
     book: () => app.active.state.book, page: () => app.active.state.page, spread: () => app.active.spread,
     direction: () => app.active.state.direction, goto: (page) => app.active.goto(page),
+    isMarked: (page) => deskFor(app.active)?.ownPages.has(page) ?? false,
   });
   extras.paintStrip = paintStrip;
 
@@ -173,11 +175,11 @@ export async function addExtras(main) {
       notices.watch(one);
       if (one === app.active) paintStrip();
     });
-    one.addEventListener("previewed", () => { if (one === app.active) paintStrip(); });
+    for (const name of ["previewed", "marked"]) one.addEventListener(name, () => { if (one === app.active) paintStrip(); });
     one.addEventListener("touched", (event) => { if (activate(one)) event.preventDefault(); });
     one.addEventListener("refitted", () => { if (one === app.active) paintStrip(); });
     one.addEventListener("turned", () => { if (one.state.turn > 2) notices.endHint(); });
-    one.addEventListener("settled", () => { showMarks(one).catch(fail); });
+    for (const name of ["settled", "marks-came"]) one.addEventListener(name, () => { showMarks(one).catch(fail); });
     bars.attend(one);
     positions.attend(one);
     if (one.state.book) {

@@ -29,5 +29,6 @@ export const ICONS = {
   marker: "M4 20h6M7 16l-1-3 9-9 5 5-9 9-3-1zM12 7l5 5",
   highlight: "M9 14l8-9 3 3-9 8H8zM8 16l-3 4h6l1-3", underline: "M7 4v7a5 5 0 0 0 10 0V4M5 20h14", note: "M5 4h14v11l-5 5H5zM14 20v-5h5M8 8h8M8 12h5",
   copy: "M8 8h11v13H8zM5 16V3h11", stamp: "M9 13V9a3 3 0 1 1 6 0v4h4v4H5v-4zM5 20h14",
+  strikeout: "M5 12h14M16 7a4 3 0 0 0-4-2c-3 0-4 2-4 3M8 17a4 3 0 0 0 4 2c3 0 4-2 4-3",
   compare: "M4 4h6v16H4zM14 4h6v16h-6zM10 12h4",
 };

@@ -19,6 +19,7 @@ const TOOLS = [["pen", "pen"], ["marker", "marker"], ["eraser", "eraser"]];
 export function makeInkBar(drawing, leave) {
   const bar = h("div", { id: "inkbar", role: "toolbar" });
   let isLow = false;
+  let isMore = false; // on small screens, other tools take the place of the colours
   const told = h("p", { class: "told waiting", role: "status", hidden: true });
   const state = { undo: h("button"), redo: h("button") };
 
@@ -27,6 +28,11 @@ export function makeInkBar(drawing, leave) {
     type: "button", class: "tool", "data-ink": id, "aria-pressed": String(isChosen), onclick: does,
   }, sign, h("span", {}, text));
 
+  /** @param {import("./ink_tools.js").ToolName} tool */
+  const take = (tool) => {
+    isMore = false;
+    drawing.choose({ tool });
+  };
   /** @param {string} colour */
   const swatch = (colour) => h("span", { class: "swatch", style: `background:${colour}`, "aria-hidden": "true" });
   /** @param {number} width_pt */
@@ -36,17 +42,17 @@ export function makeInkBar(drawing, leave) {
     const { tool, pen, width, marker } = drawing.choice;
     if (tool === "pen") {
       return [
-        h("div", { role: "group", "aria-label": t("ink_colour") }, Object.entries(PENS).map(([name, colour]) => (
+        h("div", { role: "group", class: "details", "aria-label": t("ink_colour") }, Object.entries(PENS).map(([name, colour]) => (
           choice(t(`ink_${name}`), name === pen, () => drawing.choose({ pen: name }), swatch(colour), name)))),
-        h("div", { role: "group", "aria-label": t("ink_width") }, Object.entries(WIDTHS).map(([name, width_pt]) => (
+        h("div", { role: "group", class: "details", "aria-label": t("ink_width") }, Object.entries(WIDTHS).map(([name, width_pt]) => (
           choice(t(`ink_${name}`), name === width, () => drawing.choose({ width: name }), line(width_pt), name)))),
       ];
     }
     if (tool === "marker") {
-      return [h("div", { role: "group", "aria-label": t("ink_colour") }, Object.entries(MARKERS).map(([name, colour]) => (
+      return [h("div", { role: "group", class: "details", "aria-label": t("ink_colour") }, Object.entries(MARKERS).map(([name, colour]) => (
         choice(t(`ink_${name}`), name === marker, () => drawing.choose({ marker: name }), swatch(colour), name))))];
     }
-    return [h("p", { class: "told" }, t("ink_eraser_told"))];
+    return [h("p", { class: "told details" }, t("ink_eraser_told"))];
   }
 
   /* In a meeting, for whoever may show something. */
@@ -67,13 +73,16 @@ export function makeInkBar(drawing, leave) {
       button(image, t(text), does, { class: "tool", "data-ink": id }));
     state.undo = act("back", "ink_undo", () => drawing.marking.undo(), "undo");
     state.redo = act("forth", "ink_redo", () => drawing.marking.redo(), "redo");
+    const more = act("list", "ink_more", () => { isMore = !isMore; fill(); }, "more");
+    more.setAttribute("aria-expanded", String(isMore));
+    bar.classList.toggle("more", isMore);
     bar.setAttribute("aria-label", t("draw"));
     bar.replaceChildren(
       h("div", { role: "group", "aria-label": t("tools") }, TOOLS.map(([name, image]) => (
-        choice(t(`ink_${name}`), drawing.choice.tool === name, () => drawing.choose({ tool: name }), icon(image), name)))),
+        choice(t(`ink_${name}`), drawing.choice.tool === name, () => take(name), icon(image), name)))),
       ...details(), ...sharing(),
-      h("div", { role: "group", "aria-label": t("marks_here") }, toolButtons(drawing.marking.app, leave, { class: "tool" })),
-      h("div", { class: "last" }, state.undo, state.redo,
+      h("div", { role: "group", class: "others", "aria-label": t("marks_here") }, toolButtons(drawing.marking.app, leave, { class: "tool" })),
+      h("div", { class: "last" }, state.undo, state.redo, more,
         act(isLow ? "up" : "down", isLow ? "ink_up" : "ink_down", move, "move"), act("done", "ink_done", leave, "done")), told,
     );
     update();

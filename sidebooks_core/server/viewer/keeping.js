@@ -62,8 +62,3 @@ function giveUpPlaces(but) {
   oldest.forEach(remove);
   return oldest.length > 0;
 }
-
-/** Forget where somebody was reading: they leave a device that others use, and the server knows their places. */
-export function forgetPlaces() {
-  for (const key of [...keys(PLACE), ORDER, "sidebooks opened", "sidebooks files"]) remove(key);
-}

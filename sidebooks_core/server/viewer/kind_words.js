@@ -1,4 +1,4 @@
-/* Highlights and underlines: how they look, and where they are hit. Pure but for the canvas that they are painted on. Lengths are
+/* Highlights, underlines and strikeouts: how they look, and where they are hit. Pure but for the canvas that they are painted on. Lengths are
    points of the upright page, of a context too; `scale`: pixels of the screen to one of them. */
 
 /** @import { Corners, HighlightBody, MarkKind, Quad } from "./types" */
@@ -49,22 +49,46 @@ export const highlight = {
   },
 };
 
+/**
+ * Paint a line along the words of each quad, as thick as fits their letters.
+ * @param {CanvasRenderingContext2D} context
+ * @param {HighlightBody} body
+ * @param {number} scale
+ * @param {(quad: Quad) => Corners} lineOf from where to where
+ */
+function paintLines(context, { quads, colour }, scale, lineOf) {
+  context.save();
+  context.strokeStyle = colour;
+  for (const quad of quads) {
+    const [x0, y0, x1, y1] = extentOf(quad);
+    context.lineWidth = Math.max(LEAST_LINE_PX / scale, (isDown(quad) ? x1 - x0 : y1 - y0) * LINE_SHARE);
+    const [from_x, from_y, to_x, to_y] = lineOf(quad);
+    context.beginPath();
+    context.moveTo(from_x, from_y);
+    context.lineTo(to_x, to_y);
+    context.stroke();
+  }
+  context.restore();
+}
+
 /** @type {MarkKind<HighlightBody>} */
 export const underline = {
   box,
   hits,
-  paint(context, { quads, colour }, scale) { // below the words; at the right of those that run downwards
-    context.save();
-    context.strokeStyle = colour;
-    for (const quad of quads) {
+  paint(context, body, scale) { // below the words; at the right of those that run downwards
+    paintLines(context, body, scale, (quad) => {
       const [x0, y0, x1, y1] = extentOf(quad);
       const down = isDown(quad);
-      context.lineWidth = Math.max(LEAST_LINE_PX / scale, (down ? x1 - x0 : y1 - y0) * LINE_SHARE);
-      context.beginPath();
-      context.moveTo(down ? x1 : x0, down ? y0 : y1);
-      context.lineTo(x1, y1);
-      context.stroke();
-    }
-    context.restore();
+      return [down ? x1 : x0, down ? y0 : y1, x1, y1];
+    });
+  },
+};
+
+/** @type {MarkKind<HighlightBody>} */
+export const strikeout = {
+  box,
+  hits,
+  paint(context, body, scale) { // from the middle of the first side to that of the last
+    paintLines(context, body, scale, ([x0, y0, x1, y1, x2, y2, x3, y3]) => [(x0 + x2) / 2, (y0 + y2) / 2, (x1 + x3) / 2, (y1 + y3) / 2]);
   },
 };

@@ -8,8 +8,9 @@ import { problem } from "./requests.js";
 import { read } from "./storage.js";
 
 const MOST_MS = 400; // an opening waits so long after the paper itself is there; then this device's own page will do
-const UNTOLD = "sidebooks untold ";
-const PERSON = "sidebooks person"; // who was known here last, by the server's name of them
+export const UNTOLD = "sidebooks untold ";
+export const PERSON = "sidebooks person"; // who was known here last, by the server's name of them
+export const LEAVING = "sidebooks leaving"; // whoever leaves the device at this moment
 export const UNSENT = "sidebooks unsent marks"; // whether there are any on this device
 const OLDEST_MS = 30 * 24 * 3600 * 1000;
 const REFUSED = [400, 403, 404, 409]; // the server will not take it later, either
@@ -109,6 +110,7 @@ export async function keepPage(app, paper, page, revision) {
 /** There is a connection again: tell the server what it does not know. Gives whether there was anything. @param {App} app */
 export async function catchUp(app) {
   if (read(UNSENT)) import("./marks_left.js").then(({ sendLeft }) => sendLeft(app)).catch(() => {}); // they stay until the next time
+  if (read(LEAVING)) import("./leaving.js").then(({ finishLeaving }) => finishLeaving(app)).catch(() => {}); // likewise
   const waiting = keys(UNTOLD);
   for (const key of waiting) {
     const paper = key.slice(UNTOLD.length);
@@ -122,9 +124,3 @@ export async function catchUp(app) {
   }
   return waiting.length > 0;
 }
-
-/** Somebody logs in: who it is, the server will tell. */
-export function forgetPerson() { remove(PERSON); }
-
-/** Somebody leaves a device that others use. */
-export function forgetUntold() { for (const key of [...keys(UNTOLD), PERSON]) remove(key); }

@@ -321,3 +321,9 @@ export function watchWaking(woken) {
     for (const name of ["pageshow", "online"]) removeEventListener(name, woken);
   };
 }
+
+/** Where a WebSocket of a server is. @param {string} base of the library */
+export function socketAddress(base) {
+  const { href } = new URL(`${base}/live`, globalThis.location?.href);
+  return href.replace(/^http/, "ws");
+}

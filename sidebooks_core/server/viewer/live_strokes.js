@@ -28,8 +28,9 @@ const EVERY_MS = 70; // the server passes 15 in a second on
 export function drawnAfter(drawn, stroke, at_ms) {
   const made = new Map([...drawn].filter(([, one]) => at_ms - one.at_ms < STAYS_MS));
   const before = made.get(stroke.mark);
+  if (before && before.stroke.by !== stroke.by) return made; // nobody takes away what somebody else draws
   made.delete(stroke.mark);
-  if (stroke.end === "gone" || (before && before.stroke.by !== stroke.by)) return made;
+  if (stroke.end === "gone") return made;
   const pieces = joined(before?.pieces || [], stroke.first, stroke.samples_pt);
   if (pieces.length) made.set(stroke.mark, { stroke, pieces, at_ms });
   for (const oldest of made.keys()) {
@@ -114,7 +115,7 @@ export class ShownStroke {
   #told = 0; // samples
   #told_ms = -Infinity;
   #timer = 0;
-  /** @type {Sample[]} */
+  /** @type {readonly Sample[]} */
   #samples = [];
   /** @type {Stroke["end"]} */
   #end = "";
@@ -132,9 +133,9 @@ export class ShownStroke {
   /** What its mark is made with. @returns {AddOptions} */
   get options() { return { id: this.id, visibility: "shared", meeting: this.part.id }; }
 
-  /** @param {readonly Sample[]} samples all of the stroke */
+  /** @param {readonly Sample[]} samples all of the stroke; it grows */
   extend(samples) {
-    this.#samples = [...samples];
+    this.#samples = samples;
     this.#soon();
   }
 

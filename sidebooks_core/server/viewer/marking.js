@@ -15,6 +15,7 @@ import { need } from "./elements.js";
 import { fatesSince } from "./fates.js";
 import { makeInkBar } from "./ink_bar.js";
 import { diskOf, keptClock } from "./marks_device.js";
+import { PERSON } from "./left_off.js";
 import { noteUnsent, sendAndClose } from "./marks_left.js";
 import { MarksLayer } from "./marks_layer.js";
 import { createMarks } from "./marks_store.js";
@@ -24,7 +25,6 @@ import { isOfNetwork, pause } from "./requests.js";
 import { read } from "./storage.js";
 import { t } from "./words.js";
 
-const PERSON = "sidebooks person"; // left_off.js
 const MOST_MS = 2000; // so long the server is waited for if this device knows who reads
 
 /** The server's name of who reads here; empty: nobody in particular. @param {FullApp} app @returns {Promise<string>} */
@@ -38,6 +38,7 @@ const askPerson = async (app) => (await app.library.json("/me")).id;
 async function personOf(app) {
   const known = read(PERSON) || "";
   const asked = askPerson(app);
+  asked.catch(() => {}); // who waits for it is told
   try {
     const person = await (known ? Promise.race([asked, pause(MOST_MS).then(() => null)]) : asked);
     return person === null ? { person: known, later: asked, isSure: false } : { person, later: null, isSure: true };
@@ -93,7 +94,7 @@ export class Marking {
 
   /** There is a connection again. */
   again() {
-    if (!this.marks) { if (this.reader.state.book) this.#open(); return; }
+    if (!this.marks) { if (this.reader.state.book) this.#openAnew(); return; }
     this.marks.read();
     if (!this.#isSure) this.#makeSure(askPerson(this.app));
   }
@@ -125,16 +126,19 @@ export class Marking {
     this.app.extras.say(t(isOn ? "draw_begun" : "draw_ended"));
   }
 
-  /* Whether there are marks to write to. If they are on their way, that is told, and they are waited for. */
+  /* Whether there are marks to write to. If they are on their way, that is told, and they are waited for, also if the book is replaced
+     meanwhile, or somebody else turns out to read. */
   async #haveCome() {
-    const { book } = this.reader.state;
-    if (this.marks || !book) return this.marks !== null;
+    if (this.marks || !this.reader.state.book) return this.marks !== null;
     this.tellComing();
-    const tried = this.#arriving;
-    await tried;
-    if (!this.marks && this.#arriving === tried && this.reader.state.book) { // it failed: perhaps it was only then
-      this.#open();
-      await this.#arriving;
+    let isLast = false;
+    while (!this.marks && this.reader.state.book) {
+      const tried = this.#arriving;
+      await tried;
+      if (this.marks || this.#arriving !== tried) continue;
+      if (isLast) break;
+      isLast = true;
+      this.#open(); // it failed: perhaps it was only then
     }
     if (this.marks && this.app.extras.notices.told === t("ink_coming")) this.app.extras.tell("");
     return this.marks !== null;
@@ -149,12 +153,19 @@ export class Marking {
     this.opening = arriving.then((marks) => marks?.ready).catch(fail);
   }
 
+  /* The book is read already: what paints its marks comes again. */
+  /** @param {string} [noMore] */
+  #openAnew(noMore) {
+    this.#open(noMore);
+    this.opening.then(() => { if (this.marks) this.reader.tell("marks-came"); });
+  }
+
   /* Somebody else has logged in, perhaps in another tab: nothing of these marks is shown any more. */
   /** @param {string} person */
   #leave(person) {
     if (this.marks?.given.person !== person) return;
     this.#close();
-    if (this.reader.state.book) this.#open(person);
+    if (this.reader.state.book) this.#openAnew(person);
   }
 
   /** @param {OpenBook} book @param {string} [noMore] */
@@ -164,9 +175,10 @@ export class Marking {
     if (this.reader.state.book !== book || this.marks || (noMore && person === noMore)) return null;
     const { library } = app;
     const { paper } = book;
+    const disk = diskOf(library.base);
     const marks = createMarks({
-      paper: paper?.id ?? book.key, revision: paper?.revision ?? 1, pageCount: book.pages.length, person, disk: diskOf(library.base),
-      clock: keptClock(), api: paper?.may.includes("keep_marks") && person ? marksApi(library, paper.id, person) : null,
+      paper: paper?.id ?? book.key, revision: paper?.revision ?? 1, pageCount: book.pages.length, person, disk,
+      clock: keptClock(disk), api: paper?.may.includes("keep_marks") && person ? marksApi(library, paper.id, person) : null,
       fatesOf: (revision) => fatesSince(library, book.paper, revision), left: () => this.#leave(person),
     });
     this.marks = marks;
@@ -186,7 +198,7 @@ export class Marking {
       const person = await asked;
       if (!marks || this.marks !== marks) return;
       this.#isSure = true;
-      if (person !== marks.given.person) this.#open();
+      if (person !== marks.given.person) this.#openAnew();
     } catch (error) {
       const { status = 0 } = /** @type {import("./types").Problem} */ (error);
       if (!isOfNetwork(error) && status < 500) this.app.extras.fail(/** @type {Error} */ (error)); // else `again` asks again

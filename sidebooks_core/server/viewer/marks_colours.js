@@ -15,7 +15,7 @@ const LIGHT = [["#ffe24d", "colour_yellow"], ["#a6e9a0", "colour_green"], ["#a5d
 const DARK = [["#c81e1e", "colour_red"], ["#0b57c2", "colour_blue"], ["#0b7a3b", "colour_green"], ["#1c1c1c", "colour_black"]];
 
 /** @type {{[kind: string]: Palette | undefined}} */
-const PALETTES = { highlight: LIGHT, note: LIGHT, underline: DARK, stamp: DARK };
+const PALETTES = { highlight: LIGHT, note: LIGHT, underline: DARK, strikeout: DARK, stamp: DARK };
 
 /** @param {MarkBody["kind"]} kind */
 const keyOf = (kind) => `sidebooks colour ${kind}`;

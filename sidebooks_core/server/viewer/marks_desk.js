@@ -8,6 +8,7 @@ import { setDesk } from "./desks.js";
 import { colourFor } from "./marks_colours.js";
 import { isPainted, showOwn } from "./marks_groups.js";
 import { kindOf } from "./marks_kinds.js";
+import { OwnPages } from "./marks_pages.js";
 import { piecesBetween, quadOf, quoteOf } from "./marks_words.js";
 import { pointUnder } from "./rectangles.js";
 
@@ -34,11 +35,14 @@ export class Desk {
     this.reader = reader;
     this.marks = marks;
     this.book = reader.book;
+    this.ownPages = new OwnPages(marks);
     setDesk(reader, this);
     reader.stage.dataset.marks = "here";
     const { signal } = this.#ending;
     reader.layers.push(this.#layer);
-    const unsubscribe = marks.subscribe(({ added, removed, isPlaced }) => {
+    const unsubscribe = marks.subscribe((change) => {
+      const { added, removed, isPlaced } = change;
+      if (this.ownPages.note(change)) reader.tell("marked");
       if (isPlaced || [...added, ...removed].some(isOurs)) reader.paint();
       if (isPlaced || [...added, ...removed].some((one) => one.mark.body?.kind === "bookmark")) app.extras.bars.show();
     });
@@ -52,6 +56,7 @@ export class Desk {
       this.show(found.mark.id);
     }, { signal });
     reader.paint();
+    if (this.ownPages.count) reader.tell("marked");
   }
 
   close() {
@@ -59,6 +64,7 @@ export class Desk {
     this.reader.layers = this.reader.layers.filter((one) => one !== this.#layer);
     setDesk(this.reader, null);
     delete this.reader.stage.dataset.marks;
+    if (this.ownPages.count) this.reader.tell("marked");
     // Not at once: another book may be about to open, and its pages are not laid out yet.
     requestAnimationFrame(() => { if (this.reader.state.book) this.reader.paint(); });
   }
@@ -136,7 +142,7 @@ export class Desk {
   }
 
   /** Those that are painted on a page. @param {number} page */
-  #shown(page) { return this.marks.of(page).filter((one) => isPainted(one) && isOurs(one)); }
+  #shown(page) { return this.marks.of(page).filter((one) => isOurs(one) && isPainted(one)); }
 
   /** @param {number} page @param {number} x_pt of its middle @param {number} y_pt @param {string} text */
   addStamp(page, x_pt, y_pt, text) {

@@ -12,6 +12,7 @@ const READ_MS = 30_000;
 const WRITE_MS = 5000;
 const MARK_MS = 2; // for each mark that is written, in addition
 const [MARKS, PAPERS] = ["marks", "papers"];
+const OF_DEVICE = ["", ""]; // a row of nobody and of no paper, so that the database needs no other version
 
 /**
  * Whether a version that is kept here stays: another tab made it, and the server has not decided about it. Pure.
@@ -171,6 +172,29 @@ export class MarksDisk {
     }, WRITE_MS + MARK_MS * (records.length + gone.length));
   }
 
+  /**
+   * The name of this device that is kept here. Another one takes its place if somebody knows one already.
+   * @param {string} known "": nobody does
+   * @param {string} made for a device that has none
+   * @returns {Promise<string>}
+   */
+  async device(known, made) {
+    const kept = await this.#run("readonly", (_, papers) => {
+      const row = papers.get(OF_DEVICE);
+      return () => row.result?.device ?? "";
+    });
+    if (kept && (!known || kept === known)) return kept;
+    return this.#run("readwrite", (_, papers) => {
+      const row = papers.get(OF_DEVICE);
+      let held = known;
+      row.onsuccess = () => { // another tab of a first start may have been here meanwhile
+        held ||= row.result?.device || made;
+        papers.put({ person: OF_DEVICE[0], paper: OF_DEVICE[1], since: 0, device: held });
+      };
+      return () => held;
+    }, WRITE_MS);
+  }
+
   /** The papers with marks of a person that the server has not taken. @param {string} person @returns {Promise<string[]>} */
   unsent(person) {
     return this.#run("readonly", (marks) => {
@@ -180,31 +204,33 @@ export class MarksDisk {
     });
   }
 
-  /** What the server has not taken, of everybody who uses this device. @param {number} most @returns {Promise<MarkRecord[]>} */
-  unsentOfAll(most = Infinity) {
+  /** Whether there is anything that the server has not taken, of anybody who uses this device. @returns {Promise<boolean>} */
+  hasUnsent() {
     return this.#run("readonly", (marks) => {
-      /** @type {MarkRecord[]} */
-      const found = [];
+      let found = false;
       const asked = marks.openCursor();
       asked.onsuccess = () => {
         const cursor = asked.result;
-        if (!cursor) return;
-        if (cursor.value.isPending) found.push(cursor.value);
-        if (found.length < most) cursor.continue();
+        found = Boolean(cursor?.value.isPending);
+        if (cursor && !found) cursor.continue();
       };
       return () => found;
     });
   }
 
-  /** Somebody leaves a device that others use: what the server has goes; the rest stays, for them alone. @param {string} person */
-  forget(person) {
+  /**
+   * Somebody leaves a device that others use: what the server has goes; the rest stays, for them alone.
+   * @param {string} person
+   * @param {boolean} isAll nothing stays
+   */
+  forget(person, isAll = false) {
     return this.#run("readwrite", (marks, papers) => {
       const range = IDBKeyRange.bound([person], [person, []]);
       const asked = marks.openCursor(range);
       asked.onsuccess = () => {
         const cursor = asked.result;
         if (!cursor) return;
-        if (!isUnsent(cursor.value)) cursor.delete();
+        if (isAll || !isUnsent(cursor.value)) cursor.delete();
         cursor.continue();
       };
       papers.delete(range);

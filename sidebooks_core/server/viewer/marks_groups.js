@@ -12,7 +12,7 @@ import { read } from "./storage.js";
 
 /** @type {readonly Group[]} */
 export const GROUPS = ["mine", "shared", "collected"];
-export const HIDDEN = "sidebooks marks hidden";
+const HIDDEN = "sidebooks marks hidden";
 
 /** @param {PlacedMark} placed @returns {Group} */
 export const groupOf = ({ isMine, mark }) => (isMine ? "mine" : mark.visibility === "collected" ? "collected" : "shared");

@@ -6,13 +6,13 @@
 import { remove, write } from "./keeping.js";
 import { UNSENT } from "./left_off.js";
 import { diskOf, keptClock } from "./marks_device.js";
-import { HIDDEN } from "./marks_groups.js";
 import { createMarks } from "./marks_store.js";
 import { marksApi } from "./marks_sync.js";
 import { pause } from "./requests.js";
 import { read } from "./storage.js";
 
 const LEAVE_MS = 5000; // whoever logs out waits no longer for the server
+const GUEST = /^guest-[0-9a-f]{24}$/; // whose marks end with their login
 
 /** What is closed, but not sent yet. @type {Set<Promise<void>>} */
 const closing = new Set();
@@ -49,13 +49,13 @@ export async function sendUnsent(library, person, open = []) {
   let left = 0;
   for (const paper of papers) {
     const marks = createMarks({
-      paper, revision: 0, pageCount: 0, person, disk, clock: keptClock(), api: marksApi(library, paper, person), fatesOf: async () => null,
+      paper, revision: 0, pageCount: 0, person, disk, clock: keptClock(disk), api: marksApi(library, paper, person), fatesOf: async () => null,
     });
     await marks.flush();
     left += marks.unsent.count;
     marks.close();
   }
-  if (!left && !open.length && !(await disk.unsentOfAll(1)).length) remove(UNSENT); // others who use this device may have some
+  if (!left && !open.length && !await disk.hasUnsent()) remove(UNSENT); // others who use this device may have some
   disk.close();
 }
 
@@ -67,32 +67,21 @@ export async function sendLeft(app) {
 }
 
 /**
- * Somebody leaves a device that others use: the server gets their marks, if it takes them soon, and the device keeps none but those
- * that the server does not have, nor what they had hidden. Gives what the server does not have, of everybody.
+ * Send a person's marks, as far as the server takes them soon: they are about to leave.
  * @param {Library} library
  * @param {string} person
  */
-export async function leaveMarks(library, person) {
+export async function sendBeforeLeaving(library, person) {
   const sent = Promise.all([...closing, sendUnsent(library, person)]).catch(() => {}); // they stay here, for their owner alone
   await Promise.race([sent, pause(LEAVE_MS)]);
-  remove(HIDDEN);
-  const disk = diskOf(library.base);
-  await disk.forget(person);
-  const unsent = await disk.unsentOfAll();
-  disk.close();
-  return unsent;
 }
 
 /**
- * Keep marks again: the answer to a logout makes a browser forget all that it keeps of a server.
+ * Keep none of a person's marks but those that the server does not have; of a guest, none at all.
  * @param {Library} library
- * @param {import("./types").MarkRecord[]} records
+ * @param {string} person
  */
-export async function keepAgain(library, records) {
-  if (!records.length) return;
-  write(UNSENT, "yes");
+export async function forgetMarks(library, person) {
   const disk = diskOf(library.base);
-  const [{ person, paper }] = records;
-  await disk.write(person, paper, { records });
-  disk.close();
+  await disk.forget(person, GUEST.test(person)).finally(() => disk.close());
 }

@@ -41,6 +41,7 @@ export function useTool(app, tool, about, { isOnce = false, tools = [] } = {}) {
   let [x0, y0] = [0, 0];
   let isFar = false;
   const end = () => {
+    if (signal.aborted) return; // another tool may be used by now
     if (endPresent === end) endPresent = null;
     ending.abort();
     if (used >= 0) tool.cancel();
@@ -73,6 +74,7 @@ export function useTool(app, tool, about, { isOnce = false, tools = [] } = {}) {
 
   on("pointerdown", (event) => {
     if (event.button > 0 || (event.target instanceof Element && event.target.closest("button, a, summary"))) return;
+    if (event.isPrimary) for (const [id, kind] of down) if (kind === event.pointerType) down.delete(id); // lifted where nobody saw it
     if (event.pointerType === "touch" && down.get(used) === "pen") { idle.add(event.pointerId); return; }
     if (event.pointerType === "pen") {
       for (const [id, kind] of down) {

@@ -23,7 +23,8 @@ export const title = "my_marks";
 const wanted = { group: "", query: "" };
 
 /** @type {{[kind: string]: import("./elements.js").IconName}} */
-const SIGNS = { ink: "pen", highlight: "highlight", underline: "underline", note: "note", stamp: "stamp", bookmark: "bookmark" };
+const SIGNS = { ink: "pen", highlight: "highlight", underline: "underline", strikeout: "strikeout", note: "note", stamp: "stamp",
+  bookmark: "bookmark" };
 
 /** Fill the panel. @param {FullApp} app @param {HTMLElement} body @returns {CleanUp | null} */
 export function fill(app, body) {

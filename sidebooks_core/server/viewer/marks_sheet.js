@@ -11,7 +11,8 @@ import { oldPage } from "./marks_old.js";
 import { sharingChoice } from "./marks_sharing.js";
 import { fault, shortTime, t } from "./words.js";
 
-const SAVE_MS = 600; // after the last letter
+const SAVE_MS = 600; // after the last letter: on this device
+const SEND_MS = 10_000; // after it: to the server, for which that is one text
 const MOST_TEXT = 20_000; // as marks/model.py has it
 const MOST_NAME = 200;
 
@@ -32,8 +33,8 @@ export async function showMark(app, id, why, ids) {
 /** The name of a kind of marks. @param {MarkBody} body */
 export function kindName({ kind }) {
   const names = {
-    ink: t("kind_ink"), highlight: t("kind_highlight"), underline: t("kind_underline"), note: t("kind_note"),
-    stamp: t("kind_stamp"), bookmark: t("kind_bookmark"),
+    ink: t("kind_ink"), highlight: t("kind_highlight"), underline: t("kind_underline"), strikeout: t("kind_strikeout"),
+    note: t("kind_note"), stamp: t("kind_stamp"), bookmark: t("kind_bookmark"),
   };
   return names[kind];
 }
@@ -69,7 +70,7 @@ export function fill(app, body) {
     });
     if (colours) body.append(h("h3", {}, t("colour")), colours);
     body.append(sharingChoice(app, desk.book, mark, ({ visibility, meeting }) => {
-      writing?.save();
+      writing?.finish();
       desk.marks.show(ids.filter((one) => desk.marks.get(one)?.isMine), { visibility, meeting });
     }), refusal(desk, ids));
     if (writing && desk.book.paper) body.append(otherVersions(app, desk, mark, writing.use));
@@ -84,7 +85,7 @@ export function fill(app, body) {
 }
 
 /** @param {MarkBody} body */
-const hasText = ({ kind }) => kind === "highlight" || kind === "underline" || kind === "note" || kind === "bookmark";
+const hasText = ({ kind }) => kind !== "ink" && kind !== "stamp";
 
 /**
  * @param {Desk} desk
@@ -119,13 +120,15 @@ function fatePart({ library }, desk, { kind, mark }) {
 function remove(app, { marks }, ids) {
   const { notices, panels } = app.extras;
   panels.close();
+  const own = ids.map((id) => marks.get(id)).filter((one) => one?.isMine);
+  const isStillSeen = own.some((one) => one?.mark.is_of_file && one.kind === "exact"); // by the page itself
   marks.remove(ids.filter((id) => marks.get(id)?.isMine));
   const end = marks.subscribe(({ added, removed }) => {
     if (![...added, ...removed].some((one) => one.isMine)) return;
     end(); // what is undone would be something else
     notices.news.hide();
   });
-  notices.notify(t("mark_removed"), t("mark_put_back"), () => { marks.undo(); });
+  notices.notify(t(isStillSeen ? "mark_removed_of_file" : "mark_removed"), t("mark_put_back"), () => { marks.undo(); });
 }
 
 /**
@@ -146,6 +149,8 @@ function writer(desk, { mark }, isFirst) {
   const told = h("p", { class: "small saved", role: "status" });
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   let timer;
+  /** @type {ReturnType<typeof setTimeout> | undefined} */
+  let sending;
   let saved = textOf(mark.body);
   const tell = () => {
     const now = marks.get(id);
@@ -160,15 +165,23 @@ function writer(desk, { mark }, isFirst) {
     saved = text;
     change(desk, id, (now) => /** @type {MarkBody} */ ({ ...now, text }), { isNoted: false });
   };
+  const finish = () => {
+    save();
+    clearTimeout(sending);
+    marks.letGo(id);
+  };
   const later = () => {
     clearTimeout(timer);
+    clearTimeout(sending);
+    marks.hold(id);
     timer = setTimeout(save, SAVE_MS);
+    sending = setTimeout(finish, SEND_MS);
     tell();
   };
-  const hide = () => { if (document.visibilityState === "hidden") save(); };
+  const hide = () => { if (document.visibilityState === "hidden") finish(); };
   input.addEventListener("input", later);
-  input.addEventListener("change", save);
-  addEventListener("pagehide", save);
+  input.addEventListener("change", finish);
+  addEventListener("pagehide", finish, true); // before the last request is sent, which marks_sync.js does then
   document.addEventListener("visibilitychange", hide);
   const unsubscribe = marks.subscribe(() => {
     const now = textOf(marks.get(id)?.mark.body ?? null);
@@ -180,17 +193,17 @@ function writer(desk, { mark }, isFirst) {
   });
   return {
     element: h("div", {}, made, told),
-    save,
+    finish,
     /** Another text, from now on. @param {string} text */
     use(text) {
       input.value = text;
-      save();
+      finish();
       input.focus();
     },
     end() {
-      save();
+      finish();
       unsubscribe();
-      removeEventListener("pagehide", save);
+      removeEventListener("pagehide", finish, true);
       document.removeEventListener("visibilitychange", hide);
     },
   };

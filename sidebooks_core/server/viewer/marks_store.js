@@ -11,7 +11,7 @@ import { within } from "./marks_disk.js";
 import { MarksHistory } from "./marks_history.js";
 import { fatesByPage, isUnsent, placed } from "./marks_merge.js";
 import { MarksSync } from "./marks_sync.js";
-import { MarksWriter } from "./marks_writer.js";
+import { askToKeep, MarksWriter } from "./marks_writer.js";
 
 const DISK_MS = 1000; // so long the server is not asked: what the device has need not come again
 
@@ -47,6 +47,8 @@ export class PageMarks {
   /** @type {Set<(change: MarksChange) => void>} */
   #listeners = new Set();
   #history = new MarksHistory();
+  /** Ids of those in which somebody is writing. @type {Set<string>} */
+  #held = new Set();
   /** @type {MarksSync | null} */
   #sync = null;
   #isClosed = false;
@@ -158,12 +160,19 @@ export class PageMarks {
     return step !== null;
   }
 
+  /** Somebody writes in a mark: the server gets its text as a whole, when it is let go. @param {string} id */
+  hold(id) { this.#held.add(id); }
+
+  /** @param {string} id */
+  letGo(id) { if (this.#held.delete(id)) this.#sync?.send(); }
+
   /** The server has something new. */
   read() { this.#sync?.read(); }
 
   /** Resolves when all is on this device, and when the server has it or is not reached. */
   async flush() {
     await this.#begun;
+    this.#held.clear();
     await this.#sync?.now();
     await this.writer.written;
   }
@@ -182,9 +191,9 @@ export class PageMarks {
     await within(reading, DISK_MS).catch(() => {}); // a database that hangs keeps nobody from the server
     if (api && !this.#isClosed) {
       this.#sync = new MarksSync(api, clock, {
-        since: () => this.#since, pending: () => this.#pending(), told: () => this.#tell({ added: [], removed: [], isPlaced: false }),
+        since: () => this.#since, pending: () => this.#pending().filter((one) => !this.#held.has(one.id)), told: () => this.#tell({ added: [], removed: [], isPlaced: false }),
         heard: (changes) => this.#heard(changes), took: (pushed, sent) => this.#took(pushed, sent),
-        left: () => this.given.left?.(),
+        left: () => this.given.left?.(), leaving: () => this.#pending(),
       });
       this.#sync.now();
     }
@@ -387,12 +396,3 @@ const isSameBody = (one, other) => one === other || JSON.stringify(one) === JSON
 
 /** Who sees a mark. @param {AddOptions} options @returns {Pick<Mark, "visibility" | "meeting">} */
 const shownTo = ({ visibility = "private", meeting = "" }) => ({ visibility, meeting });
-
-let isAsked = false;
-
-/* Browsers give up first what they were not asked to keep. Some ask their reader about it: not before there is something to keep. */
-function askToKeep() {
-  if (isAsked) return;
-  isAsked = true;
-  globalThis.navigator?.storage?.persist?.().catch(() => {}); // then it stays as long as there is room
-}

@@ -99,11 +99,10 @@ export const pauseAfter = (failures, asked_s, chance) => Math.max(1000 * asked_s
   Math.min(LONGEST_PAUSE_MS, FIRST_PAUSE_MS * 2 ** Math.min(10, failures - 1)) * (0.75 + chance / 2));
 
 /**
- * What it works for. `pending`: what the server has not taken; `took`, `heard`: what it said;
- * `told`: its state is another one;
- * `left`: somebody else is logged in.
+ * What it works for. `pending`: what the server is to take; `leaving`: that, and what is held back, when the page goes away; `took`,
+ * `heard`: what the server said; `told`: its state is another one; `left`: somebody else is logged in.
  * @typedef {{
- *   since: () => number, pending: () => Mark[], took: (pushed: MarksPushed, sent: Mark[]) => void,
+ *   since: () => number, pending: () => Mark[], leaving: () => Mark[], took: (pushed: MarksPushed, sent: Mark[]) => void,
  *   heard: (changes: MarkChanges) => void, told: () => void, left: () => void,
  * }} SyncHost
  */
@@ -140,7 +139,7 @@ export class MarksSync {
 
   /* The page goes away: what is small goes with it. What is not, goes when the paper is opened next. */
   #leave = () => {
-    const waiting = ofOneDevice(this.host.pending(), this.clock.device);
+    const waiting = ofOneDevice(this.host.leaving(), this.clock.device);
     const marks = groupOf(waiting.marks, LEAVING_BYTES);
     const bytes = marks.reduce((sum, one) => sum + weightOf(one), 0);
     if (!marks.length || bytes > LEAVING_BYTES || this.#mustRead || this.state === "refused") return;

@@ -4,6 +4,15 @@
 
 import { joined } from "./marks_disk.js";
 
+let isAsked = false;
+
+/** Browsers give up first what they were not asked to keep. Some ask their reader about it: not before there is something to keep. */
+export function askToKeep() {
+  if (isAsked) return;
+  isAsked = true;
+  globalThis.navigator?.storage?.persist?.().catch(() => {}); // then it stays as long as there is room
+}
+
 export class MarksWriter {
   /** What is written next. @type {Change | null} */
   #queued = null;

@@ -7,7 +7,7 @@ const loads = new Map();
 
 /**
  * Load the texts of a matter, too, from now on. Whoever asks while they come waits for the same; if they do not come, it is tried anew.
- * @param {"meeting" | "notes" | "ink"} matter
+ * @param {"meeting" | "notes" | "ink" | "changes"} matter
  */
 export function speakAlsoOf(matter) {
   const known = loads.get(matter);

@@ -3,7 +3,7 @@
 
 import { Commands, newId } from "./commands.js";
 import * as following from "./following.js";
-import { CLOCK, Live, MEETING, watchWaking } from "./live.js";
+import { CLOCK, Live, MEETING, socketAddress, watchWaking } from "./live.js";
 import { Pings } from "./pings.js";
 import { problem } from "./requests.js";
 
@@ -394,10 +394,4 @@ export class Meeting {
     this.isBehind = false;
     this.listeners.behind?.(false);
   }
-}
-
-/** @param {string} base */
-function socketAddress(base) {
-  const { href } = new URL(`${base}/live`, globalThis.location?.href);
-  return href.replace(/^http/, "ws");
 }

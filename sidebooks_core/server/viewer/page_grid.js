@@ -3,7 +3,8 @@
 /** @import { CleanUp, FullApp } from "./types" */
 
 import { keepOfBook, offsetOf } from "./choosing.js";
-import { button, field, h } from "./elements.js";
+import { deskFor } from "./desks.js";
+import { button, field, h, icon } from "./elements.js";
 import { hasLabels, pageMeant, printedOf } from "./numbers.js";
 import { t } from "./words.js";
 
@@ -57,14 +58,29 @@ export function fill(app, body) {
     image.style.aspectRatio = `${one.width_pt} / ${one.height_pt}`;
     image.onerror = () => { image.removeAttribute("src"); };
     const name = printedOf(page, book.pages, offset());
-    return h("button", {
+    const made = h("button", {
       type: "button", "data-page": page, "aria-current": reader.spread.includes(page) ? "page" : null,
       onclick: () => { app.extras.panels.chosen(); reader.jump(page); },
     }, image, h("span", {}, name && name !== String(page) ? `${name} (${page})` : String(page)));
+    sign(made);
+    return made;
   };
+  /** Say whether somebody has marks of their own on its page. @param {HTMLElement} made */
+  const sign = (made) => {
+    const isOwn = deskFor(reader)?.ownPages.has(Number(made.dataset.page)) ?? false;
+    const there = made.querySelector(".own");
+    if (isOwn && !there) made.append(h("span", { class: "own" }, icon("pen"), h("span", { class: "unseen" }, t("page_has_marks"))));
+    else if (!isOwn) there?.remove();
+  };
+  const signAll = () => { for (const one of grid.querySelectorAll("button")) sign(one); };
+  reader.addEventListener("marked", signAll);
   body.append(asked, wrong, setting, grid);
   const pages = { count: book.pages.length, current: shown, cell };
-  return fillVisible(grid, pages, /** @type {HTMLElement} */ (body.closest("#side")));
+  const end = fillVisible(grid, pages, /** @type {HTMLElement} */ (body.closest("#side")));
+  return () => {
+    reader.removeEventListener("marked", signAll);
+    end();
+  };
 }
 
 /**

@@ -319,6 +319,7 @@ export class Participation extends EventTarget {
         if (!this.over) this.#feed = extras.changes.handOver();
         for (const [kind, told] of this.#early) this.#hear(kind, told);
         this.#early.clear();
+        for (const { drawing } of extras.markings) drawing.lookAround(); // somebody may be drawing already
         await addMeetingBar(this);
         return;
       } catch (error) {

@@ -3,15 +3,13 @@
 /** @import { About, Asked, Box, FitMode, Hit, Lay, Layer, Library, OpenBook, Place, Point } from "./types" */
 /** @import { ReaderOptions, ReaderState, Seen, Side, Step, TileBox } from "./types" */
 
-import { askedSize, isEnough, limited } from "./asking.js";
+import { askedSize, isEnough, limited, seenOn } from "./asking.js";
 import { frameOf, turnedPages } from "./frames.js";
-import { fit, levelFor, neighbourOf, spreadOf, tilesIn, zoomed, MAX_IMAGE_PX } from "./layout.js";
+import { fit, levelFor, neighbourOf, spreadOf, tilesIn, zoomed } from "./layout.js";
 import { paintSpread } from "./painter.js";
 import * as reading from "./reading.js";
 
 const AHEAD = [1, -1, 2]; // spreads decoded before they are turned to
-const MARGIN_PX = 8; // of the screen, around the page; index.html knows it, too
-const NARROW_PX = 600;
 const RIFFLE_MS = 130; // turns closer than this show what there is, and sharpen where they stop
 const PAPER_AFTER_MS = 1000; // after opening: the paper of a page that has not come yet
 const AFTER_FRAME_MS = 34; // two frames: what may come when the page is on the screen
@@ -21,7 +19,8 @@ const AGAIN_MS = 5000; // after a failure that may pass
 
 /** Tells by events: "opened", "closed", "moving" (before it turns or moves; it can be prevented), "turned", "settled" (it is looked at),
     "refitted" (it has another size), "previewed", "painted", "sharpened", "tapped", "touched", "pressed" (before a tap acts) and "meant"
-    (what fingers or the wheel do; both can be prevented), "ended" (no such turn), "jumped" (far). */
+    (what fingers or the wheel do; both can be prevented), "ended" (no such turn), "jumped" (far); of its marks
+    "marks-came" (those of somebody else), "marks-shown" (others of them) and "marked" (other pages have some of whoever reads). */
 export class Reader extends EventTarget {
   /** @type {ReaderState} */
   state = { book: null, page: 1, mode: "page", zoom: 1, x: 0, y: 0, slide: 0, pull: 0, quarters: 0, turn: 0, direction: "ltr" };
@@ -65,13 +64,7 @@ export class Reader extends EventTarget {
   get book() { return /** @type {OpenBook} */ (this.state.book); }
 
   /** @returns {Seen} */
-  view() {
-    const across = Math.max(1, this.stage.clientWidth);
-    const down = Math.max(1, this.stage.clientHeight);
-    const ratio = Math.min(window.devicePixelRatio || 1, 3, Math.sqrt(MAX_IMAGE_PX / (across * down)));
-    const margin = innerWidth < NARROW_PX ? 0 : Math.round(MARGIN_PX * ratio);
-    return { width: Math.round(across * ratio), height: Math.round(down * ratio), ratio, margin };
-  }
+  view() { return seenOn(this.stage); }
 
   get pages() { return turnedPages(this.book.pages, this.state.quarters, this.book.turns); }
 

@@ -6,6 +6,8 @@ import { drawable } from "./painter.js";
 
 const GAP_PX = 6;
 const DRAG_PX = 6;
+const SIGN_PX = 18;
+const SIGN = "#0b5d43"; // on paper and at night
 const DIM = "rgba(16, 16, 16, 0.6)"; // at night
 const AFTER_FRAME_MS = 34; // two frames: the page itself comes first
 
@@ -14,6 +16,7 @@ const AFTER_FRAME_MS = 34; // two frames: the page itself comes first
  * @param {HTMLCanvasElement} canvas
  * @param {{
  *   book: () => Book | null, page: () => number, spread: () => number[], direction: () => Direction, goto: (page: number) => void,
+ *   isMarked: (page: number) => boolean,
  * }} does
  */
 export function makeStrip(canvas, does) {
@@ -23,6 +26,21 @@ export function makeStrip(canvas, does) {
   let cell = 1;
 
   const side = () => (does.direction() === "rtl" ? -1 : 1);
+
+  /* Somebody has marks of their own on a page: its upper right corner is coloured. */
+  /** @param {CanvasRenderingContext2D} context @param {number} right @param {number} top @param {number} side */
+  function paintSign(context, right, top, side) {
+    context.beginPath();
+    context.moveTo(right, top);
+    context.lineTo(right, top + side);
+    context.lineTo(right - side, top);
+    context.closePath();
+    context.fillStyle = SIGN;
+    context.strokeStyle = "#ffffff";
+    context.lineWidth = side / 8;
+    context.fill();
+    context.stroke();
+  }
 
   function paint() {
     const book = does.book();
@@ -40,6 +58,7 @@ export function makeStrip(canvas, does) {
     const style = getComputedStyle(canvas);
     context.clearRect(0, 0, width, height);
     let painted = 0;
+    const marked = [];
     const isNight = document.documentElement.hasAttribute("data-night");
     for (let page = Math.max(1, current - around); page <= Math.min(book.pages.length, current + around); page += 1) {
       const middle = width / 2 + side() * (page - current) * cell;
@@ -58,8 +77,12 @@ export function makeStrip(canvas, does) {
       context.lineWidth = (spread.includes(page) ? 3 : 1) * ratio;
       context.strokeStyle = spread.includes(page) ? style.getPropertyValue("--accent") : style.getPropertyValue("--line");
       context.strokeRect(x, y, across, down);
+      if (does.isMarked(page)) {
+        paintSign(context, x + across, y, Math.min(SIGN_PX * ratio, across / 2));
+        marked.push(page);
+      }
     }
-    canvas.dataset.painted = String(painted);
+    Object.assign(canvas.dataset, { painted: String(painted), marked: marked.join(" ") });
   }
 
   canvas.addEventListener("pointerdown", (event) => {

@@ -143,7 +143,7 @@ export type Quad = [number, number, number, number, number, number, number, numb
 /** page: from 0. */
 export type Anchor = { revision: number; page: number; content_id: string; quote?: string };
 export type InkBody = { kind: "ink"; samples: Sample[]; width_pt: number; colour: string; opacity?: number };
-export type HighlightBody = { kind: "highlight" | "underline"; quads: Quad[]; colour: string; text?: string };
+export type HighlightBody = { kind: "highlight" | "underline" | "strikeout"; quads: Quad[]; colour: string; text?: string };
 export type NoteBody = { kind: "note"; x_pt: number; y_pt: number; text: string; colour: string };
 export type StampBody = { kind: "stamp"; x_pt: number; y_pt: number; height_pt: number; text: string; colour: string };
 export type BookmarkBody = { kind: "bookmark"; text?: string };

@@ -29,6 +29,7 @@ export const words = {
   ink_show: "Show to the meeting",
   ink_shown_told: "From now on, the meeting sees what you write.",
   ink_shown_ends: "From now on, nobody else sees what you write.",
+  ink_more: "Other tools",
   ink_done: "Finish",
   ink_waiting: "Kept on this device. It will be sent when there is a connection.",
   ink_refused: "Kept on this device only: the server does not take it.",

@@ -29,6 +29,7 @@ export const words = {
   ink_show: "会議に見せる",
   ink_shown_told: "これから書くものは、会議の参加者に見えます。",
   ink_shown_ends: "これから書くものは、ほかの人には見えません。",
+  ink_more: "ほかの道具",
   ink_done: "終わる",
   ink_waiting: "この端末に保存しました。つながり次第、送信します。",
   ink_refused: "この端末だけに保存しています。サーバーには保存できませんでした。",

@@ -4,6 +4,7 @@ export const words = {
   // Kinds
   kind_highlight: "Highlight",
   kind_underline: "Underline",
+  kind_strikeout: "Struck out",
   kind_note: "Note",
   kind_stamp: "Stamp",
   kind_bookmark: "Bookmark",
@@ -57,6 +58,7 @@ export const words = {
   mark_from: "From {name}",
   mark_remove: "Remove",
   mark_removed: "Removed",
+  mark_removed_of_file: "Removed. It is part of the file, and the page still shows it. An export will not have it.",
   mark_put_back: "Put back",
   other_versions: "Other versions of the text",
   other_versions_about: "Earlier texts, and those that were written on another device at the same time. They are kept for 30 days.",
@@ -110,6 +112,7 @@ export const words = {
   marks_removed_pages: "Pages that are gone",
   marks_count: "{n} marks",
   marks_one: "1 mark",
+  page_has_marks: "You have written on this page",
   marks_kept_here: "Marks are kept on this device.",
   marks_add_note: "Note on this page",
   marks_pdf: "My notes as PDF",

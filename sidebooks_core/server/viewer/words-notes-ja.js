@@ -4,6 +4,7 @@ export const words = {
   // 種類
   kind_highlight: "色を付けた文字",
   kind_underline: "下線",
+  kind_strikeout: "取り消し線",
   kind_note: "メモ",
   kind_stamp: "スタンプ",
   kind_bookmark: "しおり",
@@ -57,6 +58,7 @@ export const words = {
   mark_from: "{name} さんの書き込み",
   mark_remove: "消す",
   mark_removed: "消しました",
+  mark_removed_of_file: "削除しました。ファイルにもともと含まれているため、ページには表示されたままです。書き出す PDF には入りません。",
   mark_put_back: "元に戻す",
   other_versions: "ほかの版の文章",
   other_versions_about: "前に書いた文章や、同じころに別の端末で書いた文章です。30 日間残ります。",
@@ -110,6 +112,7 @@ export const words = {
   marks_removed_pages: "なくなったページ",
   marks_count: "{n} 件",
   marks_one: "1 件",
+  page_has_marks: "このページに書き込みがあります",
   marks_kept_here: "書き込みはこの端末に残ります。",
   marks_add_note: "このページにメモを書く",
   marks_pdf: "自分の書き込みを PDF にする",
