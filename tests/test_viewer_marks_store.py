@@ -439,6 +439,61 @@ def test_each_request_says_whose_marks_it_is_about() -> None:
     assert found == [[path, ""], [f"{path}&next=1.2", ""], ["/papers/p/marks", "Ö"]]
 
 
+def test_marks_that_are_here_only_to_be_sent_go_without_a_reading() -> None:
+    found = played("""
+      const [api, disk] = [new Server(), new Disk()];
+      api.put(ofTheChair);
+      const clock = new MarksClock("tablet", 0);
+      const first = made({ disk, clock, api: { read: () => new Promise(() => {}), push: () => new Promise(() => {}) } });
+      first.add(1, stroke());
+      await first.writer.written;
+      first.close();
+      const marks = made({ api, disk, clock, isToSend: true });
+      await marks.flush();
+      const met = [api.asked.splice(0), marks.unsent, disk.since, disk.records.size];
+      const never = made({ disk: new Disk(), clock: new MarksClock("tablet", null), api, isToSend: true });
+      never.add(1, stroke());
+      await never.flush();
+      return [met, api.asked];
+    """)
+    met, of_wrong_clock = found
+    assert met == [["push 1"], {"count": 0, "state": "done"}, 0, 1]
+    assert of_wrong_clock == ["read 0", "push 1"], "a reading corrects the stamps of a device that never met the server"
+
+
+@pytest.mark.parametrize("what", ["read", "push"])
+def test_an_answer_that_comes_after_the_end_is_not_kept(what: str) -> None:
+    found = played(
+        """
+      const [api, disk] = [new Server(), new Disk()];
+      api.put(ofTheChair);
+      const [what] = given;
+      let answer, asked;
+      const isAsked = new Promise(done => { asked = done; });
+      const real = api[what].bind(api);
+      api[what] = async (...all) => {
+        asked();
+        await new Promise(done => { answer = done; });
+        return real(...all);
+      };
+      const marks = made({ api, disk });
+      marks.add(1, stroke());
+      await isAsked;
+      await marks.writer.written;
+      marks.close();
+      const before = [disk.writes, disk.records.size];
+      answer();
+      await new Promise(done => setTimeout(done, 20));
+      await marks.writer.written;
+      return [before, [disk.writes, disk.records.size], api.asked];
+    """,
+        what,
+    )
+    before, after, asked = found
+    assert asked[-1] == {"read": "read 0", "push": "push 1"}[what], "the server did answer"
+    assert after == before
+
+
 def test_a_reading_in_several_answers_is_one_and_goes_on_after_a_failure() -> None:
     found = played("""
       const { MarksSync, joined } = await import("./marks_sync.js");
@@ -447,7 +502,7 @@ def test_a_reading_in_several_answers_is_one_and_goes_on_after_a_failure() -> No
       api.atOnce = 2;
       let since = 0;
       const sync = new MarksSync(api, new MarksClock("tablet", null), {
-        since: () => since, pending: () => [], took: () => {}, told: () => {}, left: () => {},
+        since: () => since, pending: () => [], took: () => {}, told: () => {}, left: () => {}, isToSend: () => false,
         heard: ({ is_whole, marks, gone, seq }) => { heard.push([is_whole, marks.map(one => one.id), gone]); since = seq; },
       });
       api.failures.push(null, new TypeError("the line was cut"));

@@ -29,6 +29,7 @@ export function noteUnsent(marks) {
 export function sendAndClose(marks) {
   const send = async () => {
     await Promise.resolve(); // a panel that closes with them saves what is being written
+    marks.given.isToSend = true;
     if (marks.unsent.count) await marks.flush();
     noteUnsent(marks);
     marks.close();
@@ -50,6 +51,7 @@ export async function sendUnsent(library, person, open = []) {
   for (const paper of papers) {
     const marks = createMarks({
       paper, revision: 0, pageCount: 0, person, disk, clock: keptClock(disk), api: marksApi(library, paper, person), fatesOf: async () => null,
+      isToSend: true,
     });
     await marks.flush();
     left += marks.unsent.count;

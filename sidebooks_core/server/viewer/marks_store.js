@@ -18,10 +18,10 @@ const DISK_MS = 1000; // so long the server is not asked: what the device has ne
 /**
  * What marks are of, and what they use. `paper`: its id, or another key if it is no paper. `revision`, `pageCount`: of what is open.
  * `person`: whose marks they are. `api`: null: they stay on the device. `fatesOf`: what became of the pages of an older revision;
- * null: it cannot be said. `left`: the server says that somebody else is logged in now.
+ * null: it cannot be said. `left`: the server says that somebody else is logged in now. `isToSend`: they are here only to be sent.
  * @typedef {{
  *   paper: string, revision: number, pageCount: number, person: string, disk: MarksDisk, clock: MarksClock, api: MarksApi | null,
- *   fatesOf: (revision: number) => Promise<PageFate[] | null>, left?: () => void,
+ *   fatesOf: (revision: number) => Promise<PageFate[] | null>, left?: () => void, isToSend?: boolean,
  * }} MarksGiven
  */
 
@@ -194,6 +194,7 @@ export class PageMarks {
         since: () => this.#since, pending: () => this.#pending().filter((one) => !this.#held.has(one.id)), told: () => this.#tell({ added: [], removed: [], isPlaced: false }),
         heard: (changes) => this.#heard(changes), took: (pushed, sent) => this.#took(pushed, sent),
         left: () => this.given.left?.(), leaving: () => this.#pending(),
+        isToSend: () => this.given.isToSend === true && ![...this.#records.values()].some((one) => one.isUnsure), // a reading corrects those
       });
       this.#sync.now();
     }
