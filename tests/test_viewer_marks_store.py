@@ -494,6 +494,38 @@ def test_an_answer_that_comes_after_the_end_is_not_kept(what: str) -> None:
     assert after == before
 
 
+def test_marks_that_no_server_keeps_are_the_devices_own_until_a_server_keeps_them() -> None:
+    found = played("""
+      const { stays } = await import("./marks_disk.js");
+      class OfTabs extends Disk { // it keeps what another tab has waiting, as the real one does
+        async write(person, paper, change) {
+          const over = new Set((change.over ?? []).map(String));
+          const holds = (id, next) => !stays(this.records.get(id), next, over);
+          return super.write(person, paper, { ...change, records: (change.records ?? []).filter(one => holds(one.id, one)),
+            gone: (change.gone ?? []).filter(id => holds(id, null)) });
+        }
+      }
+      const [api, disk] = [new Server(), new OfTabs()];
+      const marks = made({ disk });
+      const [kept, removed] = [marks.add(1, stroke()), marks.add(1, stroke())];
+      await marks.flush();
+      marks.remove([removed.id]);
+      const changed = marks.add(1, note("a"));
+      marks.change(changed.id, note("b"));
+      await marks.flush();
+      const alone = [[...disk.records.values()].map(one => [one.isLocal, one.isPending]), marks.unsent];
+      marks.close();
+      const later = made({ disk, api });
+      await later.flush();
+      return [alone, ink(later), api.asked, [...disk.records.values()].map(one => [one.isLocal ?? false, one.isPending]),
+        later.get(kept.id).isMine];
+    """)
+    alone, seen, asked, after, is_mine = found
+    assert alone == [[[True, False]] * 2, {"count": 0, "state": "local"}]
+    assert (seen, asked) == ([1, "b"], ["read 0", "push 2"]), "a paper of which the server keeps marks now gets them"
+    assert (after, is_mine) == ([[False, False]] * 2, True)
+
+
 def test_a_reading_in_several_answers_is_one_and_goes_on_after_a_failure() -> None:
     found = played("""
       const { MarksSync, joined } = await import("./marks_sync.js");

@@ -212,7 +212,7 @@ export class PageMarks {
       return isUnsent(one) && !this.#isUnsent(one.id);
     });
     if (!this.#hasHeard) this.#since = since;
-    this.#apply(news.map((one) => (one.refused && api ? { ...one, isPending: true, refused: undefined } : one)), []);
+    this.#apply(news.map((one) => ((one.refused || one.isLocal) && api ? { ...one, isPending: true, refused: undefined, isLocal: undefined } : one)), []);
     this.#sync?.send();
   }
 
@@ -243,10 +243,11 @@ export class PageMarks {
   #own(marks) {
     const { api, clock, person, paper } = this.given;
     const records = marks.map((mark) => /** @type {MarkRecord} */ ({
-      person, paper, id: mark.id, mark, isMine: true, isPending: api !== null, ...(clock.isSure || !api ? {} : { isUnsure: true }),
+      person, paper, id: mark.id, mark, isMine: true, isPending: api !== null, ...(!api ? { isLocal: true } : clock.isSure ? {} : { isUnsure: true }),
     }));
     if (api) this.writer.write({ records });
-    else this.writer.write({ records: records.filter((one) => one.mark.body), gone: records.filter((one) => !one.mark.body).map((one) => one.id) });
+    else this.writer.write({ records: records.filter((one) => one.mark.body), gone: records.filter((one) => !one.mark.body).map((one) => one.id),
+      over: marks.map(({ id, stamp }) => this.#records.get(id)?.mark.stamp ?? stamp) });
     this.#apply(records, []);
     this.#sync?.send();
     askToKeep();
