@@ -36,9 +36,12 @@ class Stranger:
     def installs(self) -> None:
         """The wheel with what a server needs, into an environment of its own. The machine's cache of packages helps."""
         found = subprocess.run([sys.executable, "-m", "pip", "cache", "dir"], capture_output=True, text=True, check=False)
+        way_out = {
+            name: value for name, value in os.environ.items() if name.lower().endswith("_proxy") or name.startswith("PIP_")
+        }
         cached = {"PIP_CACHE_DIR": found.stdout.strip()} if found.returncode == 0 else {}
         self.does(sys.executable, "-m", "venv", "books")
-        self.does("books/bin/pip", "install", "--quiet", "--no-compile", f"{self.wheel()}[server]", **cached)
+        self.does("books/bin/pip", "install", "--quiet", "--no-compile", f"{self.wheel()}[server]", **{**way_out, **cached})
 
     def wheel(self) -> Path:
         """That which the tests run against, if they run against one, else one of the sources."""

@@ -6,8 +6,8 @@ Of each stroke: `down`, from the event to the end of the frame after it; `move`,
 whether the line was on the canvas in that frame; and whether all samples that the browser delivered are in the marks that the
 device keeps. `--quick` judges what is seen and kept, and no time.
 
-Beside it, stroke by stroke, a bare page does the least that shows a line: one canvas of the same size, moved to the pen, and a
-dot. What it needs is what this browser needs on this machine; a machine without a graphics card emulates one.
+Beside it, stroke by stroke, a bare page does the least that shows a line over a picture of the same size: one small canvas,
+moved to the pen, and a dot. What it needs is what this browser needs on this machine, which may emulate a graphics card.
 
 What the numbers do not say: how long the digitizer of a tablet takes to tell of the pen, and its screen to show the frame.
 """
@@ -78,10 +78,16 @@ addEventListener('pointermove', event => {
 
 BARE = """<!doctype html><meta name="viewport" content="width=device-width">
 <body style="margin:0;background:#fff;touch-action:none">
+<canvas id="page" width="1620" height="2160" style="position:absolute;left:0;top:0;width:810px;height:1080px"></canvas>
 <canvas class="live shown" width="656" height="656" style="position:absolute;left:0;top:0;width:328px;height:328px"></canvas>
 <script>
-const canvas = document.querySelector('canvas');
-const context = canvas.getContext('2d', { desynchronized: true });
+const page = document.querySelector('#page').getContext('2d');
+page.fillStyle = '#fff';
+page.fillRect(0, 0, 1620, 2160);
+page.fillStyle = '#000';
+for (let line = 0; line < 60; line++) page.fillText('A page that is full of ink '.repeat(9), 60, 60 + 34 * line);
+const canvas = document.querySelector('.live');
+const context = canvas.getContext('2d', { willReadFrequently: true });
 const dot = (x, y) => { context.beginPath(); context.arc(x, y, 3, 0, 7); context.fill(); };
 addEventListener('pointerdown', event => {
   context.clearRect(0, 0, 656, 656);

@@ -9,11 +9,22 @@ import { zoomed } from "./layout.js";
 
 const ROOM_PX = 160; // of CSS, around a pen that goes down; as much again, and more, where it leaves that
 
+/**
+ * Whether nothing but the processor paints, as on old computers and on screens that are sent over a network. There a canvas in
+ * memory is quicker than one that an emulated graphics card paints.
+ */
+function isEmulated() {
+  const gl = h("canvas", { width: 1, height: 1 }).getContext("webgl", { failIfMajorPerformanceCaveat: true });
+  gl?.getExtension("WEBGL_lose_context")?.loseContext();
+  return !gl;
+}
+
 /** How a stroke looks. @typedef {{colour: string, width_pt: number, opacity: number}} Pen */
 
 export class LiveStroke {
   canvas = h("canvas", { class: "live", "aria-hidden": "true", width: 1, height: 1 });
-  #context = /** @type {CanvasRenderingContext2D} */ (this.canvas.getContext("2d", { desynchronized: true }));
+  #context = /** @type {CanvasRenderingContext2D} */ (
+    this.canvas.getContext("2d", isEmulated() ? { willReadFrequently: true } : { desynchronized: true }));
   /** Of the view, in its pixels. */
   #area = { x: 0, y: 0, width: 0, height: 0 };
   #isEmpty = true;
