@@ -25,7 +25,7 @@ from benchmarks.results import Result, Series  # noqa: E402
 
 TARGET = ROOT / "docs" / "reference" / "measurements.md"
 FOLDER = TARGET.with_suffix("")
-KEPT = 100
+KEPT = 200
 """Quantiles of a series that are kept: as many as the table needs, and a plot shows."""
 INTRODUCTION = """\
 This page has the benchmarks, the question that each answers, and the results that are kept, each with its machine, the
@@ -41,7 +41,8 @@ real. A and B may be folders with repeated runs. It refuses runs of other machin
 `--fail-above 1.1` ends with exit status 1 if a figure is really worse by more than a tenth."""
 READING = """\
 Milliseconds are those of one machine: compare the rows of a table. All rows of a table were measured in turns, in one run.
-`load` is the number of processes that ran or waited for a processor in the minute before the run."""
+`load` is the number of processes that ran or waited for a processor in the minute before the run. Where it is above the number
+of processors, others were at work: then a wait says little, and a ratio something."""
 
 
 def rendered() -> str:

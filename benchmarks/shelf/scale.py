@@ -43,7 +43,7 @@ from sidebooks_core.shelf.upkeep import DATABASE_NAME
 from sidebooks_core.testing import FakeEngine
 from sidebooks_core.text.folding import query_pattern
 
-QUICK_PAGES = 1000
+QUICK_PAGES = 600
 SAMPLED_PAGES = 600
 TIMES = 15
 """How often all but a search is measured."""
@@ -99,7 +99,7 @@ def main() -> None:
     arguments = parser.parse_args()
     sizes, each = ([QUICK_PAGES], 1) if arguments.quick else (arguments.pages, arguments.each)
     try:
-        source = texts.read_source(arguments.documents, most_documents=10 if arguments.quick else None)
+        source = texts.read_source(arguments.documents, most_documents=5 if arguments.quick else None)
     except corpus.CorpusMissing as error:
         parser.error(str(error))
     begun = reporting.begin(arguments, "apsw", "numpy", "isal")
