@@ -82,7 +82,7 @@ def test_every_operation_has_its_reference() -> None:
 
 def test_the_address_to_register_at_a_provider_is_that_of_the_command() -> None:
     told = ["serve", "--oidc-issuer", "https://login.example", "--oidc-client", "c", "--base-url", "https://books.town.example"]
-    rules = serving._oidc(command_parser().parse_args(told))
+    rules = serving.oidc_rules(command_parser().parse_args(told))
     assert rules is not None
     page = (ROOT / "docs" / "how-to" / "access.md").read_text(encoding="utf-8")
     assert re.findall(r"[`\"](https://books\.town\.example/[^`\"]+)", page) == [rules.return_address] * 2

@@ -8,7 +8,11 @@ import errno
 import hashlib
 import io
 import os
+import re
+import shutil
 import socket
+import subprocess
+import sys
 import threading
 import time
 import urllib.request
@@ -18,6 +22,7 @@ from typing import Any, BinaryIO
 import psutil
 import pytest
 from asgi import Reply, ask_async
+from conftest import ROOT
 from paper_house import House, pages
 from quiet import wait_until
 from served import PATIENCE_S, Served
@@ -260,6 +265,18 @@ def test_the_bytes_are_moved_and_not_copied(house: House) -> None:
 def uploader(server: Served, file: BinaryIO, chunk: int, url: str | None = None) -> Any:
     client = TusClient(f"{server.address}folders/top/papers")
     return client.uploader(file_stream=file, chunk_size=chunk, metadata={"filename": "予算書.pdf"}, url=url, retries=0)
+
+
+def test_the_recipe_with_a_tus_client_uploads(sample: Path, tmp_path: Path) -> None:
+    [code] = re.findall(r"^```py\n(.*?)^```", (ROOT / "docs/how-to/uploads.md").read_text(encoding="utf-8"), re.S | re.M)
+    shutil.copyfile(sample, tmp_path / "budget.pdf")
+    with Served("--data", tmp_path / "data", cache=tmp_path / "cache") as server:
+        recipe = code.replace("http://127.0.0.1:8000/", server.address)
+        done = subprocess.run(
+            [sys.executable, "-c", recipe], cwd=tmp_path, capture_output=True, text=True, check=False, timeout=PATIENCE_S
+        )
+        assert done.returncode == 0, done.stderr
+        assert server.get(f"papers/{done.stdout.strip()}")["name"] == "budget"
 
 
 def test_a_tus_client_uploads_over_killed_servers(sample: Path, tmp_path: Path) -> None:

@@ -45,7 +45,7 @@ def serve(arguments: argparse.Namespace) -> int:
         open=arguments.open,
         base_url=arguments.base_url,
         proxies=_proxies(arguments),
-        oidc=_oidc(arguments),
+        oidc=oidc_rules(arguments),
         processes=arguments.processes,
         hub=arguments.hub or os.environ.get(HUB) or None,
         metrics_token=os.environ.get(METRICS_TOKEN, ""),
@@ -73,7 +73,7 @@ def _proxies(arguments: argparse.Namespace) -> ProxyRules | None:
     )
 
 
-def _oidc(arguments: argparse.Namespace) -> OidcRules | None:
+def oidc_rules(arguments: argparse.Namespace) -> OidcRules | None:
     """The identity provider. Raises RequestError."""
     from sidebooks_core.access.oidc import OidcRules
 
