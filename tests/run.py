@@ -30,6 +30,7 @@ sys.path.append(str(ROOT))
 from benchmarks import catalogue  # noqa: E402 - found by the line above; it needs nothing that is installed
 
 BUILD = ROOT / "build"
+DIST = BUILD / "dist"
 BIN = BUILD / "venv" / ("Scripts" if os.name == "nt" else "bin")
 PYTHON = BIN / "python"
 PYTEST = BIN / "pytest"
@@ -65,13 +66,13 @@ def main(pytest_arguments: list[str]) -> None:
         step("lint", BIN / "ruff", "check", ".")
         step("format", BIN / "ruff", "format", "--check", ".")
         step("types", BIN / "mypy")
-        step("distributions", PYTHON, "tests/distributions.py", "--built", BUILD / "dist")
+        step("distributions", PYTHON, "tests/distributions.py", "--built", DIST)
     if pytest_arguments:
         step("tests", PYTEST, *pytest_arguments, SIDEBOOKS_REQUIRE_WHEEL="1")
     else:
         run_tests("tests", PYTEST, *TWO_FILES_AT_ONCE)
         others = [partial(test_on, version, wheel) for version in OTHER_PYTHONS]
-        one_extra = partial(step, "one extra alone", PYTHON, "tests/extras.py", "--built", BUILD / "dist", "client")
+        one_extra = partial(step, "one extra alone", PYTHON, "tests/extras.py", "--built", DIST, "client")
         shutil.rmtree(RESULTS, ignore_errors=True)
         two_at_once([*others, one_extra, *(partial(run_quickly, one.name) for one in catalogue.benchmarks())])
         step("page of benchmarks", PYTHON, "-m", "benchmarks", "page", BUILD / "benchmarks.html", RESULTS)
@@ -143,12 +144,11 @@ def test_on(version: str, wheel: Path) -> None:
 def set_up() -> Path:
     if not PYTHON.exists():
         venv.create(BUILD / "venv", with_pip=True)
-    dist = BUILD / "dist"
-    shutil.rmtree(dist, ignore_errors=True)
+    shutil.rmtree(DIST, ignore_errors=True)
     step("pip", PYTHON, "-m", "pip", "install", "--quiet", GROUPS_PIP)
     step("tools", PYTHON, "-m", "pip", "install", "--quiet", "--group", "package")
-    step("build", PYTHON, "-m", "build", "--no-isolation", "--outdir", dist)
-    [wheel] = dist.glob("*.whl")
+    step("build", PYTHON, "-m", "build", "--no-isolation", "--outdir", DIST)
+    [wheel] = DIST.glob("*.whl")
     step("install", PYTHON, "-m", "pip", "install", "--quiet", f"{wheel}[all]", *GROUPS)
     step("reinstall", PYTHON, "-m", "pip", "install", "--quiet", "--force-reinstall", "--no-deps", wheel)
     return wheel
