@@ -1,6 +1,7 @@
-"""Sets up a fresh environment and runs everything: lint, types, tests against the built wheel, each benchmark once.
+"""Sets up a fresh environment and runs everything: lint, types, what the wheel and the source archive hold, the tests.
 
-Other versions of Python that the machine has run a selection of the tests.
+The tests run against the built wheel. Other versions of Python that the machine has run a selection of them. One extra is
+installed alone and used (extras.py), each benchmark runs once, and their results become a page.
 
     python3 tests/run.py            everything
     python3 tests/run.py -k cache   only tests, with these arguments for pytest
@@ -108,7 +109,7 @@ def run_tests(name: str, *command: str | Path) -> None:
 def two_at_once(calls: Sequence[Callable[[], None]]) -> None:
     """Run calls, two at a time. None of them is timed. Each writes its output when it ends.
 
-    If one fails, the others that have begun still end. Then it exits after Failed, and raises any other exception.
+    If one fails, the others that have begun still end. Then raises what that one raised.
     """
     with ThreadPoolExecutor(2) as threads:
         under_way = [threads.submit(call) for call in calls]
@@ -116,9 +117,6 @@ def two_at_once(calls: Sequence[Callable[[], None]]) -> None:
         if failed is not None:
             for one in under_way:
                 one.cancel()
-            fault = failed.exception()
-            if isinstance(fault, Failed):
-                sys.exit(str(fault))
             failed.result()
 
 
@@ -135,6 +133,7 @@ def test_on(version: str, wheel: Path) -> None:
         step(f"Python {version}: environment", interpreter, "-m", "venv", folder)
     step(f"Python {version}: pip", python, "-m", "pip", "install", "--quiet", GROUPS_PIP)
     step(f"Python {version}: install", python, "-m", "pip", "install", "--quiet", f"{wheel}[all]", "--group", "test")
+    # As in set_up: the same version of an earlier run would stay.
     step(f"Python {version}: reinstall", python, "-m", "pip", "install", "--quiet", "--force-reinstall", "--no-deps", wheel)
     tests = [ROOT / "tests" / name for name in ON_OTHER_PYTHONS]
     pytest = python.with_name("pytest")  # not `-m pytest`, which would put the sources before the wheel
@@ -150,6 +149,7 @@ def set_up() -> Path:
     step("build", PYTHON, "-m", "build", "--no-isolation", "--outdir", DIST)
     [wheel] = DIST.glob("*.whl")
     step("install", PYTHON, "-m", "pip", "install", "--quiet", f"{wheel}[all]", *GROUPS)
+    # An environment of an earlier run has the same version, which pip leaves as it is.
     step("reinstall", PYTHON, "-m", "pip", "install", "--quiet", "--force-reinstall", "--no-deps", wheel)
     return wheel
 
