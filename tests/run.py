@@ -73,7 +73,7 @@ def main(pytest_arguments: list[str]) -> None:
     else:
         run_tests("tests", PYTEST, *TWO_FILES_AT_ONCE)
         others = [partial(test_on, version, wheel) for version in OTHER_PYTHONS]
-        one_extra = partial(step, "one extra alone", PYTHON, "tests/extras.py", "--built", DIST, "client")
+        one_extra = partial(step, "one extra alone", PYTHON, "tests/extras.py", "--built", DIST, "server")
         shutil.rmtree(RESULTS, ignore_errors=True)
         two_at_once([*others, one_extra, *(partial(run_quickly, one.name) for one in catalogue.benchmarks())])
         step("page of benchmarks", PYTHON, "-m", "benchmarks", "page", BUILD / "benchmarks.html", RESULTS)
