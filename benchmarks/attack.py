@@ -83,6 +83,8 @@ def main(arguments: list[str] | None = None) -> None:
     with_outputs(parser)
     parser.add_argument("--quick", action="store_true", help="few requests beside 8 searches")
     chosen = parser.parse_args(arguments)
+    if not chosen.document.is_file():
+        parser.error(f"no document at {chosen.document}: give --document FILE, a long PDF that can be searched")
     warm_requests, cold_pages = (300, 6) if chosen.quick else (WARM_REQUESTS, COLD_PAGES)
     begun = begin(chosen, "uvicorn", "httptools")
     measured: list[dict[str, Any]] = []

@@ -68,7 +68,9 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--quick", action="store_true", help="one page of a few documents")
     chosen = parser.parse_args(arguments)
     begun = begin(chosen, "pymupdf", "pillow", "pypdfium2", "pdf2image")
-    pdfs = [one for one in corpus.documents(chosen.documents) if one.path.suffix == ".pdf"]
+    with corpus.needed_by(parser):
+        found = corpus.documents(chosen.documents, is_quick=chosen.quick)
+    pdfs = [one for one in found if one.path.suffix == ".pdf"]
     if chosen.quick:
         pdfs = list({one.kind: one for one in pdfs}.values())[::3]
     measured: list[dict[str, Any]] = []

@@ -45,10 +45,8 @@ def main() -> None:
         measure_document(Path(path), password or None, int(pages), int(turns))
         return
     pages, turns = (1, 1) if arguments.quick else (arguments.pages, arguments.turns)
-    try:
-        chosen = corpus.documents(arguments.documents)
-    except corpus.CorpusMissing as error:
-        parser.error(str(error))
+    with corpus.needed_by(parser):
+        chosen = corpus.documents(arguments.documents, is_quick=arguments.quick)
     if arguments.quick:
         chosen = list({one.kind: one for one in chosen}.values())[::3]
     begun = reporting.begin(arguments, "pillow", "isal", "pymupdf")

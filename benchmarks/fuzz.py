@@ -90,7 +90,8 @@ def main(arguments: list[str] | None = None) -> None:
     chosen = parser.parse_args(arguments)
     seconds = 15.0 if chosen.quick and chosen.seconds is None else chosen.seconds
     most = chosen.mutants if chosen.mutants is not None else sys.maxsize if seconds is not None else 1000
-    originals = load(chosen.documents, chosen.largest)
+    with corpus.needed_by(parser, quick_needs_none=False):
+        originals = load(chosen.documents, chosen.largest)
     begun = begin(chosen, "pymupdf", "pikepdf")
     print(f"seed {chosen.seed}, {len(originals)} documents of {sum(len(one.data) for one in originals) / MIB:.1f} MiB")
     started_s = time.monotonic()

@@ -36,7 +36,9 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--quick", action="store_true", help="two rounds")
     chosen = parser.parse_args(arguments)
     begun = begin(chosen, "pymupdf")
-    found = [one for one in corpus.documents(chosen.documents) if one.path.suffix.lower() == ".pdf"]
+    with corpus.needed_by(parser):
+        every = corpus.documents(chosen.documents, is_quick=chosen.quick)
+    found = [one for one in every if one.path.suffix.lower() == ".pdf"]
     path = next((one.path for one in found if one.kind == "text"), found[0].path)
     measured = []
     for number in range(2 if chosen.quick else chosen.rounds):

@@ -41,7 +41,8 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--quick", action="store_true", help="one round of few turns")
     chosen = parser.parse_args(arguments)
     rounds, turns = (1, 5) if chosen.quick else (chosen.rounds, chosen.turns)
-    good = corpus.documents(chosen.documents)[0].path if chosen.documents else SAMPLE
+    with corpus.needed_by(parser, quick_needs_none=False):
+        good = corpus.documents(chosen.documents)[0].path if chosen.documents else SAMPLE
     begun = begin(chosen, "pymupdf")
     killers = killer_document()
     measured = []

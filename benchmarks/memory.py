@@ -107,7 +107,8 @@ def main(arguments: list[str] | None = None) -> None:
     chosen = parser.parse_args(arguments)
     if sys.platform != "linux":
         sys.exit("needs Linux: it reads /proc")
-    documents = long_documents(corpus.SAMPLE if chosen.quick and chosen.documents is None else chosen.documents)
+    with corpus.needed_by(parser):
+        documents = long_documents(corpus.SAMPLE if chosen.quick and chosen.documents is None else chosen.documents)
     turns, rest_s = (1, QUICK_REST_S) if chosen.quick else (chosen.turns, REST_S)
     documents = documents[:1] if chosen.quick else documents
     begun = begin(chosen, "pymupdf", "numpy", "pillow")

@@ -74,10 +74,12 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--quick", action="store_true", help="one short document, once")
     chosen = parser.parse_args(arguments)
     begun = begin(chosen, "pymupdf")
+    with corpus.needed_by(parser):
+        found = corpus.documents(chosen.documents, is_quick=chosen.quick)
     with sb.TileService(sb.Settings(cache_dir=None)) as service:
         long = [
             one
-            for one in corpus.documents(chosen.documents)
+            for one in found
             if one.path.suffix == ".pdf" and (chosen.documents or service.open(one.path).page_count >= FEWEST_PAGES)
         ]
     if chosen.quick:

@@ -99,7 +99,9 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--quick", action="store_true", help="few documents, few turns")
     chosen = parser.parse_args(arguments)
     begun = begin(chosen, "pymupdf")
-    pdfs = [one.path for one in corpus.documents(chosen.documents) if one.path.suffix.lower() == ".pdf"]
+    with corpus.needed_by(parser):
+        found = corpus.documents(chosen.documents, is_quick=chosen.quick)
+    pdfs = [one.path for one in found if one.path.suffix.lower() == ".pdf"]
     if chosen.quick:
         pdfs = pdfs[::16]
     with tempfile.TemporaryDirectory(prefix="sidebooks-reading-") as folder:

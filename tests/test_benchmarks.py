@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import random
 import re
 import subprocess
@@ -13,7 +14,7 @@ import pytest
 from conftest import ROOT
 
 from benchmarks import __main__ as command
-from benchmarks import catalogue, comparing, plots, results
+from benchmarks import catalogue, comparing, corpus, plots, results
 from benchmarks.catalogue import NoBenchmark
 from benchmarks.pages import write_page
 from benchmarks.programs.__main__ import Different, check_same
@@ -90,6 +91,43 @@ def test_an_unknown_one_is_named() -> None:
     with pytest.raises(NoBenchmark, match=r"no benchmark cold_pages; there are .*cold_page,"):
         catalogue.benchmark("cold_pages")
     assert command.main(["cold_pages"]) == 2
+
+
+MEASURE_DOCUMENTS = (
+    "browser_turn", "cold_page", "encoding", "fuzz", "isolation", "killer", "meeting", "meeting.bundle", "meeting.following",
+    "meeting.screens", "memory", "page_turn", "prerender", "reading", "shelf.registered", "shelf.scale", "warm",
+)  # fmt: skip
+
+
+def ends_with(name: str, *options: str) -> None:
+    """Run a benchmark in this process. Raises SystemExit."""
+    path = Path(catalogue.FOLDER, *name.split("."))
+    module = importlib.import_module(f"benchmarks.{name}" + (".__main__" if path.is_dir() else ""))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sys, "argv", [name, *options])
+        module.main()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="one of them needs Linux")
+@pytest.mark.parametrize("name", MEASURE_DOCUMENTS)
+def test_who_lacks_the_documents_is_told_what_to_give(name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        ends_with(name, "--documents", str(tmp_path / "none"))
+    assert ended.value.code == 2
+    assert "give --documents FOLDER, with a folder in it for each kind" in capsys.readouterr().err
+
+
+def test_who_lacks_the_long_document_is_told_what_to_give(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        ends_with("attack", "--document", str(tmp_path / "none.pdf"))
+    assert "give --document FILE" in capsys.readouterr().err
+
+
+def test_a_quick_run_needs_no_corpus(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(corpus, "DEFAULT", tmp_path / "none")
+    assert [one.path for one in corpus.documents(is_quick=True)] == [corpus.SAMPLE]
+    with pytest.raises(corpus.CorpusMissing, match="no documents at"):
+        corpus.documents()
 
 
 def test_a_result_is_read_as_it_was_written(tmp_path: Path) -> None:

@@ -70,10 +70,11 @@ def main(arguments: list[str] | None = None) -> None:
     with_outputs(parser)
     parser.add_argument("--quick", action="store_true", help="one document, one throttle, two turns, a tenth of the pages")
     chosen = parser.parse_args(arguments)
+    with corpus.needed_by(parser, quick_needs_none=False):
+        documents = _documents(chosen.documents)
     chromium = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
     if chromium is None:
         sys.exit("Chromium is not installed: apt-get install chromium")
-    documents = _documents(chosen.documents)
     throttles, turns = chosen.throttle, chosen.turns
     if chosen.quick:
         documents, throttles, turns, chosen.openings = documents[:1], [6.0], 2, 1
@@ -106,10 +107,7 @@ def main(arguments: list[str] | None = None) -> None:
 
 def _documents(root: Path | None) -> list[Path]:
     """PDFs, since pdf.js reads nothing else: of the corpus, one long one of each kind."""
-    try:
-        found = [one for one in corpus.documents(root) if one.path.suffix.lower() == ".pdf" and one.password is None]
-    except corpus.CorpusMissing as error:
-        sys.exit(str(error))
+    found = [one for one in corpus.documents(root) if one.path.suffix.lower() == ".pdf" and one.password is None]
     if root is not None:
         return [one.path for one in found]
     chosen = []

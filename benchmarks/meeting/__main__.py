@@ -67,9 +67,11 @@ def main(arguments: list[str] | None = None) -> None:
     chosen = parser.parse_args(arguments)
     tablets, turns, own_turns = (8, 4, 1) if chosen.quick else (chosen.tablets, chosen.turns, chosen.readers_turns)
     begun = begin(chosen, "pymupdf", "uvicorn", tablets=str(tablets))
-    paths = [one.path for one in corpus.documents(chosen.documents) if one.path.suffix.lower() == ".pdf" and not one.password]
+    with corpus.needed_by(parser):
+        found = corpus.documents(chosen.documents, is_quick=chosen.quick)
+    paths = [one.path for one in found if one.path.suffix.lower() == ".pdf" and not one.password]
     if chosen.quick:
-        paths = [corpus.SAMPLE, *paths[::20]]
+        paths = list(dict.fromkeys([corpus.SAMPLE, *paths[::20]]))
     measured: dict[str, Any] = {}
     with tempfile.TemporaryDirectory(prefix="sidebooks-meeting-") as folder, served(paths, folder) as address:
         documents = sorted(listed(address, len(paths)), key=lambda one: -int(one["page_count"]))

@@ -17,6 +17,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+from benchmarks import corpus
 from benchmarks.meeting.followers import Place
 from benchmarks.meeting.scene import CHAIR, Show, crowd_in, meeting_of, result_of
 from benchmarks.meeting.serving import bundle_like, counters, in_process, tree_mib
@@ -43,7 +44,8 @@ def main(arguments: list[str] | None = None) -> None:
     chosen = parser.parse_args(arguments)
     count, pages, every_s = (8, 12, 0.1) if chosen.quick else (chosen.followers, chosen.pages, chosen.every)
     begun = begin(chosen, "pymupdf", "uvicorn", "websockets")
-    path = bundle_like(chosen.documents, is_quick=chosen.quick)
+    with corpus.needed_by(parser):
+        path = bundle_like(chosen.documents, is_quick=chosen.quick)
     with meeting_of(path, 1) as place:
         before = counters(place.address, CHAIR)
         found = in_process(reading, place, count, pages, every_s)

@@ -25,6 +25,7 @@ import random
 from pathlib import Path
 from typing import Any
 
+from benchmarks import corpus
 from benchmarks.meeting.disturbing import DISTURBANCES, disturbing
 from benchmarks.meeting.followers import Place
 from benchmarks.meeting.redis_server import has_redis
@@ -60,7 +61,8 @@ def main(arguments: list[str] | None = None) -> None:
     if unknown := set(chosen.only) - set(SCENES):
         parser.error(f"--only: {', '.join(sorted(unknown))} is none of {', '.join(SCENES)}")
     begun = begin(chosen, "pymupdf", "uvicorn", "websockets", processes=str(processes))
-    path = bundle_like(chosen.documents, is_quick=chosen.quick)
+    with corpus.needed_by(parser):
+        path = bundle_like(chosen.documents, is_quick=chosen.quick)
     measured: list[Any] = []
     with meeting_of(path, processes) as place:
         print(f"{path.name}, {next(iter(place.documents.values()))[1]} pages")

@@ -24,6 +24,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
+from benchmarks import corpus
 from benchmarks.browser_turn.__main__ import BROWSER_ARGUMENTS, PIXEL_RATIO, SCREEN
 from benchmarks.meeting.followers import Place
 from benchmarks.meeting.scene import Show, crowd_in, meeting_of, result_of
@@ -80,7 +81,8 @@ def main(arguments: list[str] | None = None) -> None:
     if chromium is None:
         sys.exit("needs chromium")
     begun = begin(chosen, "pymupdf", "uvicorn", "playwright", browsers=f"{browsers}, {chosen.slower:g} times slower")
-    path = bundle_like(chosen.documents, is_quick=chosen.quick)
+    with corpus.needed_by(parser):
+        path = bundle_like(chosen.documents, is_quick=chosen.quick)
     with meeting_of(path, 1) as place:
         found = in_process(turning, place, chromium, browsers, count, turns, chosen.slower)
     report(path, found)

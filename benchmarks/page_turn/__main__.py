@@ -41,7 +41,8 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--quick", action="store_true", help="the sample, two traces, a few turns")
     chosen = parser.parse_args(arguments)
     profile = next(one for one in PROFILES if one.name == chosen.profile)
-    documents = _documents(corpus.SAMPLE if chosen.quick and chosen.documents is None else chosen.documents)
+    with corpus.needed_by(parser):
+        documents = _documents(corpus.SAMPLE if chosen.quick and chosen.documents is None else chosen.documents)
     traces, turns = chosen.trace, chosen.turns
     if chosen.quick:
         documents, traces, turns = documents[:1], ["riffle-5", "fling"], 4

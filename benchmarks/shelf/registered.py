@@ -276,7 +276,9 @@ def main(arguments: list[str] | None = None) -> None:
     count, many = (8, 1) if chosen.quick else (chosen.tablets, chosen.papers)
     begun = begin(chosen, "pymupdf", "uvicorn", tablets=str(count))
     root = corpus.SAMPLE if chosen.quick and chosen.documents is None else chosen.documents
-    found = [one.path for one in corpus.documents(root) if one.path.suffix.lower() == ".pdf" and not one.password]
+    with corpus.needed_by(parser):
+        every = corpus.documents(root)
+    found = [one.path for one in every if one.path.suffix.lower() == ".pdf" and not one.password]
     book = max(found, key=lambda path: (COUNCIL in path.name, _page_count(path)))
     measured: dict[str, Any] = {}
     rows = []

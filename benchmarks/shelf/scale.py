@@ -98,10 +98,8 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help=f"{QUICK_PAGES} pages, one query of each; results are compared")
     arguments = parser.parse_args()
     sizes, each = ([QUICK_PAGES], 1) if arguments.quick else (arguments.pages, arguments.each)
-    try:
+    with corpus.needed_by(parser, quick_needs_none=False):
         source = texts.read_source(arguments.documents, most_documents=10 if arguments.quick else None)
-    except corpus.CorpusMissing as error:
-        parser.error(str(error))
     begun = reporting.begin(arguments, "apsw", "numpy", "isal")
     measured = []
     if arguments.built:
