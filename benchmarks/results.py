@@ -1,4 +1,7 @@
-"""The one format in which benchmarks keep their results, as JSON: what was measured, how, on what, and what it does not say."""
+"""The format in which benchmarks write their results, as JSON: what was measured, how, on what, and what it does not say.
+
+The figures behind the decisions are older: they are tables in TOML files, in docs/explanation/measurements/.
+"""
 
 from __future__ import annotations
 

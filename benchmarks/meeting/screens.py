@@ -77,12 +77,12 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--quick", action="store_true", help="one browser, few followers and turns")
     chosen = parser.parse_args(arguments)
     browsers, count, turns = (1, 4, 3) if chosen.quick else (chosen.browsers, chosen.followers, chosen.turns)
+    with corpus.needed_by(parser):
+        path = bundle_like(chosen.documents, is_quick=chosen.quick)
     chromium = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
     if chromium is None:
         sys.exit("needs chromium")
     begun = begin(chosen, "pymupdf", "uvicorn", "playwright", browsers=f"{browsers}, {chosen.slower:g} times slower")
-    with corpus.needed_by(parser):
-        path = bundle_like(chosen.documents, is_quick=chosen.quick)
     with meeting_of(path, 1) as place:
         found = in_process(turning, place, chromium, browsers, count, turns, chosen.slower)
     report(path, found)
