@@ -19,7 +19,7 @@ from pathlib import Path
 
 from benchmarks import catalogue, comparing, results
 from benchmarks.pages import write_page
-from benchmarks.reporting import table
+from benchmarks.tables import table
 
 
 def main(arguments: Sequence[str]) -> int:

@@ -22,8 +22,9 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks import corpus
-from benchmarks.reporting import HEADERS, Percentiles, begin, table, with_outputs
 from benchmarks.results import Series, series
+from benchmarks.running import begin, with_outputs
+from benchmarks.tables import HEADERS, Percentiles, table
 
 SEARCHES = (8, 16, 64)
 LIMITS = {"warm": 1.5, "cold": 150.0}

@@ -32,8 +32,9 @@ from typing import Any
 
 from benchmarks import corpus
 from benchmarks.meeting.serving import served
-from benchmarks.reporting import HEADERS, Percentiles, begin, table, with_outputs
 from benchmarks.results import Series, series
+from benchmarks.running import begin, with_outputs
+from benchmarks.tables import HEADERS, Percentiles, table
 
 LONG_SIDE_PX = 2048
 FIT_PX = (LONG_SIDE_PX, LONG_SIDE_PX)

@@ -14,8 +14,8 @@ from typing import Any, Literal
 
 import numpy as np
 
-from benchmarks.reporting import table
 from benchmarks.results import Result, Series
+from benchmarks.tables import table
 
 RESAMPLES = 2000
 SEED = 20261130

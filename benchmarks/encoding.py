@@ -20,9 +20,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from benchmarks import corpus, reporting
-from benchmarks.reporting import with_outputs
+from benchmarks import corpus, running, tables
 from benchmarks.results import Series, series
+from benchmarks.running import with_outputs
 
 LONG_SIDE_PX = 2048
 OURS, JPEG = "ours", "JPEG q85"
@@ -49,7 +49,7 @@ def main() -> None:
         chosen = corpus.documents(arguments.documents, is_quick=arguments.quick)
     if arguments.quick:
         chosen = list({one.kind: one for one in chosen}.values())[::3]
-    begun = reporting.begin(arguments, "pillow", "isal", "pymupdf")
+    begun = running.begin(arguments, "pillow", "isal", "pymupdf")
     measurements: list[dict[str, Any]] = []
     for number, document in enumerate(chosen, 1):
         print(f"\r{number}/{len(chosen)} {document.path.name[:50]:50}", end="", file=sys.stderr, flush=True)
@@ -177,11 +177,11 @@ def _report(measurements: list[dict[str, Any]]) -> None:
 
     def print_table(title: str, value: Callable[[dict[str, Any], str], float], form: str) -> None:
         rows = [
-            [kind, name, str(len(pages)), *reporting.Percentiles.of(value(page, name) for page in pages).cells(form)]
+            [kind, name, str(len(pages)), *tables.Percentiles.of(value(page, name) for page in pages).cells(form)]
             for kind, pages in by_kind.items()
             for name in CANDIDATES
         ]
-        print(f"\n## {title}\n\n" + reporting.table(["kind", "encoder", "pages", *reporting.HEADERS], rows))
+        print(f"\n## {title}\n\n" + tables.table(["kind", "encoder", "pages", *tables.HEADERS], rows))
 
     print_table(f"Bytes, as a share of {JPEG}", lambda page, name: page[name]["bytes"] / page[JPEG]["bytes"], ".2f")
     print_table("Bytes, kB", lambda page, name: page[name]["bytes"] / 1000, ".0f")
@@ -195,7 +195,7 @@ def _report(measurements: list[dict[str, Any]]) -> None:
         rows.append(
             [kind, ", ".join(formats), str(len(pages)), f"{len(lossless) / len(pages):.0%}", f"{grey / len(pages):.0%}"]
         )
-    print("\n## What ours is\n\n" + reporting.table(["kind", "formats", "pages", "lossless", "drawn in grey"], rows))
+    print("\n## What ours is\n\n" + tables.table(["kind", "formats", "pages", "lossless", "drawn in grey"], rows))
 
 
 if __name__ == "__main__":

@@ -33,8 +33,9 @@ import sidebooks_core as sb
 from benchmarks import corpus
 from benchmarks.corpus import SAMPLE
 from benchmarks.mutation import Mutant, Original, make_mutant
-from benchmarks.reporting import HEADERS, Percentiles, begin, table, with_outputs
 from benchmarks.results import Series, series
+from benchmarks.running import begin, with_outputs
+from benchmarks.tables import HEADERS, Percentiles, table
 from sidebooks_core.encoding.encode import decode
 
 MIB = 1 << 20

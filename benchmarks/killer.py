@@ -20,8 +20,9 @@ import pymupdf
 import sidebooks_core as sb
 from benchmarks import corpus
 from benchmarks.corpus import SAMPLE
-from benchmarks.reporting import HEADERS, Percentiles, begin, table, with_outputs
 from benchmarks.results import Series, series
+from benchmarks.running import begin, with_outputs
+from benchmarks.tables import HEADERS, Percentiles, table
 
 VIEW_PX = (1200, 1920)
 PACE_S = 0.25

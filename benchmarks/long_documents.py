@@ -31,8 +31,9 @@ from typing import Any
 from PIL import Image
 
 from benchmarks.meeting.serving import served
-from benchmarks.reporting import begin, table, with_outputs
 from benchmarks.results import Series, series
+from benchmarks.running import begin, with_outputs
+from benchmarks.tables import table
 
 PAGES = (600, 2_400, 10_000, 100_000)
 QUICK_PAGES = (300,)

@@ -30,8 +30,9 @@ from benchmarks.page_turn import measure
 from benchmarks.page_turn.peers import PEERS, WORKERS, Files, Ours
 from benchmarks.page_turn.profiles import PROFILES, Profile, bind
 from benchmarks.page_turn.traces import TRACES, Course, Step
-from benchmarks.reporting import Percentiles, begin, table, with_outputs
 from benchmarks.results import Series, series
+from benchmarks.running import begin, with_outputs
+from benchmarks.tables import Percentiles, table
 
 SAMPLE_EVERY_S = 0.02
 ROLLUP_EVERY_S = 0.2

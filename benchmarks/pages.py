@@ -10,8 +10,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from benchmarks.plots import FEW, PLOTS, number, spreads
-from benchmarks.reporting import HEADERS, Percentiles, machine_line
 from benchmarks.results import Result, Series
+from benchmarks.running import machine_line
+from benchmarks.tables import HEADERS, Percentiles
 
 STYLE = """
 :root { color-scheme: light dark }

@@ -10,8 +10,8 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from benchmarks.reporting import Percentiles
 from benchmarks.results import Series
+from benchmarks.tables import Percentiles
 
 COLOURS = ("#0b7a57", "#c2414f", "#c9772a", "#4a6fc4", "#8a65b5", "#777777", "#0e8a9c", "#a3842c")
 WIDTH = 860

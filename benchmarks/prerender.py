@@ -31,8 +31,9 @@ import psutil
 
 import sidebooks_core as sb
 from benchmarks import corpus
-from benchmarks.reporting import Percentiles, begin, table, with_outputs
 from benchmarks.results import Series, series
+from benchmarks.running import begin, with_outputs
+from benchmarks.tables import Percentiles, table
 from sidebooks_core.stores.disk import LAYOUT
 
 PEER = """

@@ -25,8 +25,9 @@ from typing import Any
 
 import sidebooks_core as sb
 from benchmarks import corpus
-from benchmarks.reporting import HEADERS, Percentiles, begin, table, with_outputs
 from benchmarks.results import Series, series
+from benchmarks.running import begin, with_outputs
+from benchmarks.tables import HEADERS, Percentiles, table
 
 VIEW_PX = (1620, 2160)
 PAUSE_S = 0.5

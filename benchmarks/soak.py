@@ -34,8 +34,8 @@ from typing import Any, NoReturn
 
 import sidebooks_core as sb
 from benchmarks.corpus import SAMPLE
-from benchmarks.reporting import begin, with_outputs
 from benchmarks.results import Series, series
+from benchmarks.running import begin, with_outputs
 from sidebooks_core.encoding.encode import decode
 from sidebooks_core.stores.disk import DiskStore
 from sidebooks_core.stores.record import Record

@@ -19,8 +19,9 @@ from pathlib import Path
 import sidebooks_core as sb
 from benchmarks import corpus
 from benchmarks.reading import settle
-from benchmarks.reporting import HEADERS, Percentiles, begin, table, with_outputs
 from benchmarks.results import Series, series
+from benchmarks.running import begin, with_outputs
+from benchmarks.tables import HEADERS, Percentiles, table
 
 LONG_SIDE_PX = 2048
 PLAIN, ENCRYPTED = "disk, fresh process", "disk, encrypted"

@@ -20,8 +20,8 @@ sys.path.insert(0, str(ROOT))
 
 from benchmarks import catalogue, results  # noqa: E402 - found by the line above
 from benchmarks.pages import cells, grouped  # noqa: E402
-from benchmarks.reporting import HEADERS  # noqa: E402
 from benchmarks.results import Result, Series  # noqa: E402
+from benchmarks.tables import HEADERS  # noqa: E402
 
 TARGET = ROOT / "docs" / "reference" / "benchmarks.md"
 FOLDER = TARGET.with_suffix("")

@@ -19,7 +19,7 @@ from asgi import ask, ask_async
 from conftest import ROOT
 
 import sidebooks_core as sb
-from benchmarks import reporting, results
+from benchmarks import results, tables
 from sidebooks_core.server import Operation, ServerLimits
 from sidebooks_core.server.routes import ROUTES
 
@@ -104,7 +104,7 @@ def test_a_new_run_of_a_benchmark_replaces_the_figures(tmp_path: Path) -> None:
     shutil.copytree(ROOT / "benchmarks", tmp_path / "benchmarks")
     data = tmp_path / "docs" / "explanation" / "measurements" / "0004-caching.toml"
     old = tomllib.loads(data.read_text(encoding="utf-8"))
-    printed = reporting.table(["page from", "requests", *reporting.HEADERS], [["the moon", "7", "1.0", "2.0", "3.0", "4.0"]])
+    printed = tables.table(["page from", "requests", *tables.HEADERS], [["the moon", "7", "1.0", "2.0", "3.0", "4.0"]])
     done = subprocess.run(
         [sys.executable, str(tmp_path / "docs" / "render_measurements.py"), "--take", data.name, "2"],
         input=f"platform Moon, processors 1\n\n{printed}\n", text=True, capture_output=True, check=False, timeout=60,

@@ -31,8 +31,9 @@ import pymupdf
 from benchmarks import corpus
 from benchmarks.browser_turn.serving import PeersMissing, fetch_packages, get_json, our_server, peers_server
 from benchmarks.browser_turn.viewers import OPENSEADRAGON, PDFJS, VIEWERS, Viewer
-from benchmarks.reporting import HEADERS, Percentiles, begin, table, with_outputs
 from benchmarks.results import Series, series
+from benchmarks.running import begin, with_outputs
+from benchmarks.tables import HEADERS, Percentiles, table
 
 SEED = 20261125
 SCREEN = {"width": 810, "height": 1080}

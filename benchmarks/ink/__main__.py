@@ -26,8 +26,9 @@ from typing import Any
 import pymupdf
 
 from benchmarks.browser_turn.serving import get_json, our_server
-from benchmarks.reporting import HEADERS, Percentiles, begin, table, with_outputs
 from benchmarks.results import Series, series
+from benchmarks.running import begin, with_outputs
+from benchmarks.tables import HEADERS, Percentiles, table
 
 SCREEN = {"width": 810, "height": 1080}
 PIXEL_RATIO = 2

@@ -32,8 +32,9 @@ from typing import Any
 from benchmarks import corpus
 from benchmarks.meeting.serving import VIEW, bare_draw_s, counters, in_process, served
 from benchmarks.meeting.tablets import alone, together
-from benchmarks.reporting import HEADERS, Percentiles, begin, table, with_outputs
 from benchmarks.results import Series, series
+from benchmarks.running import begin, with_outputs
+from benchmarks.tables import HEADERS, Percentiles, table
 
 MOST_DOCUMENTS = 20
 LEAST_SHARE = 0.7

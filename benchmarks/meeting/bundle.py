@@ -21,8 +21,9 @@ from benchmarks import corpus
 from benchmarks.meeting.followers import Place
 from benchmarks.meeting.scene import CHAIR, Show, crowd_in, meeting_of, result_of
 from benchmarks.meeting.serving import bundle_like, counters, in_process, tree_mib
-from benchmarks.reporting import HEADERS, Percentiles, begin, table, with_outputs
 from benchmarks.results import Series, series
+from benchmarks.running import begin, with_outputs
+from benchmarks.tables import HEADERS, Percentiles, table
 
 SAMPLES = 10
 """Of the memory."""

@@ -31,8 +31,9 @@ from benchmarks.meeting.followers import Place
 from benchmarks.meeting.redis_server import has_redis
 from benchmarks.meeting.scene import Show, crowd_in, meeting_of, result_of
 from benchmarks.meeting.serving import bare_draw_s, bundle_like, in_process
-from benchmarks.reporting import HEADERS, Percentiles, begin, table, with_outputs
 from benchmarks.results import Series, series
+from benchmarks.running import begin, with_outputs
+from benchmarks.tables import HEADERS, Percentiles, table
 
 SEED = 20261130
 BOUNDS_MS = {100: 100, 300: 150, 1000: 300}

@@ -32,8 +32,9 @@ from benchmarks.meeting.judging import Judge
 from benchmarks.meeting.staging import CONVERGED_S, UNAWARE_S, Run
 from benchmarks.meeting.town import REDIS, Server
 from benchmarks.meeting.witness import Witness
-from benchmarks.reporting import HEADERS, Percentiles, begin, table, with_outputs
 from benchmarks.results import Series, series
+from benchmarks.running import begin, with_outputs
+from benchmarks.tables import HEADERS, Percentiles, table
 
 CHAOS_S = (15.0, 60.0)
 """A round of faults."""

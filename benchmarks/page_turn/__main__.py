@@ -22,7 +22,7 @@ from benchmarks.page_turn import measure, report
 from benchmarks.page_turn.peers import PEERS
 from benchmarks.page_turn.profiles import PROFILES, Profile
 from benchmarks.page_turn.traces import TRACES, Course, Trace
-from benchmarks.reporting import begin, with_outputs
+from benchmarks.running import begin, with_outputs
 
 LONG_ENOUGH_PAGES = 8
 

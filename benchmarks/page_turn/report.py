@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from benchmarks.page_turn.measure import AFTER_LAST_S
-from benchmarks.reporting import Percentiles, table
 from benchmarks.results import Series, series
+from benchmarks.tables import Percentiles, table
 
 FRAME_S = 1 / 60
 SLOW_S = 0.1

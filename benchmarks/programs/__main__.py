@@ -29,8 +29,9 @@ import pymupdf
 from benchmarks.corpus import SAMPLE
 from benchmarks.programs.candidates import OURS, PROGRAMS, Candidate
 from benchmarks.programs.jobs import Round, Setting
-from benchmarks.reporting import HEADERS, Percentiles, begin, table, with_outputs
 from benchmarks.results import Series, series
+from benchmarks.running import begin, with_outputs
+from benchmarks.tables import HEADERS, Percentiles, table
 
 QUICK_PAGES = 5
 SIZE_SLACK_PX = 2

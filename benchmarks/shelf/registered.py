@@ -33,8 +33,9 @@ from PIL import Image
 
 from benchmarks import corpus
 from benchmarks.meeting.serving import in_process, served
-from benchmarks.reporting import HEADERS, Percentiles, begin, table, with_outputs
 from benchmarks.results import Series, series
+from benchmarks.running import begin, with_outputs
+from benchmarks.tables import HEADERS, Percentiles, table
 
 VIEW = "1200x1920"
 LEAST_PAGES = 300

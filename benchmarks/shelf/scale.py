@@ -28,11 +28,12 @@ from msgspec import Struct
 from msgspec.structs import asdict
 
 import sidebooks_core as sb
-from benchmarks import corpus, reporting
-from benchmarks.reporting import Percentiles, with_outputs
+from benchmarks import corpus, running, tables
 from benchmarks.results import Series, series
+from benchmarks.running import with_outputs
 from benchmarks.shelf import building, texts
 from benchmarks.shelf.queries import KINDS, Query, queries
+from benchmarks.tables import Percentiles
 from sidebooks_core.databases.database import Database
 from sidebooks_core.shelf import Paper, Shelf, Where, catalogue
 from sidebooks_core.shelf.catalogue import NewRevision, Opened
@@ -100,7 +101,7 @@ def main() -> None:
     sizes, each = ([QUICK_PAGES], 1) if arguments.quick else (arguments.pages, arguments.each)
     with corpus.needed_by(parser, quick_needs_none=False):
         source = texts.read_source(arguments.documents, most_documents=10 if arguments.quick else None)
-    begun = reporting.begin(arguments, "apsw", "numpy", "isal")
+    begun = running.begin(arguments, "apsw", "numpy", "isal")
     measured = []
     if arguments.built:
         measured.append(measure(arguments.built, building.built_before(arguments.built), source, each, is_compared=False))
@@ -164,10 +165,10 @@ def report(measured: Sequence[Size]) -> None:
         ]  # fmt: skip
         rows.append(growth)
     headers = [
-        "pages", "papers", "text MB", "database MB", "ratio", "start", "first search", "listing", *reporting.HEADERS,
+        "pages", "papers", "text MB", "database MB", "ratio", "start", "first search", "listing", *tables.HEADERS,
         "p95 of CPU", "page added", "replaced", "purged",
     ]  # fmt: skip
-    print("\n## Growth; times in ms, all but searches the slowest of some\n\n" + reporting.table(headers, rows))
+    print("\n## Growth; times in ms, all but searches the slowest of some\n\n" + tables.table(headers, rows))
     for one in measured:
         rows = []
         for rights in dict.fromkeys(step.rights for step in one.steps):
@@ -177,8 +178,8 @@ def report(measured: Sequence[Size]) -> None:
                 worked = Percentiles.of(step.cpu_ms for step in chosen)
                 cells = [*Percentiles.of(step.ms for step in chosen).cells(), f"{worked.p95:.1f}", f"{done:.0%}"]
                 rows.append([rights, kind, str(len(chosen)), *cells, str(max(step.steps for step in chosen))])
-        headers = ["seen", "query", "searches", *reporting.HEADERS, "p95 of CPU", "one step", "most steps"]
-        print(f"\n## First step of a search in {one.pages:,} pages, ms\n\n" + reporting.table(headers, rows))
+        headers = ["seen", "query", "searches", *tables.HEADERS, "p95 of CPU", "one step", "most steps"]
+        print(f"\n## First step of a search in {one.pages:,} pages, ms\n\n" + tables.table(headers, rows))
     largest = measured[-1]
     rows = []
     for script in dict.fromkeys(step.query.script for step in largest.steps):
@@ -186,8 +187,8 @@ def report(measured: Sequence[Size]) -> None:
             times = [step.ms for step in largest.steps if step.query.script == script and len(step.query.text) == length]
             if times:
                 rows.append([script, f"{length}", str(len(times)), *Percentiles.of(times).cells()])
-    headers = ["script", "characters", "searches", *reporting.HEADERS]
-    print(f"\n## The same by script and length, in {largest.pages:,} pages\n\n" + reporting.table(headers, rows))
+    headers = ["script", "characters", "searches", *tables.HEADERS]
+    print(f"\n## The same by script and length, in {largest.pages:,} pages\n\n" + tables.table(headers, rows))
 
 
 def series_of(measured: Sequence[Size]) -> list[Series]:
