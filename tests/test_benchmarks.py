@@ -19,7 +19,7 @@ from benchmarks.catalogue import NoBenchmark
 from benchmarks.pages import write_page
 from benchmarks.programs.__main__ import Different, check_same
 from benchmarks.programs.candidates import OURS, PROGRAMS
-from benchmarks.programs.jobs import Round
+from benchmarks.programs.rounds import Round
 from benchmarks.results import BadResult, Machine, Result, Series, series
 
 MACHINE = Machine("a processor", 2, 8 << 30, "Linux x86_64", "6.1", "3.11.7", 0.5)

@@ -4,7 +4,7 @@
 
 Each candidate has a process of its own, which has loaded the program and done a round that does not count. Then all candidates
 of a program take turns, round by round. After each round what came of it is compared: the same files, pages and answers, images
-of the same size that look the same. `jobs.py` says what a round is, `peers/` has the other programs.
+of the same size that look the same. `rounds.py` and `desktop.py` say what a round is, `peers/` has the other programs.
 
 What the numbers do not say: what ours does beside. It draws in other processes, so that a page can neither crash nor stop the
 program, and it keeps what it has drawn; the peers do neither, but for the library, which keeps files. Starting workers costs a
@@ -28,7 +28,7 @@ import pymupdf
 
 from benchmarks.corpus import SAMPLE
 from benchmarks.programs.candidates import OURS, PROGRAMS, Candidate
-from benchmarks.programs.jobs import Round, Setting
+from benchmarks.programs.rounds import Round, Setting
 from benchmarks.results import Series, series
 from benchmarks.running import begin, with_outputs
 from benchmarks.tables import HEADERS, Percentiles, table

@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from pathlib import Path
 
-from benchmarks.programs import jobs
-from benchmarks.programs.jobs import Job, Round, Setting
+from benchmarks.programs import desktop, rounds
+from benchmarks.programs.rounds import Job, Round, Setting
 
-EXAMPLES = jobs.ROOT / "docs" / "examples"
+EXAMPLES = rounds.ROOT / "docs" / "examples"
 PEERS = Path(__file__).parent / "peers"
 OURS = "sidebooks_core"
 ROUND_WITHIN_S = 300.0
@@ -35,14 +35,16 @@ def _program(job: Callable[[Setting], AbstractContextManager[Job]], file: str, *
 
 PROGRAMS = {
     "thumbnails": _program(
-        jobs.thumbnails, "thumbnails.py", **{"PyMuPDF + Pillow": "thumbnails.py", "pypdfium2 + Pillow": "thumbnails_pdfium.py"}
+        rounds.thumbnails,
+        "thumbnails.py",
+        **{"PyMuPDF + Pillow": "thumbnails.py", "pypdfium2 + Pillow": "thumbnails_pdfium.py"},
     ),
     "books_with_login": _program(
-        jobs.books_with_login, "books_with_login.py", **{"PyMuPDF + lru_cache": "books_with_login.py"}
+        rounds.books_with_login, "books_with_login.py", **{"PyMuPDF + lru_cache": "books_with_login.py"}
     ),
-    "flipper": _program(jobs.flipper, "flipper.py", PyMuPDF="flipper.py"),
-    "library": _program(jobs.library, "library.py", **{"PyMuPDF + files": "library.py"}),
-    "notebook": _program(jobs.notebook, "notebook.ipynb", PyMuPDF="notebook.ipynb"),
+    "flipper": _program(desktop.flipper, "flipper.py", PyMuPDF="flipper.py"),
+    "library": _program(rounds.library, "library.py", **{"PyMuPDF + files": "library.py"}),
+    "notebook": _program(rounds.notebook, "notebook.ipynb", PyMuPDF="notebook.ipynb"),
 }
 
 
