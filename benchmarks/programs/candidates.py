@@ -11,7 +11,7 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 
 from benchmarks.programs import desktop, rounds
-from benchmarks.programs.rounds import Job, Round, Setting
+from benchmarks.programs.rounds import Round, Setting, Trial
 
 EXAMPLES = rounds.ROOT / "docs" / "examples"
 PEERS = Path(__file__).parent / "peers"
@@ -23,14 +23,14 @@ ROUND_WITHIN_S = 300.0
 class Program:
     """A program of docs/examples, and those that do the same."""
 
-    job: Callable[[Setting], AbstractContextManager[Job]]
+    trial: Callable[[Setting], AbstractContextManager[Trial]]
     files: dict[str, Path]
     """By what they are written with. Ours is the first."""
 
 
-def _program(job: Callable[[Setting], AbstractContextManager[Job]], file: str, **peers: str) -> Program:
+def _program(trial: Callable[[Setting], AbstractContextManager[Trial]], file: str, **peers: str) -> Program:
     """peers: files, by what they are written with."""
-    return Program(job, {OURS: EXAMPLES / file, **{label: PEERS / peer for label, peer in peers.items()}})
+    return Program(trial, {OURS: EXAMPLES / file, **{label: PEERS / peer for label, peer in peers.items()}})
 
 
 PROGRAMS = {
@@ -85,9 +85,9 @@ def _child(program: str, setting: Setting, there: Connection) -> None:
     setting.folder.mkdir(parents=True, exist_ok=True)
     os.environ["XDG_CACHE_HOME"] = str(setting.folder)
     try:
-        with PROGRAMS[program].job(setting) as job:
+        with PROGRAMS[program].trial(setting) as trial:
             while True:
-                there.send(job(there.recv()))
+                there.send(trial(there.recv()))
     except EOFError:
         return
     except Exception as error:  # noqa: BLE001 - told to the other process, which fails with it

@@ -14,14 +14,14 @@ from typing import Any
 
 from PIL import Image
 
-from benchmarks.programs.rounds import PATIENCE_S, Job, Round, Setting, loaded
+from benchmarks.programs.rounds import PATIENCE_S, Round, Setting, Trial, loaded
 
 PACE_S = 0.15
 """From one turn of the desktop program to the next."""
 
 
 @contextmanager
-def flipper(setting: Setting) -> Iterator[Job]:
+def flipper(setting: Setting) -> Iterator[Trial]:
     """Turns through the document and back, in a window on the display that DISPLAY names."""
     import tkinter
 

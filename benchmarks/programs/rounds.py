@@ -1,7 +1,7 @@
 """What each program does in a round, how long its steps take, and what comes of it. The same for ours and for its peers.
 
-A job is made in a process of its own, which has imported the program before anything is timed. In each round the cache and the
-folder of the output are new, or the size of the pages is.
+A trial is made in a process of its own, which has imported the program before anything is timed. In each round the cache and
+the folder of the output are new, or the size of the pages is.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ LOGIN = {"x-member": "yamada:open sesame"}
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """Where a job is done."""
+    """Where a trial is made."""
 
     program: Path
     document: Path
@@ -65,7 +65,7 @@ class Round:
         self.images[name] = image.size, image.convert("L").resize((SEEN_PX, SEEN_PX), Image.Resampling.BOX).tobytes()
 
 
-Job = Callable[[int], Round]
+Trial = Callable[[int], Round]
 """Does the round of a number."""
 
 
@@ -95,7 +95,7 @@ def _all_pages(found: Round, step: str, get: Callable[[int], bytes], pages: int)
 
 
 @contextmanager
-def thumbnails(setting: Setting) -> Iterator[Job]:
+def thumbnails(setting: Setting) -> Iterator[Trial]:
     """The function of the program, twice; and the whole command, with the start of Python and all imports."""
     main = loaded(setting.program).main
 
@@ -118,7 +118,7 @@ def thumbnails(setting: Setting) -> Iterator[Job]:
 
 
 @contextmanager
-def library(setting: Setting) -> Iterator[Job]:
+def library(setting: Setting) -> Iterator[Trial]:
     """Pages drawn ahead for two screens, and pages in another size, asked by Flask's own client."""
     papers = setting.folder / "papers"
     papers.mkdir(parents=True)
@@ -158,7 +158,7 @@ def library(setting: Setting) -> Iterator[Job]:
 
 
 @contextmanager
-def books_with_login(setting: Setting) -> Iterator[Job]:
+def books_with_login(setting: Setting) -> Iterator[Trial]:
     """Pages over HTTP, one after the other, in a size that nobody has asked for in another round."""
     papers = setting.folder / "papers"
     papers.mkdir(parents=True)
@@ -204,7 +204,7 @@ def _pages_read(port: int, size: str, pages: int) -> Round:
 
 
 @contextmanager
-def notebook(setting: Setting) -> Iterator[Job]:
+def notebook(setting: Setting) -> Iterator[Trial]:
     """All cells, with what a notebook makes of the last line of each."""
     text = setting.program.read_text(encoding="utf-8")
     cells = ["".join(one["source"]) for one in json.loads(text)["cells"] if one["cell_type"] == "code"]
