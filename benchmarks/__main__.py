@@ -2,7 +2,7 @@
 
 python -m benchmarks                                what there is, and the question that each answers
 python -m benchmarks NAME [options]                 run one; --help lists its options
-python -m benchmarks all [--quick] [--json FOLDER] [--html FILE]
+python -m benchmarks all [--quick] [--only NAME…] [--json FOLDER] [--html FILE]
 python -m benchmarks compare A B [--fail-above RATIO] [--anyway]
 python -m benchmarks page FILE.html RESULT…         a page with tables and plots of results
 """

@@ -1,6 +1,6 @@
 """How long do a warm and a cold page take beside 8, 16 and 64 searches of a long document?
 
-python -m benchmarks.attack [--document PATH] [--json FILE] [--html FILE] [--quick]
+python -m benchmarks attack [--document PATH] [--json FILE] [--html FILE] [--quick]
 
 What the numbers do not say: how it is with other documents and other questions; the searches are for what is nowhere, so that
 each goes through the whole document. Server, searches and the one who measures share the processors.
@@ -79,7 +79,7 @@ class Connection:
 
 def main(arguments: list[str] | None = None) -> None:
     """Measure and print. Exit status 1 if a bound is missed (not with --quick)."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.attack", description=__doc__.split("\n\n")[0])
+    parser = argparse.ArgumentParser(prog="python -m benchmarks attack", description=__doc__.split("\n\n")[0])
     parser.add_argument("--document", type=Path, default=corpus.DEFAULT / "book" / "refman.pdf", help="a long one")
     with_outputs(parser)
     parser.add_argument("--quick", action="store_true", help="few requests beside 8 searches")

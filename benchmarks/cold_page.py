@@ -1,6 +1,6 @@
 """How long does a page take that nobody has drawn, beside PyMuPDF, pypdfium2 and pdf2image?
 
-    python -m benchmarks.cold_page [--documents PATH] [--pages N] [--json FILE] [--html FILE] [--quick]
+    python -m benchmarks cold_page [--documents PATH] [--pages N] [--json FILE] [--html FILE] [--quick]
 
 Each method is one process that goes through all documents, as a server does, and has a document open before its first request.
 For ours nothing else is prepared: no page is identified, and the clock starts with the call of an application. The methods take
@@ -62,7 +62,7 @@ Opener = Callable[[str, str | None], tuple[int, Draw]]
 
 def main(arguments: list[str] | None = None) -> None:
     """Measure and print."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.cold_page", description=__doc__.split("\n\n")[0])
+    parser = argparse.ArgumentParser(prog="python -m benchmarks cold_page", description=__doc__.split("\n\n")[0])
     parser.add_argument("--documents", type=Path, help="folder or file (default: the corpus)")
     parser.add_argument("--pages", type=int, default=4, help="most pages of each document (default 4)")
     with_outputs(parser)

@@ -32,7 +32,7 @@ ROOT = Path(__file__).parents[1]
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.encoding", description=__doc__.split("\n")[0])
+    parser = argparse.ArgumentParser(prog="python -m benchmarks encoding", description=__doc__.split("\n")[0])
     parser.add_argument("--documents", type=Path, help="folder or file; otherwise the corpus beside the project")
     parser.add_argument("--pages", type=int, default=3, help="most pages of each document (default 3)")
     parser.add_argument("--turns", type=int, default=3, help="turns of each candidate on each page (default 3)")

@@ -1,6 +1,6 @@
 """Does anything but the library's own errors come of opening and drawing damaged documents?
 
-python -m benchmarks.fuzz [--mutants N | --seconds S] [--seed N] [--documents PATH] [--keep FOLDER] [--json FILE] [--quick]
+python -m benchmarks fuzz [--mutants N | --seconds S] [--seed N] [--documents PATH] [--keep FOLDER] [--json FILE] [--quick]
 
 The mutants are made in a process of their own, so that this one's memory is the library's. A failure is an exception that is
 not the library's, an operation that takes longer than its limit, a wrong picture of a sound document drawn after a mutant
@@ -78,7 +78,7 @@ class Findings:
 def main(arguments: list[str] | None = None) -> None:
     """Fuzz and print. Exit status 1 after any failure."""
     assert __doc__ is not None
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.fuzz", description=__doc__.split("\n\n")[0])
+    parser = argparse.ArgumentParser(prog="python -m benchmarks fuzz", description=__doc__.split("\n\n")[0])
     parser.add_argument("--mutants", type=int, help="stop after so many (default: 1000)")
     parser.add_argument("--seconds", type=float, help="stop after so long")
     parser.add_argument("--seed", type=int, default=1)

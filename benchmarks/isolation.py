@@ -1,6 +1,6 @@
 """What does the isolation of workers cost: to start, to draw a page, and to turn to one that is there?
 
-python -m benchmarks.isolation [--documents FILE] [--rounds N] [--json FILE] [--html FILE] [--quick]
+python -m benchmarks isolation [--documents FILE] [--rounds N] [--json FILE] [--html FILE] [--quick]
 
 On against off, in turns.
 
@@ -30,7 +30,7 @@ MOST_TURN_MS = 0.2
 def main(arguments: list[str] | None = None) -> None:
     """Measure and print."""
     assert __doc__ is not None
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.isolation", description=__doc__.split("\n\n")[0])
+    parser = argparse.ArgumentParser(prog="python -m benchmarks isolation", description=__doc__.split("\n\n")[0])
     parser.add_argument("--documents", type=Path, help="folder or file (default: the first text document of the corpus)")
     parser.add_argument("--rounds", type=int, default=20)
     with_outputs(parser)

@@ -1,6 +1,6 @@
 """Does a reader of a good document notice another one who sits on pages that hang their worker?
 
-python -m benchmarks.killer [--documents FILE] [--rounds N] [--turns N] [--json FILE] [--html FILE] [--quick]
+python -m benchmarks killer [--documents FILE] [--rounds N] [--turns N] [--json FILE] [--html FILE] [--quick]
 
 The reader is measured alone and beside the other one. A third row has one who passes such pages by.
 
@@ -34,7 +34,7 @@ KILLER_PAGES = 12
 def main(arguments: list[str] | None = None) -> None:
     """Measure and print."""
     assert __doc__ is not None
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.killer", description=__doc__.split("\n\n")[0])
+    parser = argparse.ArgumentParser(prog="python -m benchmarks killer", description=__doc__.split("\n\n")[0])
     parser.add_argument("--documents", type=Path, help="the good document (default: the sample)")
     parser.add_argument("--rounds", type=int, default=10)
     parser.add_argument("--turns", type=int, default=20)

@@ -1,6 +1,6 @@
 """What do long documents cost: opening, a jump to the end, previews, the manifest, memory?
 
-    python -m benchmarks.long_documents [--pages N …] [--kinds NAME …] [--json FILE] [--html FILE] [--quick]
+    python -m benchmarks long_documents [--pages N …] [--kinds NAME …] [--json FILE] [--html FILE] [--quick]
 
 The documents are made here and their pages are light, so that what is measured grows with the number of pages alone: PDFs
 whose page tree is one node (flat) or has ten kids in each node (tree), comics and TIFFs. Each document is opened in two
@@ -61,7 +61,7 @@ COLUMNS = {
 
 def main(arguments: list[str] | None = None) -> None:
     """Measure and print."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.long_documents", description=__doc__.split("\n\n")[0])
+    parser = argparse.ArgumentParser(prog="python -m benchmarks long_documents", description=__doc__.split("\n\n")[0])
     parser.add_argument("--pages", type=int, nargs="+", help=f"numbers of pages (default {' '.join(map(str, PAGES))})")
     parser.add_argument("--kinds", nargs="+", choices=MAKERS, default=list(MAKERS), help="(default: all)")
     with_outputs(parser)

@@ -1,6 +1,6 @@
 """How much memory do all processes take while somebody jumps, riffles and zooms, beside a peer's?
 
-    python -m benchmarks.memory [--documents PATH] [--peer NAME…] [--turns N] [--json FILE] [--html FILE] [--quick]
+    python -m benchmarks memory [--documents PATH] [--peer NAME…] [--turns N] [--json FILE] [--html FILE] [--quick]
 
 One process for each peer opens all documents, and goes through the traces of `page_turn` in one document after the other. This
 process looks on from outside. RSS counts a page of memory in each process that has it, as `page_turn` does. PSS divides a page
@@ -99,7 +99,7 @@ class Run:
 def main(arguments: list[str] | None = None) -> None:
     """Measure and print."""
     assert __doc__ is not None
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.memory", description=__doc__.split("\n\n")[0])
+    parser = argparse.ArgumentParser(prog="python -m benchmarks memory", description=__doc__.split("\n\n")[0])
     parser.add_argument("--documents", type=Path, help="folder or file (default: one long document of each kind of the corpus)")
     parser.add_argument("--peer", choices=list(CANDIDATES), nargs="+", default=list(CANDIDATES), help="default: all")
     parser.add_argument("--turns", type=int, default=10, help="turns of a trace, about (default 10)")

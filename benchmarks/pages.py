@@ -60,7 +60,7 @@ def cells(one: Series) -> list[str]:
 
 
 def _section(place: int, one: Result) -> str:
-    command = f"python -m benchmarks.{one.benchmark}"
+    command = f"python -m benchmarks {one.benchmark}"
     parameters = "; ".join(f"{name}: {value}" for name, value in one.parameters.items()) or "none"
     groups = "".join(_group(title, found) for title, found in grouped(one).items())
     return (

@@ -12,7 +12,7 @@ page is that of all processes of a side, while the clock runs: it is the better 
 What the numbers do not say: what the images look like, and what a second run costs. Ours finds what is stored and draws the
 rest.
 
-python -m benchmarks.prerender [--documents FILE] [--workers N] [--rounds N] [--json FILE] [--html FILE] [--quick]
+python -m benchmarks prerender [--documents FILE] [--workers N] [--rounds N] [--json FILE] [--html FILE] [--quick]
 """
 
 from __future__ import annotations
@@ -66,7 +66,7 @@ FEWEST_PAGES = 16
 
 def main(arguments: list[str] | None = None) -> None:
     """Measure and print."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.prerender", description=__doc__.split("\n\n")[0])
+    parser = argparse.ArgumentParser(prog="python -m benchmarks prerender", description=__doc__.split("\n\n")[0])
     parser.add_argument("--documents", type=Path, help="folder or file (default: the corpus)")
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--pages", type=int, default=60, help="most pages of each document (default 60)")

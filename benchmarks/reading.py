@@ -1,6 +1,6 @@
 """How long to the first page of a document, new, reopened and restarted, and does memory grow?
 
-    python -m benchmarks.reading [--documents PATH] [--passes N] [--json FILE] [--html FILE] [--quick]
+    python -m benchmarks reading [--documents PATH] [--passes N] [--json FILE] [--html FILE] [--quick]
 
 First page: from `open()` in a running service with an empty cache to the sharp page on a reader's screen, against PyMuPDF that
 opens the document and draws its first page at the same size in a running process; they take turns. Reopened: the same from
@@ -93,7 +93,7 @@ input()
 def main(arguments: list[str] | None = None) -> None:
     """Measure and print."""
     assert __doc__ is not None
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.reading", description=__doc__.split("\n\n")[0])
+    parser = argparse.ArgumentParser(prog="python -m benchmarks reading", description=__doc__.split("\n\n")[0])
     parser.add_argument("--documents", type=Path, help="folder or file (default: the corpus)")
     parser.add_argument("--passes", type=int, default=10, help="whole readings of the longest document (default 10)")
     with_outputs(parser)

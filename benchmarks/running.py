@@ -12,7 +12,7 @@ import sidebooks_core
 from benchmarks import catalogue, results
 from benchmarks.results import Machine, Result, Series
 
-PROGRAM = "python -m benchmarks."
+PROGRAM = "python -m benchmarks "
 ROOT = Path(__file__).resolve().parents[1]
 
 

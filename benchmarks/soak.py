@@ -1,6 +1,6 @@
 """Is a picture ever wrong, or anything left behind, while processes that share a cache are killed?
 
-python -m benchmarks.soak [--minutes M] [--kills N] [--seed N] [--json FILE] [--html FILE] [--quick]
+python -m benchmarks soak [--minutes M] [--kills N] [--seed N] [--json FILE] [--html FILE] [--quick]
 
 Readers are hosts with workers of their own: they ask for images of a document and compare the pixels with those of a service
 without a cache. Writers put records whose bytes follow from their keys, and compare what they read. All of them use one small
@@ -80,7 +80,7 @@ class Soak:
 def main(arguments: list[str] | None = None) -> None:
     """Soak and print. Exit status 1 after any failure."""
     assert __doc__ is not None
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.soak", description=__doc__.split("\n\n")[0])
+    parser = argparse.ArgumentParser(prog="python -m benchmarks soak", description=__doc__.split("\n\n")[0])
     parser.add_argument("--minutes", type=float, default=30.0)
     parser.add_argument("--kills", type=int, default=10_000)
     parser.add_argument("--seed", type=int, default=1, help="of who is killed; when, the machine decides too")

@@ -1,6 +1,6 @@
 """How long does a page take that was drawn before: from memory, from disk, and encrypted?
 
-python -m benchmarks.warm [--documents PATH] [--json FILE] [--html FILE] [--quick]
+python -m benchmarks warm [--documents PATH] [--json FILE] [--html FILE] [--quick]
 
 What the numbers do not say: how long a disk takes. The files were written a moment ago and lie in the memory of the operating
 system. Nor how long a client takes to fetch and decode the image.
@@ -30,7 +30,7 @@ BOUNDS_MS = {"memory": ("p99", 1.0), PLAIN: ("p95", 5.0)}
 
 def main(arguments: list[str] | None = None) -> None:
     """Measure and print. Exit status 1 if a bound is missed (not with --quick)."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.warm", description=__doc__.split("\n\n")[0])
+    parser = argparse.ArgumentParser(prog="python -m benchmarks warm", description=__doc__.split("\n\n")[0])
     parser.add_argument("--documents", type=Path, help="folder or file (default: the corpus)")
     with_outputs(parser)
     parser.add_argument("--quick", action="store_true", help="few pages of few documents")

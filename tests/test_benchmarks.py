@@ -82,7 +82,7 @@ def test_each_writes_its_result_in_the_one_format(one: catalogue.Benchmark) -> N
     path = Path(catalogue.FOLDER, *one.name.split("."))
     text = (path.with_suffix(".py") if path.with_suffix(".py").exists() else path / "__main__.py").read_text(encoding="utf-8")
     assert re.search(r"\bwith_outputs\(parser\)", text)
-    assert f'prog="python -m benchmarks.{one.name}"' in text
+    assert f'prog="python -m benchmarks {one.name}"' in text
     assert re.search(r"\bbegun\.finish\(", text)
     assert '"--quick"' in text
 

@@ -1,6 +1,6 @@
 """How long from a key to the page on the screen in a slow browser, beside pdf.js and OpenSeadragon?
 
-    python -m benchmarks.browser_turn [--documents PATH] [--throttle N…] [--turns N] [--openings N] [--json FILE] [--quick]
+    python -m benchmarks browser_turn [--documents PATH] [--throttle N…] [--turns N] [--openings N] [--json FILE] [--quick]
 
 Three ways to turn, the same pages for each viewer, each run in a fresh browser on a fresh server with an empty cache:
   jump  to a page far away that nobody has seen: cold
@@ -60,7 +60,7 @@ def main(arguments: list[str] | None = None) -> None:
     """Measure and print."""
     assert __doc__ is not None
     parser = argparse.ArgumentParser(
-        prog="python -m benchmarks.browser_turn", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+        prog="python -m benchmarks browser_turn", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--documents", type=Path, help="folder or PDF (default: one long document of each kind of the corpus)")
     parser.add_argument(

@@ -1,6 +1,6 @@
 """How long from a pen that goes down to its line on the screen, on a page full of ink?
 
-    python -m benchmarks.ink [--throttle N…] [--strokes N] [--on N] [--json FILE] [--html FILE] [--quick]
+    python -m benchmarks ink [--throttle N…] [--strokes N] [--on N] [--json FILE] [--html FILE] [--quick]
 
 Of each stroke: `down`, from the event to the end of the frame after it; `move`, from a sample to the end of the frame after it;
 whether the line was on the canvas in that frame; and whether all samples that the browser delivered are in the marks that the
@@ -144,7 +144,7 @@ def main(arguments: list[str] | None = None) -> None:
     """Measure and print."""
     assert __doc__ is not None
     parser = argparse.ArgumentParser(
-        prog="python -m benchmarks.ink", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+        prog="python -m benchmarks ink", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument(
         "--throttle", type=float, nargs="+", default=[1, 6], help="times slower the main thread is (default 1 6)"

@@ -1,6 +1,6 @@
 """How long do a hundred tablets of one server wait over plain HTTP, together, and each alone?
 
-    python -m benchmarks.meeting [--tablets N] [--documents PATH] [--turns N] [--readers-turns N] [--json FILE] [--quick]
+    python -m benchmarks meeting [--tablets N] [--documents PATH] [--turns N] [--readers-turns N] [--json FILE] [--quick]
 
 It goes without the protocol of meetings. Each tablet is a client with a cache like a browser's. Together: all open one
 document within ten seconds, then follow a presenter, who turns to the next page and now and then to one that nobody has seen.
@@ -58,7 +58,7 @@ uvicorn.run(application, port=int(sys.argv[2]), log_level="warning", access_log=
 def main(arguments: list[str] | None = None) -> None:
     """Measure and print."""
     assert __doc__ is not None
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.meeting", description=__doc__.split("\n\n")[0])
+    parser = argparse.ArgumentParser(prog="python -m benchmarks meeting", description=__doc__.split("\n\n")[0])
     parser.add_argument("--tablets", type=int, default=100)
     parser.add_argument("--documents", type=Path, help="folder or file (default: long documents of the corpus)")
     parser.add_argument("--turns", type=int, default=20, help="of the presenter")

@@ -1,6 +1,6 @@
 """What does a whole bundle cost a hundred followers and their server: drawings, bytes, memory?
 
-    python -m benchmarks.meeting.bundle [--followers N] [--pages N] [--every S] [--documents PATH] [--json FILE] [--quick]
+    python -m benchmarks meeting.bundle [--followers N] [--pages N] [--every S] [--documents PATH] [--json FILE] [--quick]
 
 They follow a presenter page by page: a meeting of two hours in ten minutes. Each tablet fetches the page and the next two, as
 the viewer does. It tells how often pages were drawn, what each tablet fetched, how long the pages took to be on the screens,
@@ -35,7 +35,7 @@ the pages."""
 def main(arguments: list[str] | None = None) -> None:
     """Measure and print."""
     assert __doc__ is not None
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.meeting.bundle", description=__doc__.split("\n\n")[0])
+    parser = argparse.ArgumentParser(prog="python -m benchmarks meeting.bundle", description=__doc__.split("\n\n")[0])
     parser.add_argument("--followers", type=int, default=100)
     parser.add_argument("--pages", type=int, default=600)
     parser.add_argument("--every", type=float, default=1.0, metavar="S", help="seconds from page to page (default 1)")

@@ -1,6 +1,6 @@
 """How long from the presenter's message to the page on the screens of 100, 300 and 1,000 followers?
 
-    python -m benchmarks.meeting.following [--followers N,N] [--turns N] [--processes N] [--documents PATH] [--only SCENE,SCENE]
+    python -m benchmarks meeting.following [--followers N,N] [--turns N] [--processes N] [--documents PATH] [--only SCENE,SCENE]
         [--json FILE] [--html FILE] [--quick]
 
 turns: the presenter turns page by page; every tablet has fetched and decoded the next pages, as the viewer does.
@@ -47,7 +47,7 @@ SCENES = ("turns", "jumps", "disturbed")
 def main(arguments: list[str] | None = None) -> None:
     """Measure and print."""
     assert __doc__ is not None
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.meeting.following", description=__doc__.split("\n\n")[0])
+    parser = argparse.ArgumentParser(prog="python -m benchmarks meeting.following", description=__doc__.split("\n\n")[0])
     parser.add_argument("--followers", type=_numbers, default=(100, 300, 1000), metavar="N,N", help="how many, in turn")
     parser.add_argument("--turns", type=int, default=30, help="of the presenter, in each scene")
     parser.add_argument("--processes", type=int, default=1, help="server processes; more than one share a Redis")

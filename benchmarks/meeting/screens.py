@@ -1,6 +1,6 @@
 """How long from the presenter's message to the page in real, slow browsers among the followers?
 
-    python -m benchmarks.meeting.screens [--browsers N] [--followers N] [--slower N] [--turns N] [--documents PATH]
+    python -m benchmarks meeting.screens [--browsers N] [--followers N] [--slower N] [--turns N] [--documents PATH]
         [--json FILE] [--html FILE] [--quick]
 
 One follower is Chromium with the viewer, slowed down as a cheap tablet is; the others are clients of `followers`. One browser
@@ -68,7 +68,7 @@ addEventListener('DOMContentLoaded', () => {
 def main(arguments: list[str] | None = None) -> None:
     """Measure and print."""
     assert __doc__ is not None
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.meeting.screens", description=__doc__.split("\n\n")[0])
+    parser = argparse.ArgumentParser(prog="python -m benchmarks meeting.screens", description=__doc__.split("\n\n")[0])
     parser.add_argument("--browsers", type=int, default=8)
     parser.add_argument("--followers", type=int, default=99, help="beside it")
     parser.add_argument("--slower", type=float, default=6.0, help="how many times the browsers are slower than this machine")

@@ -1,6 +1,6 @@
 """Is anybody left behind in a meeting without knowing it, while servers, hub and connections fail?
 
-    python -m benchmarks.meeting.soak [--minutes M] [--clients N] [--seed N] [--json FILE] [--quick]
+    python -m benchmarks meeting.soak [--minutes M] [--clients N] [--seed N] [--json FILE] [--quick]
 
 Two server processes share a shelf and a real Redis. Clients in processes of their own, each behind a relay, follow a meeting,
 give commands, take the presentation from each other, and vote. Faults come at random (`faults.py`); server and Redis are ended
@@ -48,7 +48,7 @@ YOUNG_S = 60.0
 def main(arguments: list[str] | None = None) -> None:
     """Soak and print. Exit status 1 after any failure; then the folder with all logs is kept."""
     assert __doc__ is not None
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.meeting.soak", description=__doc__.split("\n\n")[0])
+    parser = argparse.ArgumentParser(prog="python -m benchmarks meeting.soak", description=__doc__.split("\n\n")[0])
     parser.add_argument("--minutes", type=float, default=60.0)
     parser.add_argument("--clients", type=int, default=24, help="in four processes")
     parser.add_argument("--seed", type=int, default=1, help="of the faults; what they meet, the machine decides too")

@@ -1,6 +1,6 @@
 """How long do the programs of docs/examples take, beside programs that do the same with PyMuPDF or pypdfium2?
 
-    python -m benchmarks.programs [--document FILE] [--only NAME…] [--rounds N] [--json FILE] [--html FILE] [--quick]
+    python -m benchmarks programs [--document FILE] [--only NAME…] [--rounds N] [--json FILE] [--html FILE] [--quick]
 
 Each candidate has a process of its own, which has loaded the program and done a round that does not count. Then all candidates
 of a program take turns, round by round. After each round what came of it is compared: the same files, pages and answers, images
@@ -46,7 +46,7 @@ class Different(Exception):
 def main(arguments: list[str] | None = None) -> None:
     """Measure and print. Exit status 1 if a program failed, or a peer does something else."""
     assert __doc__ is not None
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.programs", description=__doc__.split("\n\n")[0])
+    parser = argparse.ArgumentParser(prog="python -m benchmarks programs", description=__doc__.split("\n\n")[0])
     parser.add_argument("--document", type=Path, default=SAMPLE, help="a PDF (default: the sample; the notebook has its own)")
     parser.add_argument("--only", choices=list(PROGRAMS), nargs="+", default=list(PROGRAMS), help="programs (default: all)")
     parser.add_argument("--rounds", type=int, default=10)

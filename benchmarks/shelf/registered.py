@@ -1,6 +1,6 @@
 """How long from the upload of a paper until its first page is on a hundred tablets?
 
-    python -m benchmarks.shelf.registered [--tablets N] [--papers N] [--documents PATH] [--json FILE] [--quick]
+    python -m benchmarks shelf.registered [--tablets N] [--papers N] [--documents PATH] [--json FILE] [--quick]
 
 The clock starts with the first byte of the upload, and stops for each tablet when the first page, as large as its screen, is
 there whole. Each tablet listens to the server's stream of events, as the viewer does, and tells its screen. It asks for the
@@ -267,7 +267,7 @@ def papers(path: Path, folder: Path, count: int) -> list[str]:
 def main(arguments: list[str] | None = None) -> None:
     """Measure and print."""
     assert __doc__ is not None
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.shelf.registered", description=__doc__.split("\n\n")[0])
+    parser = argparse.ArgumentParser(prog="python -m benchmarks shelf.registered", description=__doc__.split("\n\n")[0])
     parser.add_argument("--tablets", type=int, default=100)
     parser.add_argument("--papers", type=int, default=10, help="that are registered, on each kind of line")
     parser.add_argument("--documents", type=Path, help="a council's, or the longest, of these is taken (default: the corpus)")

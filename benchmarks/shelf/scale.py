@@ -1,6 +1,6 @@
 """How long do starting, searching, adding, replacing and purging take on a shelf of very many pages?
 
-python -m benchmarks.shelf.scale [--pages N…] [--each N] [--documents PATH] [--data FOLDER] [--built FOLDER] [--quick]
+python -m benchmarks shelf.scale [--pages N…] [--each N] [--documents PATH] [--data FOLDER] [--built FOLDER] [--quick]
 
 Shelves of 10,000 and 100,000 pages are made, one after another, unless told (`--pages 10000 100000 1000000` is the long form:
 12 GB, and an hour on two processors). `texts.py` says what the pages are made of, `queries.py` how queries are chosen. Rows are
@@ -86,7 +86,7 @@ class Size(Struct, frozen=True):
 
 def main() -> None:
     """Measure and print."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.shelf.scale", description=__doc__.split("\n")[0])
+    parser = argparse.ArgumentParser(prog="python -m benchmarks shelf.scale", description=__doc__.split("\n")[0])
     parser.add_argument("--pages", type=int, nargs="+", default=[10_000, 100_000], help="of each shelf (default 10000 100000)")
     parser.add_argument("--each", type=int, default=5, help="queries of each script, length and kind (default 5)")
     parser.add_argument("--documents", type=Path, help="folder; otherwise the corpus beside the project")
