@@ -21,8 +21,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from benchmarks import corpus
-from benchmarks.results import Series, series
+from benchmarks import corpus, results
+from benchmarks.results import Series
 from benchmarks.running import begin, with_outputs
 from benchmarks.tables import HEADERS, Percentiles, table
 
@@ -143,7 +143,9 @@ def series_of(measured: list[dict[str, Any]]) -> list[Series]:
     for one in measured:
         for kind, waits in one["waits_s"].items():
             page, where = kind.split()
-            found += series(f"A {page} page, {one['searches']} searches", where, "ms", (wait * 1000 for wait in waits))
+            found += results.measured(
+                f"A {page} page, {one['searches']} searches", where, "ms", (wait * 1000 for wait in waits)
+            )
     return found
 
 

@@ -30,9 +30,9 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
-from benchmarks import corpus
+from benchmarks import corpus, results
 from benchmarks.meeting.serving import served
-from benchmarks.results import Series, series
+from benchmarks.results import Series
 from benchmarks.running import begin, with_outputs
 from benchmarks.tables import HEADERS, Percentiles, table
 
@@ -340,7 +340,7 @@ def series_of(measured: list[dict[str, Any]]) -> list[Series]:
         for name in METHODS:
             rows = [row for row in measured if row[name + suffix]]
             labels = [f"{row['kind']}/{row['document']} {row['page'] + 1}" for row in rows]
-            found += series(group, LABELS[name], unit, (row[name + suffix] * factor for row in rows), labels=labels)
+            found += results.measured(group, LABELS[name], unit, (row[name + suffix] * factor for row in rows), labels=labels)
     return found
 
 

@@ -20,8 +20,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from benchmarks import corpus, running, tables
-from benchmarks.results import Series, series
+from benchmarks import corpus, results, running, tables
+from benchmarks.results import Series
 from benchmarks.running import with_outputs
 
 LONG_SIDE_PX = 2048
@@ -137,7 +137,7 @@ def measure_page(drawn: Any, rgb: Any, turns: int) -> dict[str, dict[str, Any]]:
         "WebP q80 m4": pillow("WEBP", quality=80, method=4),
         "WebP lossless": pillow("WEBP", lossless=True),
     }
-    results: dict[str, dict[str, Any]] = {name: {"encode_ms": [], "decode_ms": []} for name in CANDIDATES}
+    found: dict[str, dict[str, Any]] = {name: {"encode_ms": [], "decode_ms": []} for name in CANDIDATES}
     for _ in range(turns):
         for name in CANDIDATES:
             started_s = time.perf_counter()
@@ -146,14 +146,14 @@ def measure_page(drawn: Any, rgb: Any, turns: int) -> dict[str, dict[str, Any]]:
             image = Image.open(io.BytesIO(data))
             image.load()
             decoded_s = time.perf_counter()
-            results[name]["encode_ms"].append((encoded_s - started_s) * 1e3)
-            results[name]["decode_ms"].append((decoded_s - encoded_s) * 1e3)
-            results[name]["bytes"] = len(data)
-            results[name]["format"] = f"{image.format} {image.mode}"
-            results[name]["lossless"] = np.array_equal(np.asarray(image.convert("RGB")), rgb)
-    for result in results.values():
+            found[name]["encode_ms"].append((encoded_s - started_s) * 1e3)
+            found[name]["decode_ms"].append((decoded_s - encoded_s) * 1e3)
+            found[name]["bytes"] = len(data)
+            found[name]["format"] = f"{image.format} {image.mode}"
+            found[name]["lossless"] = np.array_equal(np.asarray(image.convert("RGB")), rgb)
+    for result in found.values():
         result["encode_ms"], result["decode_ms"] = min(result["encode_ms"]), min(result["decode_ms"])
-    return results
+    return found
 
 
 def series_of(measurements: list[dict[str, Any]]) -> list[Series]:
@@ -167,7 +167,7 @@ def series_of(measurements: list[dict[str, Any]]) -> list[Series]:
     ):
         for name in CANDIDATES:
             values = [one["candidates"][name][key] * factor for one in measurements]
-            found += series(group, name, unit, values, labels=labels)
+            found += results.measured(group, name, unit, values, labels=labels)
     return found
 
 

@@ -30,10 +30,10 @@ from typing import Any
 import psutil
 
 import sidebooks_core as sb
-from benchmarks import corpus
+from benchmarks import corpus, results
 from benchmarks.corpus import SAMPLE
 from benchmarks.mutation import Mutant, Original, make_mutant
-from benchmarks.results import Series, series
+from benchmarks.results import Series
 from benchmarks.running import begin, with_outputs
 from benchmarks.tables import HEADERS, Percentiles, table
 from sidebooks_core.encoding.encode import decode
@@ -112,10 +112,10 @@ def main(arguments: list[str] | None = None) -> None:
 def series_of(findings: Findings, spent_s: float, found: dict[str, Any]) -> list[Series]:
     """Failures, the rate, and how long operations took."""
     return [
-        *series("Failures", "all kinds", "count", [len(findings.failures)]),
-        *series("Mutants a second", "sidebooks_core", "1/s", [findings.mutants / spent_s], better="higher"),
-        *series("Peak of the host's memory", "sidebooks_core", "MiB", [found["peak_bytes"] / MIB]),
-        *series("One operation on a mutant", "sidebooks_core", "ms", (wait * 1000 for wait in findings.waits_s)),
+        *results.measured("Failures", "all kinds", "count", [len(findings.failures)]),
+        *results.measured("Mutants a second", "sidebooks_core", "1/s", [findings.mutants / spent_s], better="higher"),
+        *results.measured("Peak of the host's memory", "sidebooks_core", "MiB", [found["peak_bytes"] / MIB]),
+        *results.measured("One operation on a mutant", "sidebooks_core", "ms", (wait * 1000 for wait in findings.waits_s)),
     ]
 
 

@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import Any
 
 import sidebooks_core as sb
-from benchmarks import corpus
-from benchmarks.results import Series, series
+from benchmarks import corpus, results
+from benchmarks.results import Series
 from benchmarks.running import begin, with_outputs
 from benchmarks.tables import HEADERS, Percentiles, table
 
@@ -66,7 +66,7 @@ def series_of(measured: list[dict[str, Any]]) -> list[Series]:
     for group, what in (("From nothing to the first page", "start"), ("A page drawn", "page drawn"), ("A turn", "turn")):
         for is_on in (True, False):
             waits = [wait * 1000 for one in measured if one["isolation"] is is_on for wait in one[what]]
-            found += series(group, f"isolation {'on' if is_on else 'off'}", "ms", waits)
+            found += results.measured(group, f"isolation {'on' if is_on else 'off'}", "ms", waits)
     return found
 
 

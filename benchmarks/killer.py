@@ -18,9 +18,9 @@ from typing import Any
 import pymupdf
 
 import sidebooks_core as sb
-from benchmarks import corpus
+from benchmarks import corpus, results
 from benchmarks.corpus import SAMPLE
-from benchmarks.results import Series, series
+from benchmarks.results import Series
 from benchmarks.running import begin, with_outputs
 from benchmarks.tables import HEADERS, Percentiles, table
 
@@ -77,8 +77,10 @@ def series_of(measured: list[dict[str, Any]], passed_by: list[float]) -> list[Se
     for group, what in (("Until something is painted", "painted"), ("Until the page is sharp", "sharp")):
         for beside in (False, True):
             waits = [wait * 1000 for one in measured if one["beside"] is beside for wait in one[what]]
-            found += series(group, "beside killers" if beside else "alone", "ms", waits)
-    return found + series("Until the page is sharp", "after passing killers by", "ms", (wait * 1000 for wait in passed_by))
+            found += results.measured(group, "beside killers" if beside else "alone", "ms", waits)
+    return found + results.measured(
+        "Until the page is sharp", "after passing killers by", "ms", (wait * 1000 for wait in passed_by)
+    )
 
 
 def killer_document() -> bytes:

@@ -30,8 +30,9 @@ from typing import Any
 
 from PIL import Image
 
+from benchmarks import results
 from benchmarks.meeting.serving import served
-from benchmarks.results import Series, series
+from benchmarks.results import Series
 from benchmarks.running import begin, with_outputs
 from benchmarks.tables import table
 
@@ -319,9 +320,9 @@ def series_of(measured: list[dict[str, Any]]) -> list[Series]:
         for key, title in COLUMNS.items():
             for name in ("first", "remembered"):
                 unit = "MiB" if key.endswith("mib") else "ms"
-                found += series(title.capitalize(), f"{what}, {name}", unit, [one[name][key]])
+                found += results.measured(title.capitalize(), f"{what}, {name}", unit, [one[name][key]])
         for name in ("pages", "manifest"):
-            found += series(f"Over HTTP: {name}", what, "ms", [one["served"][f"{name}_ms"]])
+            found += results.measured(f"Over HTTP: {name}", what, "ms", [one["served"][f"{name}_ms"]])
     return sorted(found, key=lambda one: [*COLUMNS.values()].index(one.group.lower()) if one.group[:4] != "Over" else 99)
 
 

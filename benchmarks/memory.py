@@ -25,12 +25,12 @@ from pathlib import Path
 from typing import Any
 
 import sidebooks_core as sb
-from benchmarks import corpus
+from benchmarks import corpus, results
 from benchmarks.page_turn import measure
 from benchmarks.page_turn.peers import PEERS, WORKERS, Files, Ours
 from benchmarks.page_turn.profiles import PROFILES, Profile, bind
 from benchmarks.page_turn.traces import TRACES, Course, Step
-from benchmarks.results import Series, series
+from benchmarks.results import Series
 from benchmarks.running import begin, with_outputs
 from benchmarks.tables import Percentiles, table
 
@@ -316,10 +316,14 @@ def series_of(runs: Sequence[Run]) -> list[Series]:
     found: list[Series] = []
     for one in runs:
         watched = one.processes.values()
-        found += series("Peak of PSS of all processes", one.peer, "MiB", [one.peak_pss_bytes / 2**20])
-        found += series("PSS of all processes at the end", one.peer, "MiB", [sum(of.end_pss_bytes for of in watched) / 2**20])
-        found += series("Processor time", one.peer, "s", [sum(of.cpu_s for of in watched)])
-        found += series("Until something is painted", one.peer, "ms", [turn["painted_s"] * 1000 for turn in one.turns])
+        found += results.measured("Peak of PSS of all processes", one.peer, "MiB", [one.peak_pss_bytes / 2**20])
+        found += results.measured(
+            "PSS of all processes at the end", one.peer, "MiB", [sum(of.end_pss_bytes for of in watched) / 2**20]
+        )
+        found += results.measured("Processor time", one.peer, "s", [sum(of.cpu_s for of in watched)])
+        found += results.measured(
+            "Until something is painted", one.peer, "ms", [turn["painted_s"] * 1000 for turn in one.turns]
+        )
     return found
 
 

@@ -30,8 +30,8 @@ from typing import Any
 import psutil
 
 import sidebooks_core as sb
-from benchmarks import corpus
-from benchmarks.results import Series, series
+from benchmarks import corpus, results
+from benchmarks.results import Series
 from benchmarks.running import begin, with_outputs
 from benchmarks.tables import Percentiles, table
 from sidebooks_core.stores.disk import LAYOUT
@@ -122,13 +122,13 @@ def series_of(measured: list[dict[str, Any]]) -> list[Series]:
     found: list[Series] = []
     for name, key in (("sidebooks_core", "our"), ("PyMuPDF + Pillow JPEG", "jpeg"), ("PyMuPDF draws only, 1 process", "bare")):
         rates = [one[f"{key}_rate"] for one in measured]
-        found += series("Pages a second", name, "1/s", rates, better="higher", labels=labels)
+        found += results.measured("Pages a second", name, "1/s", rates, better="higher", labels=labels)
     for group, unit, suffix, factor in (
         ("Processor time of a page", "ms", "cpu_ms", 1),
         ("Bytes of all pages", "kB", "bytes", 1e-3),
     ):
         for name, key in (("sidebooks_core", "our"), ("PyMuPDF + Pillow JPEG", "jpeg")):
-            found += series(group, name, unit, (one[f"{key}_{suffix}"] * factor for one in measured), labels=labels)
+            found += results.measured(group, name, unit, (one[f"{key}_{suffix}"] * factor for one in measured), labels=labels)
     return found
 
 

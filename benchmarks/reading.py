@@ -24,8 +24,8 @@ from pathlib import Path
 from typing import Any
 
 import sidebooks_core as sb
-from benchmarks import corpus
-from benchmarks.results import Series, series
+from benchmarks import corpus, results
+from benchmarks.results import Series
 from benchmarks.running import begin, with_outputs
 from benchmarks.tables import HEADERS, Percentiles, table
 
@@ -222,9 +222,9 @@ def series_of(measured: list[dict[str, Any]], started: list[dict[str, float]], m
         ("From the start of a process", "sidebooks_core, open, no cache", started, "anew_s", rounds),
         ("From the start of a process", "PyMuPDF, open", started, "bare_s", rounds),
     ):
-        found += series(group, name, "ms", (one[key] * 1000 for one in rows), labels=of)
+        found += results.measured(group, name, "ms", (one[key] * 1000 for one in rows), labels=of)
     sizes = [one["bytes"] / 2**20 for one in memory]
-    return found + series("Memory of all processes after each reading", "sidebooks_core", "MiB", sizes)
+    return found + results.measured("Memory of all processes after each reading", "sidebooks_core", "MiB", sizes)
 
 
 def long_reading(paths: list[Path], passes: int, most_pages: int) -> list[dict[str, Any]]:

@@ -86,7 +86,7 @@ def machine_line(machine: Machine, more: Mapping[str, str]) -> str:
 
 
 def _told(value: Any) -> str:
-    """Of a path what another machine has as well: from the project on, or its name."""
+    """A parameter in words; of a path what another machine has as well: from the project on, or its name."""
     if isinstance(value, Path):
         path = value.resolve()
         return str(path.relative_to(ROOT)) if path.is_relative_to(ROOT) else path.name

@@ -33,8 +33,9 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 import sidebooks_core as sb
+from benchmarks import results
 from benchmarks.corpus import SAMPLE
-from benchmarks.results import Series, series
+from benchmarks.results import Series
 from benchmarks.running import begin, with_outputs
 from sidebooks_core.encoding.encode import decode
 from sidebooks_core.stores.disk import DiskStore
@@ -112,9 +113,13 @@ def main(arguments: list[str] | None = None) -> None:
 def series_of(found: dict[str, Any], failed: list[str]) -> list[Series]:
     """Single figures: what went on, and what went wrong."""
     return [
-        *series("Failures", "all kinds", "count", [len(failed)]),
-        *series("The folder at most", "sidebooks_core", "MiB", [found["most_bytes"] / MIB]),
-        *(one for name, count in found["events"].items() for one in series("Events", name, "count", [count], better="higher")),
+        *results.measured("Failures", "all kinds", "count", [len(failed)]),
+        *results.measured("The folder at most", "sidebooks_core", "MiB", [found["most_bytes"] / MIB]),
+        *(
+            one
+            for name, count in found["events"].items()
+            for one in results.measured("Events", name, "count", [count], better="higher")
+        ),
     ]
 
 

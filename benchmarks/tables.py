@@ -11,7 +11,7 @@ HEADERS = ("median", "p95", "p99", "max")
 
 @dataclass(frozen=True, slots=True)
 class Percentiles:
-    """Of a sample, in the sample's own unit."""
+    """The percentiles of a sample, in the sample's own unit."""
 
     count: int
     median: float
@@ -21,7 +21,7 @@ class Percentiles:
 
     @classmethod
     def of(cls, values: Iterable[float]) -> Percentiles:
-        """By nearest rank: each is a value that occurred. Raises ValueError for no values."""
+        """The percentiles by nearest rank: each is a value that occurred. Raises ValueError for no values."""
         ordered = sorted(values)
         if not ordered:
             raise ValueError("no values to take percentiles of")

@@ -17,9 +17,9 @@ import time
 from pathlib import Path
 
 import sidebooks_core as sb
-from benchmarks import corpus
+from benchmarks import corpus, results
 from benchmarks.reading import settle
-from benchmarks.results import Series, series
+from benchmarks.results import Series
 from benchmarks.running import begin, with_outputs
 from benchmarks.tables import HEADERS, Percentiles, table
 
@@ -70,7 +70,7 @@ def series_of(waits_s: dict[str, list[float]]) -> list[Series]:
     return [
         one
         for name, waits in waits_s.items()
-        for one in series("A page from", name, "ms", (w * 1000 for w in waits), labels=map(str, range(len(waits))))
+        for one in results.measured("A page from", name, "ms", (w * 1000 for w in waits), labels=map(str, range(len(waits))))
     ]
 
 

@@ -126,7 +126,7 @@ def test_the_page_of_benchmarks_says_whether_results_are_kept(tmp_path: Path, is
     taken = []
     if is_kept:
         machine = results.Machine("a processor", 2, 8 << 30, "Linux x86_64", "6.1", "3.11.7", 0.5)
-        series = results.series("A page", "ours", "ms", [7])
+        series = results.measured("A page", "ours", "ms", [7])
         found = results.Result("warm", "How long?", "Much.", "0.1", "2026-11-30T12:00:00Z", machine, {}, {}, series)
         results.write(tmp_path / "warm.json", found)
         taken = ["--take", str(tmp_path / "warm.json")]

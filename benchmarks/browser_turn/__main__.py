@@ -28,10 +28,10 @@ from typing import Any
 
 import pymupdf
 
-from benchmarks import corpus
+from benchmarks import corpus, results
 from benchmarks.browser_turn.serving import PeersMissing, fetch_packages, get_json, our_server, peers_server
 from benchmarks.browser_turn.viewers import OPENSEADRAGON, PDFJS, VIEWERS, Viewer
-from benchmarks.results import Series, series
+from benchmarks.results import Series
 from benchmarks.running import begin, with_outputs
 from benchmarks.tables import HEADERS, Percentiles, table
 
@@ -258,10 +258,12 @@ def series_of(turned: list[dict[str, Any]], opened: list[dict[str, Any]]) -> lis
                     rows = [
                         row for row in turned if (row["throttle"], row["way"], row["viewer"]) == (throttle, way, viewer.name)
                     ]
-                    found += series(f"Key to {moment}: {way} at {throttle:g}x", viewer.name, "ms", (row[what] for row in rows))
+                    found += results.measured(
+                        f"Key to {moment}: {way} at {throttle:g}x", viewer.name, "ms", (row[what] for row in rows)
+                    )
         for viewer in VIEWERS:
             waits = [row[what] for row in opened if row["viewer"] == viewer.name]
-            found += series(f"First page of many, 1.6 Mbit/s, at 6x: {moment}", viewer.name, "ms", waits)
+            found += results.measured(f"First page of many, 1.6 Mbit/s, at 6x: {moment}", viewer.name, "ms", waits)
     return found
 
 

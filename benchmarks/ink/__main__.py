@@ -25,8 +25,9 @@ from typing import Any
 
 import pymupdf
 
+from benchmarks import results
 from benchmarks.browser_turn.serving import get_json, our_server
-from benchmarks.results import Series, series
+from benchmarks.results import Series
 from benchmarks.running import begin, with_outputs
 from benchmarks.tables import HEADERS, Percentiles, table
 
@@ -234,7 +235,9 @@ def series_of(runs: list[dict[str, Any]]) -> list[Series]:
         for what in ("down", "move")
         for run in runs
         for whose, key in (("", what), (", bare page", f"bare_{what}"))
-        for one in series(f"Pen {what} to the frame, at {run['throttle']:g}x", f"on {run['on']} strokes{whose}", "ms", run[key])
+        for one in results.measured(
+            f"Pen {what} to the frame, at {run['throttle']:g}x", f"on {run['on']} strokes{whose}", "ms", run[key]
+        )
     ]
 
 

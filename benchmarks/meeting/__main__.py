@@ -29,10 +29,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from benchmarks import corpus
+from benchmarks import corpus, results
 from benchmarks.meeting.serving import VIEW, bare_draw_s, counters, in_process, served
 from benchmarks.meeting.tablets import alone, together
-from benchmarks.results import Series, series
+from benchmarks.results import Series
 from benchmarks.running import begin, with_outputs
 from benchmarks.tables import HEADERS, Percentiles, table
 
@@ -124,9 +124,9 @@ def series_of(measured: dict[str, Any]) -> list[Series]:
     found: list[Series] = []
     for scene in ("together", "alone"):
         for what, waits in measured[scene]["waits"].items():
-            found += series(f"Waiting, {scene}", what, "ms", (wait * 1000 for wait in waits))
+            found += results.measured(f"Waiting, {scene}", what, "ms", (wait * 1000 for wait in waits))
     for name, key in (("a page in memory", "ours"), ("a constant body of its length", "constant")):
-        found += series("Requests a second", name, "1/s", measured["throughput"][key], better="higher")
+        found += results.measured("Requests a second", name, "1/s", measured["throughput"][key], better="higher")
     return found
 
 

@@ -17,11 +17,11 @@ import time
 from pathlib import Path
 from typing import Any
 
-from benchmarks import corpus
+from benchmarks import corpus, results
 from benchmarks.meeting.followers import Place
 from benchmarks.meeting.scene import CHAIR, Show, crowd_in, meeting_of, result_of
 from benchmarks.meeting.serving import bundle_like, counters, in_process, tree_mib
-from benchmarks.results import Series, series
+from benchmarks.results import Series
 from benchmarks.running import begin, with_outputs
 from benchmarks.tables import HEADERS, Percentiles, table
 
@@ -88,12 +88,14 @@ def series_of(found: dict[str, Any], renders: float) -> list[Series]:
     """The waits; the rest are single figures, but for the memory over time."""
     count = found["followers"]
     return [
-        *series("From the message to the page", "followers", "ms", (one["sharp"] * 1000 for one in found["waits_s"])),
-        *series("Drawings", "different images", "count", [found["images"]]),
-        *series("Drawings", "drawn", "count", [renders]),
-        *series("Fetched by each tablet", "pages", "MB", [found["body_bytes"] / count / 1e6]),
-        *series("Fetched by each tablet", "messages", "MB", [found["message_bytes"] / count / 1e6]),
-        *series("Memory of the server, over time", "server and workers", "MiB", (one for one, _ in found["memory_mib"])),
+        *results.measured("From the message to the page", "followers", "ms", (one["sharp"] * 1000 for one in found["waits_s"])),
+        *results.measured("Drawings", "different images", "count", [found["images"]]),
+        *results.measured("Drawings", "drawn", "count", [renders]),
+        *results.measured("Fetched by each tablet", "pages", "MB", [found["body_bytes"] / count / 1e6]),
+        *results.measured("Fetched by each tablet", "messages", "MB", [found["message_bytes"] / count / 1e6]),
+        *results.measured(
+            "Memory of the server, over time", "server and workers", "MiB", (one for one, _ in found["memory_mib"])
+        ),
     ]
 
 

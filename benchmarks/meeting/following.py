@@ -25,13 +25,13 @@ import random
 from pathlib import Path
 from typing import Any
 
-from benchmarks import corpus
+from benchmarks import corpus, results
 from benchmarks.meeting.disturbing import DISTURBANCES, disturbing
 from benchmarks.meeting.followers import Place
 from benchmarks.meeting.redis_server import has_redis
 from benchmarks.meeting.scene import Show, crowd_in, meeting_of, result_of
 from benchmarks.meeting.serving import bare_draw_s, bundle_like, in_process
-from benchmarks.results import Series, series
+from benchmarks.results import Series
 from benchmarks.running import begin, with_outputs
 from benchmarks.tables import HEADERS, Percentiles, table
 
@@ -136,14 +136,16 @@ def series_of(measured: list[Any]) -> list[Series]:
         waits, scene = one["waits_s"], f"{one['scene']}, {one['followers']} followers"
         if one["scene"] == "disturbed":
             for name, some in waits.items():
-                found += series(f"The page is sharp: {scene}", f"disturbed by {name}", "ms", (wait * 1000 for wait in some))
+                found += results.measured(
+                    f"The page is sharp: {scene}", f"disturbed by {name}", "ms", (wait * 1000 for wait in some)
+                )
             continue
         for what, key in (
             ("the state is there", "arrived"),
             ("a preview is painted", "preview"),
             ("the page is sharp", "sharp"),
         ):
-            found += series(f"From the message: {scene}", what, "ms", (wait[key] * 1000 for wait in waits))
+            found += results.measured(f"From the message: {scene}", what, "ms", (wait[key] * 1000 for wait in waits))
     return found
 
 

@@ -24,12 +24,12 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from benchmarks import corpus
+from benchmarks import corpus, results
 from benchmarks.browser_turn.__main__ import BROWSER_ARGUMENTS, PIXEL_RATIO, SCREEN
 from benchmarks.meeting.followers import Place
 from benchmarks.meeting.scene import Show, crowd_in, meeting_of, result_of
 from benchmarks.meeting.serving import bundle_like, in_process
-from benchmarks.results import Series, series
+from benchmarks.results import Series
 from benchmarks.running import begin, with_outputs
 from benchmarks.tables import HEADERS, Percentiles, table
 
@@ -144,9 +144,9 @@ def series_of(found: dict[str, Any]) -> list[Series]:
     """The browsers, and the others."""
     screens, others, group = found["screens_s"], found["waits_s"], "From the presenter's message"
     return [
-        *series(group, "browsers: the state is there", "ms", (one["arrived"] * 1000 for one in screens)),
-        *series(group, "browsers: the page is painted", "ms", (one["painted"] * 1000 for one in screens)),
-        *series(group, "the others: the page is painted", "ms", (one["sharp"] * 1000 for one in others)),
+        *results.measured(group, "browsers: the state is there", "ms", (one["arrived"] * 1000 for one in screens)),
+        *results.measured(group, "browsers: the page is painted", "ms", (one["painted"] * 1000 for one in screens)),
+        *results.measured(group, "the others: the page is painted", "ms", (one["sharp"] * 1000 for one in others)),
     ]
 
 

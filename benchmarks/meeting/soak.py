@@ -28,11 +28,12 @@ from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
 
+from benchmarks import results
 from benchmarks.meeting.judging import Judge
 from benchmarks.meeting.staging import CONVERGED_S, UNAWARE_S, Run
 from benchmarks.meeting.town import REDIS, Server
 from benchmarks.meeting.witness import Witness
-from benchmarks.results import Series, series
+from benchmarks.results import Series
 from benchmarks.running import begin, with_outputs
 from benchmarks.tables import HEADERS, Percentiles, table
 
@@ -130,11 +131,11 @@ def series_of(run: Run, failures: list[str]) -> list[Series]:
     """What failed, and how soon everybody was right again."""
     witness, group = run.witness, "After all faults had healed, until everybody has"
     return [
-        *series("Failures", "all kinds", "count", [len(failures)]),
-        *series(group, "the present state", "s", witness.present_after_s),
-        *series(group, "the present state, and is sure of it", "s", witness.sure_after_s),
-        *series("The answer to a command, faults included", "all commands", "s", witness.waits_s),
-        *series("A client was sure of an old state", "the longest time", "s", [run.witness.judge.worst_unaware_s]),
+        *results.measured("Failures", "all kinds", "count", [len(failures)]),
+        *results.measured(group, "the present state", "s", witness.present_after_s),
+        *results.measured(group, "the present state, and is sure of it", "s", witness.sure_after_s),
+        *results.measured("The answer to a command, faults included", "all commands", "s", witness.waits_s),
+        *results.measured("A client was sure of an old state", "the longest time", "s", [run.witness.judge.worst_unaware_s]),
     ]
 
 

@@ -26,10 +26,11 @@ from pathlib import Path
 import numpy as np
 import pymupdf
 
+from benchmarks import results
 from benchmarks.corpus import SAMPLE
 from benchmarks.programs.candidates import OURS, PROGRAMS, Candidate
 from benchmarks.programs.rounds import Round, Setting
-from benchmarks.results import Series, series
+from benchmarks.results import Series
 from benchmarks.running import begin, with_outputs
 from benchmarks.tables import HEADERS, Percentiles, table
 
@@ -186,7 +187,7 @@ def series_of(measured: dict[str, dict[str, list[Round]]]) -> list[Series]:
         for step in _steps(rounds):
             for label, some in rounds.items():
                 waits = _all_ms(some, step)
-                found += series(f"{name}: {step}", label, "ms", waits, labels=map(str, range(len(waits))))
+                found += results.measured(f"{name}: {step}", label, "ms", waits, labels=map(str, range(len(waits))))
     return found
 
 

@@ -25,7 +25,7 @@ class Program:
 
     trial: Callable[[Setting], AbstractContextManager[Trial]]
     files: dict[str, Path]
-    """By what they are written with. Ours is the first."""
+    """The programs by what they are written with. Ours is the first."""
 
 
 def _program(trial: Callable[[Setting], AbstractContextManager[Trial]], file: str, **peers: str) -> Program:

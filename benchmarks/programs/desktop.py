@@ -17,7 +17,7 @@ from PIL import Image
 from benchmarks.programs.rounds import PATIENCE_S, Round, Setting, Trial, loaded
 
 PACE_S = 0.15
-"""From one turn of the desktop program to the next."""
+"""The time from one turn of the desktop program to the next."""
 
 
 @contextmanager

@@ -31,7 +31,7 @@ PATIENCE_S = 60.0
 SEEN_PX = 48
 """Images are compared at so many pixels, which forgives another antialiasing and shows another page."""
 WIDTH_PX = 700
-"""Of a page that `library` is asked for. It is none of its screens'."""
+"""The width of a page that `library` is asked for. It is none of its screens'."""
 LOGIN = {"x-member": "yamada:open sesame"}
 
 
@@ -42,7 +42,7 @@ class Setting:
     program: Path
     document: Path
     folder: Path
-    """Of this candidate alone."""
+    """No other candidate uses the folder."""
 
 
 @dataclass(slots=True)
@@ -50,7 +50,7 @@ class Round:
     """What came of one round."""
 
     ms: dict[str, list[float]] = field(default_factory=dict)
-    """By step."""
+    """The times of each step."""
     images: dict[str, tuple[tuple[int, int], bytes]] = field(default_factory=dict)
     """Width and height in pixels, and `SEEN_PX` x `SEEN_PX` shades of grey."""
     facts: dict[str, str] = field(default_factory=dict)

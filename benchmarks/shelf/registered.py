@@ -31,9 +31,9 @@ from typing import Any
 import pymupdf
 from PIL import Image
 
-from benchmarks import corpus
+from benchmarks import corpus, results
 from benchmarks.meeting.serving import in_process, served
-from benchmarks.results import Series, series
+from benchmarks.results import Series
 from benchmarks.running import begin, with_outputs
 from benchmarks.tables import HEADERS, Percentiles, table
 
@@ -307,7 +307,7 @@ def series_of(measured: dict[str, Any]) -> list[Series]:
             ("The image", "kB", "image_bytes", 1e-3),
         )
         for name, found in measured.items()
-        for one in series(group, name, unit, (value * factor for value in found[key]))
+        for one in results.measured(group, name, unit, (value * factor for value in found[key]))
     ]
 
 

@@ -28,8 +28,8 @@ from msgspec import Struct
 from msgspec.structs import asdict
 
 import sidebooks_core as sb
-from benchmarks import corpus, running, tables
-from benchmarks.results import Series, series
+from benchmarks import corpus, results, running, tables
+from benchmarks.results import Series
 from benchmarks.running import with_outputs
 from benchmarks.shelf import building, texts
 from benchmarks.shelf.queries import KINDS, Query, queries
@@ -198,13 +198,13 @@ def series_of(measured: Sequence[Size]) -> list[Series]:
         size = f"{one.pages:,} pages"
         for rights in dict.fromkeys(step.rights for step in one.steps):
             waits = [step.ms for step in one.steps if step.rights == rights]
-            found += series(f"First step of a search, {size}", f"seen: {rights}", "ms", waits)
+            found += results.measured(f"First step of a search, {size}", f"seen: {rights}", "ms", waits)
         for name, waits in (
             ("start", one.start), ("listing", one.listing), ("a page added", one.page_added), ("a page replaced", one.replaced),
             ("a paper purged", one.purged),
         ):  # fmt: skip
-            found += series(f"Other work, {size}", name, "ms", waits)
-        found += series("The database", size, "MB", [one.database_bytes / 1e6])
+            found += results.measured(f"Other work, {size}", name, "ms", waits)
+        found += results.measured("The database", size, "MB", [one.database_bytes / 1e6])
     return found
 
 
