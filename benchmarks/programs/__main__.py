@@ -6,9 +6,9 @@ Each candidate has a process of its own, which has loaded the program and done a
 of a program take turns, round by round. After each round what came of it is compared: the same files, pages and answers, images
 of the same size that look the same. `rounds.py` and `desktop.py` say what a round is, `peers/` has the other programs.
 
-What the numbers do not say: what ours does beside. It draws in other processes, so that a page can neither crash nor stop the
-program, and it keeps what it has drawn; the peers do neither, but for the library, which keeps files. Starting workers costs a
-short program more than it gains. The document is one of 22 pages of text.
+What the numbers do not say: that ours draws in other processes, so that a page can neither crash nor stop the program, and
+keeps what it has drawn. Of the peers only that of `library.py` keeps files; that of `flipper.py` neither zooms nor follows
+links. Starting workers costs a short program more than it gains. The document is one of 22 pages of text.
 """
 
 from __future__ import annotations
