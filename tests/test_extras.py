@@ -1,4 +1,4 @@
-"""What each extra is tried with when it is installed alone works where all of them are installed."""
+"""What an extra is tried with when it is installed alone works where all of them are installed."""
 
 from __future__ import annotations
 
