@@ -1,6 +1,6 @@
 """The documentation site, built by Sphinx from the pages as they lie in the repository.
 
-python -m sphinx -W --keep-going -q -c docs -b html . build/site
+python -m sphinx -W --keep-going -q -c docs . build/site
 
 The source folder is the repository, so that a link between pages leads to the same file here and on a code host.
 """

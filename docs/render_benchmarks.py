@@ -25,7 +25,7 @@ from benchmarks.tables import HEADERS  # noqa: E402
 
 TARGET = ROOT / "docs" / "reference" / "benchmarks.md"
 FOLDER = TARGET.with_suffix("")
-KEPT = 100
+KEPT = 200
 """Quantiles of a series that are kept: as many as the table needs, and a plot shows."""
 INTRODUCTION = """\
 This page has the benchmarks and the question that each answers. [The figures behind the
@@ -40,15 +40,15 @@ benchmarks NAME` runs one; `--help` lists its options. `--json FILE` keeps the r
 `python -m benchmarks all --quick` runs all with few measurements, to see that they work; `--only NAME…` runs some of them."""
 DOCUMENTS = """\
 Most benchmarks measure the documents of a folder: `--documents FOLDER`, with a folder in it for each kind (`text`, `scan`,
-`vector` and so on). With `--quick` all but `attack`, `browser_turn` and `shelf.scale` need none: they measure the sample of the
-tutorial."""
+`vector` and so on). With `--quick` all but `attack` and `shelf.scale` need none: they measure the sample of the tutorial."""
 COMPARE = """\
 `python -m benchmarks compare A.json B.json` prints the ratios of two runs with an interval, and says which differences are
 real. A and B may be folders with repeated runs. It refuses runs of other machines or parameters, unless `--anyway` is given;
 `--fail-above 1.1` ends with exit status 1 if a figure is really worse by more than a tenth."""
 READING = """\
 Milliseconds are those of one machine: compare the rows of a table. All rows of a table were measured in turns, in one run.
-`load` is the number of processes that ran or waited for a processor in the minute before the run."""
+`load` is the number of processes that ran or waited for a processor in the minute before the run. Where it is above the number
+of processors, others were at work: then a wait says little, and a ratio something."""
 
 
 def rendered() -> str:

@@ -49,9 +49,10 @@ def pytest_configure(config: pytest.Config) -> None:
 
 @pytest.fixture(scope="session", autouse=True)
 def _cycles_are_collected_between_tests() -> Iterator[None]:
-    """Engines, PDFium and the greenlets of Playwright belong to the thread that made them; only this process holds them.
+    """Only this process holds objects of Tk, of engines and of browsers, which belong to the thread that made them.
 
-    A collection begins in whichever thread allocates next. It ended the process once, in a thread of the service.
+    A collection begins in whichever thread allocates next. Tk ends the process if it is another one: "Tcl_AsyncDelete: async
+    handler deleted by the wrong thread".
     """
     gc.disable()
     yield

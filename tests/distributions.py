@@ -29,6 +29,8 @@ NEEDED = ("tests/run.py", "tests/conftest.py", "benchmarks/__init__.py", "docs/t
 MOST_BYTES = {".whl": 3 << 20, ".gz": 8 << 20}
 """A corpus that slipped in would be far more."""
 EXTRAS = {"all", "client", "encryption", "fonts", "hub", "oidc", "pdfium", "server"}
+UNRELEASED = ("sidebooks.example", "on no index")
+"""What the README says, or leads to, until there is a release."""
 URLS = {"Homepage", "Documentation", "Source", "Issues", "Changelog"}
 
 
@@ -121,6 +123,7 @@ def of_release(wheel: Path) -> list[str]:
     version = metadata["Version"]
     told = [*metadata.get_all("Project-URL", []), metadata["Author-email"] or ""]
     faults = [f"{one}: .example is no address; see docs/how-to/release.md" for one in told if ".example" in one]
+    faults += of_readme(str(metadata.get_payload()))
     if f"\n## {version} (20" not in (ROOT / "CHANGELOG.md").read_text(encoding="utf-8"):
         faults.append(f"CHANGELOG.md has no heading `## {version} (DATE)`")
     asked = ["git", "tag", "--points-at", "HEAD"]
@@ -128,6 +131,11 @@ def of_release(wheel: Path) -> list[str]:
     if f"v{version}" not in tagged.stdout.split():
         faults.append(f"the tag v{version} is not on this commit")
     return faults
+
+
+def of_readme(text: str) -> list[str]:
+    """What a README that is published says no more."""
+    return [f"the README says {one!r}; see docs/how-to/release.md" for one in UNRELEASED if one in " ".join(text.split())]
 
 
 def parts_of(wheel: Path) -> Path:

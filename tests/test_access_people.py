@@ -231,9 +231,9 @@ def test_a_hash_of_weaker_parameters_is_renewed(access: Access, monkeypatch: pyt
 
 def test_a_missing_library_is_told_in_words(access: Access, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "argon2", None)
-    with pytest.raises(RequestError, match=r"pip install 'sidebooks_core\[server\]'"):
+    with pytest.raises(RequestError, match=r"pip install 'sidebooks-core\[server\]'"):
         access.check_password("sato", GOOD, HERE)
-    with pytest.raises(RequestError, match=r"pip install 'sidebooks_core\[server\]'"):
+    with pytest.raises(RequestError, match=r"pip install 'sidebooks-core\[server\]'"):
         add(access)
 
 

@@ -78,5 +78,5 @@ def test_a_picture_of_an_address() -> None:
 
 def test_a_missing_library_is_told_in_words(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "segno", None)
-    with pytest.raises(RequestError, match=r"pip install 'sidebooks_core\[server\]'"):
+    with pytest.raises(RequestError, match=r"pip install 'sidebooks-core\[server\]'"):
         svg_of("x")

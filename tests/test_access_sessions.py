@@ -29,8 +29,8 @@ from sidebooks_core.access.core import DATABASE_NAME
 from sidebooks_core.access.known import Known
 from sidebooks_core.access.schema import ACCESS
 from sidebooks_core.access.signing import Ticket
-from sidebooks_core.access.tokens import digest_of
-from sidebooks_core.databases.database import Database, Reading
+from sidebooks_core.access.tokens import digest_of, new_token
+from sidebooks_core.databases.database import Database, Reading, Schema
 from sidebooks_core.errors import AccessDenied, RequestError
 
 
@@ -384,6 +384,26 @@ def test_a_login_reads_no_other_logins_again(tmp_path: Path, monkeypatch: pytest
         assert all(access.known_principal(one) is None for one in secrets)
         assert within(5, lambda: all(other.known_principal(one) is None for one in secrets))
         assert access.known_principal(login) == named
+
+
+def test_guests_of_before_their_ids_were_told_apart_log_in_again(tmp_path: Path) -> None:
+    person_token, guest_token = new_token(), new_token()
+    before = Schema(ACCESS.application_id, ACCESS.migrations[:4], has_triggers=True)
+    database = Database(tmp_path / DATABASE_NAME, before)
+    with database.writing() as writing:
+        person = "INSERT INTO person (id, name, shown_name, role, groups, made_s) VALUES ('p', 'sato', '', 'member', '[]', 0)"
+        link = "INSERT INTO link (id, token, name, folders, made_s, until_s, made_by) VALUES ('l', 't', '', '[]', 0, 9e9, '')"
+        login = "INSERT INTO session VALUES (?, ?, ?, ?, '', '', '', ?, ?, 9e9)"
+        now_s = time.time()
+        writing.run(person)
+        writing.run(link)
+        writing.run(login, "a" * 24, digest_of(person_token), "p", None, now_s, now_s)
+        writing.run(login, "b" * 24, digest_of(guest_token), None, "l", now_s, now_s)
+    database.close()
+    with Access(tmp_path) as access:
+        assert [one.id for one in access.sessions("p")] == ["a" * 24]
+        assert access.principal(person_token) is not None
+        assert access.principal(guest_token) is None, "nobody could tell that this login has ended"
 
 
 def test_a_process_that_is_far_behind_reads_all_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 import signal
+import sqlite3
 import subprocess
 import sys
 from contextlib import closing
@@ -15,6 +16,7 @@ from typing import Any
 import pytest
 
 from sidebooks_core import Settings, TileService
+from sidebooks_core.cli.shelf_arguments import WITHOUT_CACHE
 from sidebooks_core.meeting import session
 from sidebooks_core.meeting.model import Participant
 from sidebooks_core.meeting.records import Records
@@ -25,17 +27,19 @@ class Clerk:
     """Runs `sidebooks shelf` on a shelf of its own."""
 
     def __init__(self, folder: Path) -> None:
-        self._options = ("--data", folder / "data", "--cache-dir", folder / "cache")
+        self._data, self._cache = folder / "data", folder / "cache"
+
+    def _command(self, action: str | Path, *rest: str | Path) -> list[str]:
+        cache = ("--cache-dir", self._cache) if action not in WITHOUT_CACHE else ()
+        command = [sys.executable, "-m", "sidebooks_core", "shelf", action, "--data", self._data, *cache, *rest]
+        return list(map(os.fspath, command))
 
     def run(self, *arguments: str | Path) -> subprocess.CompletedProcess[str]:
-        action, *rest = arguments
-        command = [sys.executable, "-m", "sidebooks_core", "shelf", action, *self._options, *rest]
-        return subprocess.run(list(map(os.fspath, command)), capture_output=True, text=True, check=False, timeout=200)
+        command = self._command(*arguments)
+        return subprocess.run(command, capture_output=True, text=True, check=False, timeout=200)
 
     def started(self, *arguments: str | Path) -> subprocess.Popen[str]:
-        action, *rest = arguments
-        command = [sys.executable, "-m", "sidebooks_core", "shelf", action, *self._options, *rest]
-        return subprocess.Popen(list(map(os.fspath, command)), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        return subprocess.Popen(self._command(*arguments), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
     def told(self, *arguments: str | Path, status: int = 0) -> str:
         ran = self.run(*arguments)
@@ -85,6 +89,14 @@ def test_a_clerks_day(clerk: Clerk, tmp_path: Path, sample: Path) -> None:
     assert Clerk(tmp_path).told("verify").startswith("1 originals checked: 0 missing, 0 damaged")
     clerk.told("purge", paper, "本会議/令和8年3月定例会/資料10")
     assert [one["name"] for one in clerk.json("list") if one["type"] == "paper"] == ["第1号"]
+
+
+def test_a_command_that_draws_nothing_adds_no_cache_folder_that_a_purge_waits_for(clerk: Clerk, tmp_path: Path) -> None:
+    clerk.told("list")
+    clerk.told("backup", tmp_path / "backup")
+    clerk.told("verify")
+    with closing(sqlite3.connect(tmp_path / "data" / "shelf.sqlite3")) as database:
+        assert database.execute("SELECT path FROM cache_folder").fetchall() == []
 
 
 def test_a_backup_has_the_records_of_meetings(clerk: Clerk, tmp_path: Path) -> None:

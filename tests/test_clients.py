@@ -122,6 +122,8 @@ def test_the_front_end_of_the_tutorial_turns_pages(tab: Any, origin: str) -> Non
         tab.keyboard.press(key)
         tab.wait_for_selector(f'#page[data-shown="{page} sharp"]')
     assert tab.evaluate("document.getElementById('page').width") > 300
+    tab.evaluate("turnTo(20)")  # as a reader types it into the console
+    tab.wait_for_selector('#page[data-shown="20 sharp"]')
 
 
 def get(url: str) -> bytes:

@@ -213,6 +213,13 @@ def test_what_is_not_ours_is_not_believed(path: Path, damage: str) -> None:
     assert path.read_bytes() == before, "nothing is repaired by guess"
 
 
+def test_tables_of_a_version_that_was_never_released_are_told_with_what_to_do(path: Path) -> None:
+    Database(path, Schema(7, (*SCHEMA.migrations[:-1], f"{SCHEMA.migrations[-1]}; CREATE TABLE more (a)"))).close()
+    wanted = "a version that was never released.*; open it with the version that wrote it, or restore a backup"
+    with pytest.raises(StorageDamaged, match=wanted):
+        Database(path, SCHEMA)
+
+
 def test_an_older_database_is_brought_up_to_date(path: Path) -> None:
     with closing(Database(path, SCHEMA)) as database:
         put(database, "a")

@@ -10,6 +10,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
+from ipaddress import ip_address, ip_network
 from pathlib import Path
 from typing import Any
 
@@ -74,7 +75,8 @@ def behind(tmp_path: Path) -> Iterator[Callable[[str], Behind]]:
 
 
 def check(place: Behind) -> None:
-    """What a reader needs: the viewer, papers, images at their addresses, and changes as they happen."""
+    """What a reader needs: the viewer, papers, images at their addresses, and changes as they happen. A reader's upload is
+    refused by the server, and not by the proxy."""
     version, status, page = place.asks("/")
     assert (version, status) == ("2", "200")
     assert b"<script" in page
@@ -84,7 +86,8 @@ def check(place: Behind) -> None:
     version, status, image = place.asks(preview.removeprefix(place.base_url))
     assert (version, status) == ("2", "200")
     assert image[:4] in (b"\x89PNG", b"\xff\xd8\xff\xe0", b"RIFF")
-    assert place.asks("/folders/top/papers?filename=a.pdf", "--data-binary", f"@{SAMPLE}")[1] == "404"
+    _, status, refused = place.asks("/folders/top/papers?filename=a.pdf", "--data-binary", f"@{SAMPLE}")
+    assert (status, json.loads(refused)["status"]) == ("404", 404)
     assert place.hears()["kind"] == "event"
 
 
@@ -119,6 +122,14 @@ def test_the_options_in_a_file_are_those_of_the_command(file: str) -> None:
     told = command_parser().parse_args(commands()[file])
     assert told.accounts
     assert told.no_browser
+
+
+def test_the_container_believes_the_gateway_through_which_the_proxy_of_the_host_comes() -> None:
+    compose = yaml.safe_load((FILES / "compose.yaml").read_text(encoding="utf-8"))
+    [network] = compose["networks"]["default"]["ipam"]["config"]
+    assert ip_address(network["gateway"]) in ip_network(network["subnet"])
+    assert command_parser().parse_args(commands()["compose"]).trust_proxy == [network["gateway"]]
+    assert all(port.startswith("127.0.0.1:") for port in compose["services"]["sidebooks"]["ports"])
 
 
 @pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="needs systemd-analyze")

@@ -20,6 +20,8 @@ from conftest import ROOT
 
 import sidebooks_core as sb
 from benchmarks import results, tables
+from sidebooks_core.cli import serving
+from sidebooks_core.cli.commands import command_parser
 from sidebooks_core.server import Operation, ServerLimits
 from sidebooks_core.server.routes import ROUTES
 
@@ -76,6 +78,14 @@ def test_every_bound_of_the_server_has_its_reference() -> None:
 def test_every_operation_has_its_reference() -> None:
     text = (ROOT / "docs" / "reference" / "http.md").read_text(encoding="utf-8")
     assert [operation for operation in Operation if f"| `{operation}` |" not in text] == []
+
+
+def test_the_address_to_register_at_a_provider_is_that_of_the_command() -> None:
+    told = ["serve", "--oidc-issuer", "https://login.example", "--oidc-client", "c", "--base-url", "https://books.town.example"]
+    rules = serving._oidc(command_parser().parse_args(told))
+    assert rules is not None
+    page = (ROOT / "docs" / "how-to" / "access.md").read_text(encoding="utf-8")
+    assert re.findall(r"[`\"](https://books\.town\.example/[^`\"]+)", page) == [rules.return_address] * 2
 
 
 def test_every_address_in_the_recipes_is_served() -> None:

@@ -95,8 +95,9 @@ def test_books_are_behind_the_login(sample: Path, tmp_path: Path, monkeypatch: p
     papers = tmp_path / "papers"
     papers.mkdir()
     shutil.copy(sample, papers)
-    monkeypatch.setenv("SIDEBOOKS_PAPERS", os.fspath(papers))
+    monkeypatch.setenv("PAPERS", os.fspath(papers))
     monkeypatch.setenv("YAMADA_SECRET", "open sesame")
+    monkeypatch.setenv("SATO_SECRET", "open barley")
     monkeypatch.setenv("XDG_CACHE_HOME", os.fspath(tmp_path / "cache"))
     app: Any = loaded("books_with_login").app
 
@@ -110,6 +111,9 @@ def test_books_are_behind_the_login(sample: Path, tmp_path: Path, monkeypatch: p
             image = await ask_async(app, f"/books/documents/{document_id}/pages/1/200x200", headers=YAMADA)
             assert image.status == 200
             assert "private" in image.headers["cache-control"]
+            for member, status in ((YAMADA, 200), ({"x-member": "sato:open barley"}, 403)):
+                assert (await ask_async(app, f"/books/documents/{document_id}", headers=member)).status == 200
+                assert (await ask_async(app, f"/books/documents/{document_id}/original", headers=member)).status == status
 
     asyncio.run(run())
 
@@ -125,6 +129,7 @@ def test_a_library_is_filled_and_shown(sample: Path, tmp_path: Path, monkeypatch
     monkeypatch.setenv("LIBRARY", os.fspath(papers))
     monkeypatch.setenv("XDG_CACHE_HOME", os.fspath(tmp_path / "cache"))
     library: Any = loaded("library")
+    assert library.service.cache_info().currsize == 0, "a service that is made while the module is imported is lost in a fork"
     try:
         filled = library.app.test_cli_runner().invoke(args=["fill"])
         assert filled.exit_code == 0, filled.output
@@ -138,7 +143,7 @@ def test_a_library_is_filled_and_shown(sample: Path, tmp_path: Path, monkeypatch
         assert client.get("/papers/%2e%2e/1").status_code == 404
         assert client.get("/papers/a.png/1?width=0").status_code == 400
     finally:
-        library.service.close()
+        library.service().close()
 
 
 def test_the_notebook_runs_and_shows_its_cells(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,6 +12,7 @@ from mark_hall import NOTE, attend, kept, mark
 from quiet import wait_until
 from town_hall import TownHall, hall
 
+from sidebooks_core.access.policy import Grant, Limits
 from sidebooks_core.access.principals import HOUSE
 from sidebooks_core.marks.answers import MarkNews
 from sidebooks_core.marks.model import Note
@@ -83,6 +84,25 @@ def test_whoever_may_not_read_the_paper_hears_nothing(hall: TownHall) -> None:
     asyncio.run(scenario())
 
 
+def test_who_reads_some_of_the_pages_is_told_of_shared_marks_on_these_alone(hall: TownHall) -> None:
+    narrow_grant = Grant("group", "finance", limits=Limits(pages=((0, 0),)))
+    hall.access.set_grants(hall.finance.id, [narrow_grant, Grant("group", "secretaries", "tend")])
+
+    async def scenario() -> None:
+        async with (
+            listening(hall, "", cookie=cookie(hall, "tender")) as all_pages,
+            listening(hall, "", cookie=cookie(hall, "member")) as narrow,
+        ):
+            await asyncio.to_thread(kept, hall, "clerk", mark(page=2, visibility="shared"))
+            await all_pages.until(lambda: papers(all_pages))
+            await asyncio.to_thread(kept, hall, "clerk", mark(visibility="shared"))
+            await narrow.until(lambda: papers(narrow))
+            await all_pages.until(lambda: len(papers(all_pages)) == 2)
+            assert papers(narrow) == [hall.paper.id], "of two changes it was told of the one that it sees"
+
+    asyncio.run(scenario())
+
+
 def test_an_event_says_which_paper_and_nothing_else(hall: TownHall) -> None:
     async def scenario() -> None:
         async with listening(hall, "", cookie=cookie(hall, "member")) as reader:
@@ -110,7 +130,7 @@ class Told:
 
     def __init__(self) -> None:
         self.now_s = 0.0
-        self.told: list[dict[str, tuple[frozenset[str], frozenset[Audience], bool]]] = []
+        self.told: list[dict[str, tuple[frozenset[str], frozenset[tuple[Audience, int]], bool]]] = []
         self.events = MarkEvents(self._tell, 1.0, lambda: self.now_s)
 
     def _tell(self, found: Mapping[str, Touched]) -> None:
@@ -129,10 +149,10 @@ def test_a_pen_that_writes_is_one_event_at_once_and_one_a_while_later() -> None:
     for _ in range(100):
         told.events.add([MarkNews("p", "anna")])
         told.events.add([MarkNews("p", "ben")])
-    told.events.add([MarkNews("q", "anna", (SHARED,))])
+    told.events.add([MarkNews("q", "anna", (SHARED,), 3)])
     told.wait(2)
     anna = frozenset({"anna"})
-    shared = {"q": (anna, frozenset({SHARED}), False)}
+    shared = {"q": (anna, frozenset({(SHARED, 3)}), False)}
     assert told.told == [{"p": (anna, frozenset(), False)}, shared], "another paper does not wait"
     told.now_s = 2.0
     told.events.add([MarkNews("p", "")])

@@ -252,6 +252,49 @@ def test_a_short_file_that_names_long_strokes_often_is_not_read_to_its_end(monke
     assert len(looked_at) == 5 * 4
 
 
+@pytest.mark.parametrize(
+    "annotation",
+    [
+        "/Subtype/Text/Contents {0} 0 R",
+        "/Subtype/Text/Contents(x)/T {0} 0 R",
+        "/Subtype/Text/Contents(x)/NM {0} 0 R",
+        "/Subtype/Ink/InkList[{1} 0 R {1} 0 R]",
+        "/Subtype/Highlight/QuadPoints {1} 0 R",
+    ],
+    ids=["text", "author", "name", "points that are nowhere", "corners that are nowhere"],
+)
+def test_a_short_file_that_names_one_long_thing_often_is_not_read_to_its_end(
+    monkeypatch: pytest.MonkeyPatch, annotation: str
+) -> None:
+    monkeypatch.setattr(reading, "MOST_READ_BYTES", 1_000_000)
+    with pymupdf.open(stream=page()) as document:
+        string, numbers = document.get_new_xref(), document.get_new_xref()
+        document.update_object(string, f"({'a' * 2_000_000})")
+        document.update_object(numbers, f"[{'9 ' * 199_999} 999999]")
+        one = document.get_new_xref()
+        document.update_object(one, f"<</Type/Annot/Rect[10 10 90 90]{annotation.format(string, numbers)}>>")
+        document.xref_set_key(document[0].xref, "Annots", f"[{f'{one} 0 R ' * 400}]")
+        _, left_out = reading.annotations_of(document, 0)
+    assert left_out > 394, "the others are not looked at"
+
+
+def test_replies_that_are_long_or_many_are_not_read_to_their_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each of the notes has all the replies, and their authors count though they say nothing."""
+    monkeypatch.setattr(reading, "MOST_READ_BYTES", 1_000_000)
+    looked_at = list[int]()
+    told = reading.text
+    monkeypatch.setattr(reading, "text", lambda value: looked_at.append(1) or told(value))
+    with pymupdf.open(stream=page()) as document:
+        author, note, reply = (document.get_new_xref() for _ in range(3))
+        document.update_object(author, f"({'a' * 50_000})")
+        document.update_object(note, "<</Type/Annot/Subtype/Text/Rect[10 10 90 90]/Contents(x)>>")
+        document.update_object(reply, f"<</Type/Annot/Subtype/Text/Rect[10 10 90 90]/T {author} 0 R/IRT {note} 0 R>>")
+        document.xref_set_key(document[0].xref, "Annots", f"[{f'{note} 0 R {reply} 0 R ' * 200}]")
+        found, _ = reading.annotations_of(document, 0)
+    assert [one.text for one in found] == ["x"], "the first is read, and then it is enough"
+    assert len(looked_at) < 20
+
+
 def test_a_hostile_page_does_not_hide_those_of_others(service: sb.TileService) -> None:
     """Numbers that are none, names for strings, a list that holds itself, a page without an area."""
     with pymupdf.open(stream=with_annotations("/Subtype/Ink/Rect[10 10 90 90]/InkList[[1 2]]"), filetype="pdf") as document:
@@ -310,9 +353,11 @@ class Repeating:
 class Failing(Repeating):
     """One page of which cannot be read."""
 
+    error: sb.PageError = sb.RenderFailed("page 2 cannot be read")
+
     def annotations(self, _document: Document, page: int, client: str = "") -> Future[AnnotationsRead]:
         if page == 1:
-            raise sb.RenderFailed("page 2 cannot be read")
+            raise self.error
         return super().annotations(_document, page, client)
 
 
@@ -324,6 +369,10 @@ def test_a_page_that_cannot_be_read_is_passed_over_by_an_export_alone(service: s
     workers = Failing(Annotation(page=0, kind="bookmark"))
     assert [one.page for some, _ in annotations_in(workers, opened, skips=True) for one in some] == [0, 2]
     with pytest.raises(sb.RenderFailed):
+        list(annotations_in(workers, opened))
+    workers.error = sb.RenderTimeout("page 2 takes too long")
+    assert [one.page for some, _ in annotations_in(workers, opened, skips=True) for one in some] == [0]
+    with pytest.raises(sb.RenderTimeout):
         list(annotations_in(workers, opened))
 
 

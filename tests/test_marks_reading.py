@@ -125,6 +125,35 @@ def test_edits_of_a_mark_that_is_private_again_are_told_to_nobody(
     assert (news, store.read(paper, BEN, gone).gone, store.last(paper, BEN)) == (private, [], gone)
 
 
+def test_the_number_of_a_reader_tells_nothing_of_what_is_shown_to_others(store: MarkStore, clock: Clock, paper: str) -> None:
+    member, chair = MarkReader("member", meetings=frozenset({"m"})), MarkReader("chair", chairs=frozenset({"m"}))
+    store.push(paper, [note("all", clock.now_ms, visibility="shared")], "anna")
+    mark, other = (note(text, clock.now_ms, visibility="shared", meeting="m") for text in "ab")
+
+    def last(reader: MarkReader) -> int:
+        number = store.last(paper, reader)
+        assert store.read(paper, reader, 1).seq == number
+        assert store.last(paper, replace(reader, pages=((0, 0),))) == number
+        assert store.last(paper, replace(reader, pages=((1, 2),))) == 0
+        return number
+
+    def push(at: int, **changes: Any) -> int:
+        return store.push(paper, [replace(mark, stamp=Stamp(clock.now_ms + at, 0, "d"), **changes)], "anna").seq
+
+    store.push(paper, [mark, other], "anna")
+    assert (last(BEN), last(member), last(chair), store.last(paper, ANNA)) == (1, 3, 3, 3)
+    collected = push(1, visibility="collected")
+    assert (last(BEN), last(member), last(chair)) == (1, collected, collected), "it goes for the member"
+    edited = push(2, visibility="collected")
+    assert (last(BEN), last(member), last(chair)) == (1, collected, edited)
+    hidden = push(3, visibility="private", meeting="")
+    push(4, visibility="private", meeting="")
+    assert (last(BEN), last(member), last(chair)) == (1, collected, hidden)
+    assert store.read(paper, member, edited).gone == []
+    again = push(5)
+    assert (last(BEN), last(member), last(chair)) == (1, again, again)
+
+
 def test_what_was_never_shown_is_told_to_nobody_when_it_is_deleted(
     shelf: Shelf, store: MarkStore, clock: Clock, paper: str
 ) -> None:

@@ -13,7 +13,9 @@ from marked_pages import by_mupdf, extent, marks, page, with_annotations
 from msgspec.structs import replace
 
 import sidebooks_core as sb
+from sidebooks_core.documents.annotations import Annotation
 from sidebooks_core.marks import (
+    Body,
     Bookmark,
     Mark,
     MarkLimits,
@@ -22,9 +24,10 @@ from sidebooks_core.marks import (
     Stamp,
     ending,
 )
-from sidebooks_core.marks.annotations import FileMarks
+from sidebooks_core.marks.annotations import FileMarks, salt_of, to_annotation
 from sidebooks_core.marks.files import annotations_in, export_marks
-from sidebooks_core.marks.replacing import MarksToWrite
+from sidebooks_core.marks.placing import PlacedMark
+from sidebooks_core.marks.replacing import MarksToWrite, replacing
 from sidebooks_core.shelf import Paper, Shelf
 
 
@@ -212,3 +215,89 @@ def test_a_flattened_export_has_no_mark_as_an_annotation(service: sb.TileService
         own.export_pdf(file, flattened=True)
         assert [subtype for subtype, _ in contents(file.getvalue())] == ["Square"]
         assert extent(by_mupdf(file.getvalue()), "#0000ff"), "it is part of the page"
+
+
+def at_first(body: Body, owner: str = "anna", paper_id: str = "paper") -> tuple[Mark, Annotation]:
+    """A mark, and the annotation that an export has made of it."""
+    mark = marks(owner, (body,))[0]
+    annotation = to_annotation(PlacedMark(mark, "exact", 0), {}, paper_id)
+    assert annotation is not None
+    return mark, annotation
+
+
+@pytest.mark.parametrize("is_first", [False, True])
+def test_a_mark_whose_annotation_was_copied_and_changed_is_there_once(is_first: bool) -> None:
+    mark, first = at_first(Note(9, 9, "said", "#0000ff"))
+    copy = replace(first, text="changed")
+    listed = [replace(one, place=place) for place, one in enumerate([copy, first] if is_first else [first, copy])]
+    found = replacing([listed], MarksToWrite([PlacedMark(mark, "exact", 0)], {}, "paper", owner="anna"))
+    assert found.added == []
+    assert (found.removed, found.replaced) == ((), ((0, 0 if is_first else 1),))
+
+
+@pytest.mark.parametrize("flattened", [False, True])
+def test_what_somebody_has_imported_and_changed_stays_in_an_export_of_others(flattened: bool) -> None:
+    official = Annotation(page=0, place=0, kind="note", name="k-1", x_pt=10, y_pt=10, text="official", author="Mayor")
+    (read,) = FileMarks(1, salt_of("paper", "anna")).of([official], {0: ""})
+    changed = replace(read, owner="anna", body=Note(10, 10, ".", "#0000ff"), stamp=replace(read.stamp, device="pad"))
+
+    def found(mark: Mark, owner: str) -> tuple[list[str], int]:
+        told = MarksToWrite([PlacedMark(mark, "exact", 0)], {}, "paper", frozenset({mark.id}), owner)
+        made = replacing([[official]], told, flattened=flattened)
+        return [one.text for one in made.added], len(made.removed + made.replaced)
+
+    assert found(changed, "ben") == (["."], 0), "both are there"
+    assert found(changed, "anna") == (["."], 1)
+    same = replace(read, owner="anna")
+    assert found(same, "ben") == ((["official"], 1) if flattened else ([], 0))
+
+
+def replies(data: bytes) -> list[tuple[str, str]]:
+    """The text of each annotation of the first page that has one, and that of the one of the page to which it replies."""
+    with pymupdf.open(stream=data, filetype="pdf") as document:
+        listed = [number for number, *_ in document[0].annot_xrefs()]
+        texts = {number: document.xref_get_key(number, "Contents")[1] for number in listed}
+        above = {number: document.xref_get_key(number, "IRT") for number in listed if texts[number] != "null"}
+        return [(texts[one], "" if kind == "null" else texts[int(irt.split()[0])]) for one, (kind, irt) in above.items()]
+
+
+def with_reply(data: bytes, reply: str) -> bytes:
+    """Another program adds a reply to the first annotation, and one to that."""
+    with pymupdf.open(stream=data, filetype="pdf") as document:
+        above = next(document[0].annots()).xref
+        for said in (reply, f"{reply} indeed"):
+            made = document[0].add_text_annot((60, 60), said)
+            made.set_info(title="Bob")
+            document.xref_set_key(made.xref, "IRT", f"{above} 0 R")
+            above = made.xref
+        changed: bytes = document.tobytes()
+        return changed
+
+
+@pytest.mark.parametrize("is_imported", [False, True])
+def test_replies_of_others_stay_in_an_export(service: sb.TileService, tmp_path: Path, is_imported: bool) -> None:
+    with pymupdf.open(stream=page(), filetype="pdf") as document:
+        document[0].insert_text((20, 200), "words by which the page is known again")
+        data = document.tobytes()
+    with Shelf(None, service) as shelf:
+        paper = shelf.register(data, name="議案")
+        own = shelf.marks(paper, owner="anna")
+        mark = own.add(0, Note(90, 90, "old", "#0000ff"))
+        shelf.replace(paper.id, with_reply(exported(shelf, paper, "anna"), "no"))
+        said = "old"
+        if is_imported:
+            (read,) = own.import_pdf().marks
+            assert read.id == mark.id
+            assert read.body == Note(90, 90, "old\nBob: no\nBob: no indeed", "#0000ff")
+            said = read.body.text
+        unchanged = [("old", ""), ("no", "old"), ("no indeed", "no")]
+        assert replies(exported(shelf, paper, "anna")) == unchanged
+        own.export_pdf(tmp_path / "flat.pdf", flattened=True)
+        assert replies((tmp_path / "flat.pdf").read_bytes()) == ([] if is_imported else [("no", ""), ("no indeed", "no")])
+        own.change(mark.id, Note(90, 90, said.replace("old", "new"), "#0000ff"))
+        file = exported(shelf, paper, "anna")
+        assert sorted(replies(file)) == [("new", ""), ("no", "new"), ("no indeed", "no")]
+        shelf.replace(paper.id, file)
+        assert sorted(replies(exported(shelf, paper, "anna"))) == sorted(replies(file)), "nothing is said twice"
+        own.remove(mark.id)
+        assert replies(exported(shelf, paper, "anna")) == [], "who has deleted a note has deleted what hangs below it"

@@ -7,6 +7,7 @@ import tomllib
 
 import pytest
 from conftest import ROOT
+from distributions import of_readme
 from extras import USES
 
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
@@ -60,6 +61,21 @@ def test_links_of_the_readme_are_absolute_where_the_package_is_shown(shown: str,
     for one in PROJECT["tool"]["hatch"]["metadata"]["hooks"]["fancy-pypi-readme"]["substitutions"]:
         shown = re.sub(one["pattern"], one["replacement"], shown)
     assert shown == published.replace("SOURCE", PROJECT["project"]["urls"]["Source"])
+
+
+def test_a_readme_that_denies_the_release_is_not_released() -> None:
+    assert len(of_readme("The package is on no\nindex so far: [why](https://sidebooks.example/a.md)")) == 2
+    assert of_readme("Install it from the index: [how](https://books.example/a.md)") == []
+
+
+def test_what_readers_of_the_pages_make_in_a_clone_gets_into_no_archive() -> None:
+    pages = [ROOT / "README.md", *(ROOT / "docs" / "tutorial").glob("*.md"), ROOT / "docs" / "how-to" / "deploy" / "install.md"]
+    text = "\n".join(page.read_text(encoding="utf-8") for page in pages)
+    made = set(re.findall(r"--data ([\w-]+)|\.save\(\"([^\"/]+)\"\)|pip wheel .*-w (\w+)", text))
+    names = {name for found in made for name in found if name}
+    assert {"shelf", "town-hall", "cover.png", "wheels"} <= names
+    ignored = set((ROOT / ".gitignore").read_text(encoding="utf-8").split())  # the build leaves out what git ignores
+    assert {name for name in names if not {f"/{name}", f"/{name}/"} & ignored} == set()
 
 
 def test_addresses_and_authors_stand_in_the_package() -> None:

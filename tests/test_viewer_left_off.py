@@ -271,7 +271,7 @@ PERSONAL = """
       if (path === "/logout") person = "";
       return null;
     };
-    library.json = async () => { if (!isThere) throw new TypeError("not reached"); return { id: person }; };
+    library.json = async () => { if (!isThere) throw new TypeError("not reached"); return { id: person, person, page: 1 }; };
     fill();
     const before = names();
 """
@@ -282,7 +282,7 @@ OF_DEVICE = ["clock", "device", "language", "other application", "unsent marks"]
 def test_who_logs_out_leaves_nothing_of_theirs() -> None:
     found = run(SERVER + PERSONAL + 'await leave({ library, send }, { id: "anna", role: "guest" });\nreturn [before, names()];')
     assert {"files", "page A", "person", "stamp"} <= set(found[0])
-    assert found[1] == OF_DEVICE
+    assert found[1] == sorted([*OF_DEVICE, "leaving"]), "the next start looks again: something may have come late"
 
 
 @needs_node
@@ -341,10 +341,118 @@ def test_who_logs_in_after_somebody_else_sees_nothing_of_theirs(who: str) -> Non
     if who == "anna":
         assert found["after"] == found["at_last"] == without_name
     elif who == "ben":
-        assert found["after"] == found["at_last"] == [*OF_DEVICE, "untold p"]
+        assert found["after"] == sorted([*OF_DEVICE, "leaving", "untold p"])
+        assert found["at_last"] == [*OF_DEVICE, "untold p"]
     else:
         assert found["after"] == sorted([*without_name, "leaving"]), "it is not known yet who it is"
         assert found["at_last"] == OF_DEVICE
+
+
+@needs_node
+def test_who_logs_out_leaves_the_places_of_others() -> None:
+    found = run(
+        SERVER
+        + PERSONAL
+        + """
+        for (const [paper, person] of [["q", "ben"], ["r", ""]])
+          kept.set(`sidebooks untold ${paper}`, JSON.stringify({ page: 1, revision: 1, at_ms: Date.now(), person }));
+        await leave({ library, send }, { id: "anna", role: "guest" });
+        const after = untold();
+        await finishLeaving(app);
+        return [after, untold(), names()];
+        """
+    )
+    assert found[:2] == [["sidebooks untold q"]] * 2
+    assert found[2] == [*OF_DEVICE, "untold q"]
+
+
+DATABASE = """
+    const guest = `guest-${"0".repeat(24)}`;
+    const record = (person, id, more = {}) => ({ person, paper: "p", id, mark: {}, isMine: true, isPending: false, ...more });
+    let records = ["anna", "ben", guest].flatMap((one) => [record(one, "sent"), record(one, "unsent", { isPending: true }),
+      record(one, "local", { isLocal: true })]);
+    const asking = (result) => {
+      const asked = { result };
+      setTimeout(() => asked.onsuccess?.());
+      return asked;
+    };
+    const marks = { openCursor: ([person]) => {
+      const all = records.filter((one) => one.person === person);
+      const asked = {};
+      const go = () => {
+        const [value] = all;
+        asked.result = value && { value, continue: () => { all.shift(); setTimeout(go); },
+          delete: () => { records = records.filter((one) => one !== value); } };
+        asked.onsuccess();
+        if (!value) transaction.oncomplete();
+      };
+      setTimeout(go);
+      return asked;
+    } };
+    const transaction = { objectStore: (name) => (name === "marks" ? marks : { delete: () => {} }), abort: () => {} };
+    globalThis.IDBKeyRange = { bound: (from) => from };
+    globalThis.indexedDB = { open: () => asking({ transaction: () => transaction, close: () => {} }) };
+    const held = () => records.map(({ person, id }) => `${person === guest ? "guest" : person} ${id}`);
+"""
+
+
+@needs_node
+@pytest.mark.parametrize("way", ["log in", "tell"])
+def test_the_marks_of_whoever_was_here_before_go_when_the_next_person_comes(way: str) -> None:
+    found = run(
+        SERVER
+        + PERSONAL
+        + DATABASE
+        + """
+        person = "ben";
+        if (given[0] === "tell") { // the server knows another person at once: nobody logged in here
+          kept.set("sidebooks person", guest);
+          await keptPage(app, "p");
+        } else {
+          follow(guest); // anna's login ended, and a guest joins
+          kept.set("sidebooks person", guest);
+          follow("ben");
+          await finishLeaving(app);
+        }
+        while (kept.has("sidebooks leaving")) await new Promise((done) => { setTimeout(done, 1); });
+        return [held(), names(), kept.get("sidebooks person") ?? null];
+        """,
+        way,
+    )
+    of_ben = ["ben sent", "ben unsent", "ben local"]
+    if way == "tell":
+        assert found[0] == ["anna sent", "anna unsent", "anna local", *of_ben], "a guest never returns: nothing of theirs waits"
+        assert found[1] == sorted([*OF_DEVICE, "person", "untold p"])
+        assert found[2] == "ben"
+    else:
+        assert found[0] == ["anna unsent", "anna local", *of_ben], "what only the device has waits for its owner"
+
+
+@needs_node
+def test_who_leaves_a_device_whose_database_fails_is_forgotten_later_and_costs_the_next_person_nothing() -> None:
+    found = run(
+        SERVER
+        + PERSONAL
+        + DATABASE
+        + """
+        const { open } = indexedDB;
+        indexedDB.open = () => { throw new Error("it fails"); };
+        await leave({ library, send }, { id: guest, role: "guest" });
+        await fails(finishLeaving(app));
+        person = "ben";
+        kept.set("sidebooks page B", "4");
+        const again = await fails(finishLeaving(app));
+        const during = [names(), held().length];
+        indexedDB.open = open;
+        await finishLeaving(app);
+        return [again, during, names(), held()];
+        """
+    )
+    again, during, names, held = found
+    of_ben = sorted([*OF_DEVICE, "page B", "untold p"])
+    assert (again, during) == (True, [sorted([*of_ben, "leaving"]), 9])
+    assert names == of_ben
+    assert [one for one in held if "guest" in one] == []
 
 
 @needs_node

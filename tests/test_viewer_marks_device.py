@@ -65,6 +65,42 @@ def test_what_is_being_written_goes_with_a_page_that_goes_away() -> None:
     assert found == "予算の"
 
 
+def test_nothing_that_the_server_answers_late_is_kept_of_whoever_has_logged_out() -> None:
+    found = played("""
+      const [{ leave }, { sendAndClose }] = [await import("./leaving.js"), await import("./marks_left.js")];
+      const [server, disk] = [new Server(), new Disk()];
+      server.put(ofTheChair);
+      const marks = made({ api: server, disk });
+      await marks.flush();
+      let answer, asked;
+      const isAsked = new Promise((done) => { asked = done; });
+      const push = server.push.bind(server);
+      server.push = async (...all) => {
+        asked();
+        await new Promise((done) => { answer = done; });
+        return push(...all);
+      };
+      marks.add(1, stroke());
+      sendAndClose(marks);
+      await isAsked;
+      let written = 0;
+      const write = disk.write.bind(disk);
+      disk.write = async (...all) => {
+        await new Promise((done) => setTimeout(done, 20));
+        await write(...all);
+        written += 1;
+      };
+      marks.writer.write({ records: [] }); // a slow disk
+      const sent = [];
+      await leave({ library: null, send: async (_, path) => { sent.push(path, written); } }, { id: "me", role: "guest" });
+      const before = disk.writes;
+      answer();
+      await new Promise((done) => setTimeout(done, 60));
+      return [sent, server.marks.size, disk.writes - before];
+    """)
+    assert found == [["/logout", 1], 2, 0]
+
+
 DEVICE = """
 const [{ local, database }] = given;
 const kept = new Map(local ? [["sidebooks device", local]] : []);

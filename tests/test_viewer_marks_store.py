@@ -439,6 +439,93 @@ def test_each_request_says_whose_marks_it_is_about() -> None:
     assert found == [[path, ""], [f"{path}&next=1.2", ""], ["/papers/p/marks", "Ö"]]
 
 
+def test_marks_that_are_here_only_to_be_sent_go_without_a_reading() -> None:
+    found = played("""
+      const [api, disk] = [new Server(), new Disk()];
+      api.put(ofTheChair);
+      const clock = new MarksClock("tablet", 0);
+      const first = made({ disk, clock, api: { read: () => new Promise(() => {}), push: () => new Promise(() => {}) } });
+      first.add(1, stroke());
+      await first.writer.written;
+      first.close();
+      const marks = made({ api, disk, clock, isToSend: true });
+      await marks.flush();
+      const met = [api.asked.splice(0), marks.unsent, disk.since, disk.records.size];
+      const never = made({ disk: new Disk(), clock: new MarksClock("tablet", null), api, isToSend: true });
+      never.add(1, stroke());
+      await never.flush();
+      return [met, api.asked];
+    """)
+    met, of_wrong_clock = found
+    assert met == [["push 1"], {"count": 0, "state": "done"}, 0, 1]
+    assert of_wrong_clock == ["read 0", "push 1"], "a reading corrects the stamps of a device that never met the server"
+
+
+@pytest.mark.parametrize("what", ["read", "push"])
+def test_an_answer_that_comes_after_the_end_is_not_kept(what: str) -> None:
+    found = played(
+        """
+      const [api, disk] = [new Server(), new Disk()];
+      api.put(ofTheChair);
+      const [what] = given;
+      let answer, asked;
+      const isAsked = new Promise(done => { asked = done; });
+      const real = api[what].bind(api);
+      api[what] = async (...all) => {
+        asked();
+        await new Promise(done => { answer = done; });
+        return real(...all);
+      };
+      const marks = made({ api, disk });
+      marks.add(1, stroke());
+      await isAsked;
+      await marks.writer.written;
+      marks.close();
+      const before = [disk.writes, disk.records.size];
+      answer();
+      await new Promise(done => setTimeout(done, 20));
+      await marks.writer.written;
+      return [before, [disk.writes, disk.records.size], api.asked];
+    """,
+        what,
+    )
+    before, after, asked = found
+    assert asked[-1] == {"read": "read 0", "push": "push 1"}[what], "the server did answer"
+    assert after == before
+
+
+def test_marks_that_no_server_keeps_are_the_devices_own_until_a_server_keeps_them() -> None:
+    found = played("""
+      const { stays } = await import("./marks_disk.js");
+      class OfTabs extends Disk { // it keeps what another tab has waiting, as the real one does
+        async write(person, paper, change) {
+          const over = new Set((change.over ?? []).map(String));
+          const holds = (id, next) => !stays(this.records.get(id), next, over);
+          return super.write(person, paper, { ...change, records: (change.records ?? []).filter(one => holds(one.id, one)),
+            gone: (change.gone ?? []).filter(id => holds(id, null)) });
+        }
+      }
+      const [api, disk] = [new Server(), new OfTabs()];
+      const marks = made({ disk });
+      const [kept, removed] = [marks.add(1, stroke()), marks.add(1, stroke())];
+      await marks.flush();
+      marks.remove([removed.id]);
+      const changed = marks.add(1, note("a"));
+      marks.change(changed.id, note("b"));
+      await marks.flush();
+      const alone = [[...disk.records.values()].map(one => [one.isLocal, one.isPending]), marks.unsent];
+      marks.close();
+      const later = made({ disk, api });
+      await later.flush();
+      return [alone, ink(later), api.asked, [...disk.records.values()].map(one => [one.isLocal ?? false, one.isPending]),
+        later.get(kept.id).isMine];
+    """)
+    alone, seen, asked, after, is_mine = found
+    assert alone == [[[True, False]] * 2, {"count": 0, "state": "local"}]
+    assert (seen, asked) == ([1, "b"], ["read 0", "push 2"]), "a paper of which the server keeps marks now gets them"
+    assert (after, is_mine) == ([[False, False]] * 2, True)
+
+
 def test_a_reading_in_several_answers_is_one_and_goes_on_after_a_failure() -> None:
     found = played("""
       const { MarksSync, joined } = await import("./marks_sync.js");
@@ -447,7 +534,7 @@ def test_a_reading_in_several_answers_is_one_and_goes_on_after_a_failure() -> No
       api.atOnce = 2;
       let since = 0;
       const sync = new MarksSync(api, new MarksClock("tablet", null), {
-        since: () => since, pending: () => [], took: () => {}, told: () => {}, left: () => {},
+        since: () => since, pending: () => [], took: () => {}, told: () => {}, left: () => {}, isToSend: () => false,
         heard: ({ is_whole, marks, gone, seq }) => { heard.push([is_whole, marks.map(one => one.id), gone]); since = seq; },
       });
       api.failures.push(null, new TypeError("the line was cut"));

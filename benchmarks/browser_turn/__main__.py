@@ -69,16 +69,16 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--turns", type=int, default=10, help="turns of each of the three ways (default 10; 0: none)")
     parser.add_argument("--openings", type=int, default=10, help="openings of the first page (default 10)")
     with_outputs(parser)
-    parser.add_argument("--quick", action="store_true", help="one document, one throttle, two turns, a tenth of the pages")
+    parser.add_argument("--quick", action="store_true", help="the sample, no throttle, one turn each, a tenth of the pages")
     chosen = parser.parse_args(arguments)
-    with corpus.needed_by(parser, quick_needs_none=False):
-        documents = _documents(chosen.documents)
+    with corpus.needed_by(parser):
+        documents = _documents(corpus.SAMPLE if chosen.quick and chosen.documents is None else chosen.documents)
     chromium = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
     if chromium is None:
         sys.exit("Chromium is not installed: apt-get install chromium")
     throttles, turns = chosen.throttle, chosen.turns
     if chosen.quick:
-        documents, throttles, turns, chosen.openings = documents[:1], [6.0], 2, 1
+        documents, throttles, turns, chosen.openings = documents[:1], [1.0], 1, 1
     peers = {"pdfjs": PDFJS, "openseadragon": OPENSEADRAGON}
     begun = begin(chosen, "pymupdf", "playwright", screen=f"{SCREEN['width']}x{SCREEN['height']}@{PIXEL_RATIO}", **peers)
     turned: list[dict[str, Any]] = []

@@ -20,6 +20,7 @@ import shutil
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -36,7 +37,7 @@ from benchmarks.tables import HEADERS, Percentiles, table
 BOUND_MS = 100
 TURN_EVERY_S = 2.0
 PATIENCE_MS = 60_000
-SETTLE_S = 12.0
+SETTLE_S, QUICK_SETTLE_S = 12.0, 1.0
 """After all are there: their thumbnails come within ten seconds (`PREVIEWS_MS` of follow.js)."""
 PROBE = """
 window.probe = { arrived: {}, sharp: {} };
@@ -65,6 +66,17 @@ addEventListener('DOMContentLoaded', () => {
 """
 
 
+@dataclass(frozen=True, slots=True)
+class Tablet:
+    """What the browsers are."""
+
+    chromium: str
+    slower: float
+    """How many times slower than this machine."""
+    settle_s: float
+    """From the first page to the first turn."""
+
+
 def main(arguments: list[str] | None = None) -> None:
     """Measure and print."""
     assert __doc__ is not None
@@ -85,12 +97,13 @@ def main(arguments: list[str] | None = None) -> None:
         sys.exit("needs chromium")
     begun = begin(chosen, "pymupdf", "uvicorn", "playwright", browsers=f"{browsers}, {chosen.slower:g} times slower")
     with meeting_of(path, 1) as place:
-        found = in_process(turning, place, chromium, browsers, count, turns, chosen.slower)
+        tablet = Tablet(chromium, chosen.slower, QUICK_SETTLE_S if chosen.quick else SETTLE_S)
+        found = in_process(turning, place, tablet, browsers, count, turns)
     report(path, found)
     begun.finish(series_of(found), found)
 
 
-async def turning(place: Place, chromium: str, browsers: int, count: int, turns: int, slower: float) -> dict[str, Any]:
+async def turning(place: Place, tablet: Tablet, browsers: int, count: int, turns: int) -> dict[str, Any]:
     """The presenter turns page by page."""
     async with crowd_in(place, count) as (presenter, followers):
         show = Show(place, presenter, followers)
@@ -98,8 +111,8 @@ async def turning(place: Place, chromium: str, browsers: int, count: int, turns:
         pages = iter(range(2, show.page_count + 1))
         shown = 1
         for _ in range(browsers):
-            async with tab_in(place, chromium, shown, slower) as tab:
-                await asyncio.sleep(SETTLE_S)
+            async with tab_in(place, tablet, shown) as tab:
+                await asyncio.sleep(tablet.settle_s)
                 for shown in islice(pages, turns):
                     await show.load_ahead([shown, shown + 1])
                     await asyncio.sleep(TURN_EVERY_S)
@@ -109,12 +122,12 @@ async def turning(place: Place, chromium: str, browsers: int, count: int, turns:
 
 
 @asynccontextmanager
-async def tab_in(place: Place, chromium: str, page: int, slower: float) -> AsyncIterator[Any]:
+async def tab_in(place: Place, tablet: Tablet, page: int) -> AsyncIterator[Any]:
     """A browser that follows the meeting. page: that is shown; it is on the screen."""
     from playwright.async_api import async_playwright
 
     async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(executable_path=chromium, args=BROWSER_ARGUMENTS)
+        browser = await playwright.chromium.launch(executable_path=tablet.chromium, args=BROWSER_ARGUMENTS)
         try:
             context = await browser.new_context(
                 viewport=SCREEN,  # type: ignore[arg-type]
@@ -127,7 +140,7 @@ async def tab_in(place: Place, chromium: str, page: int, slower: float) -> Async
             await tab.goto(f"{place.address}#meeting={place.meeting}")
             await tab.wait_for_selector(f'#canvas[data-page="{page}"][data-sharp="true"]')
             tools = await context.new_cdp_session(tab)
-            await tools.send("Emulation.setCPUThrottlingRate", {"rate": slower})
+            await tools.send("Emulation.setCPUThrottlingRate", {"rate": tablet.slower})
             yield tab
         finally:
             await browser.close()

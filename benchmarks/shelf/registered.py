@@ -272,7 +272,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--papers", type=int, default=10, help="that are registered, on each kind of line")
     parser.add_argument("--documents", type=Path, help="a council's, or the longest, of these is taken (default: the corpus)")
     with_outputs(parser)
-    parser.add_argument("--quick", action="store_true", help="few tablets, one paper, made of the sample")
+    parser.add_argument("--quick", action="store_true", help="few tablets, one paper, made of the sample, two kinds of lines")
     chosen = parser.parse_args(arguments)
     count, many = (8, 1) if chosen.quick else (chosen.tablets, chosen.papers)
     begun = begin(chosen, "pymupdf", "uvicorn", tablets=str(count))
@@ -286,7 +286,7 @@ def main(arguments: list[str] | None = None) -> None:
     with tempfile.TemporaryDirectory(prefix="sidebooks-registered-") as folder:
         data, cache = Path(folder, "data"), Path(folder, "cache")
         with served([], str(cache), "--data", str(data)) as address:
-            for name, is_slow, tells, bound_s in LINES:
+            for name, is_slow, tells, bound_s in LINES[: 2 if chosen.quick else None]:
                 files = papers(book, Path(folder), many)
                 result = measured[name] = in_process(registered, address, files, count, is_slow, tells)
                 waits = Percentiles.of(wait * 1000 for wait in result["waits_s"])

@@ -44,7 +44,7 @@ from sidebooks_core.shelf.upkeep import DATABASE_NAME
 from sidebooks_core.testing import FakeEngine
 from sidebooks_core.text.folding import query_pattern
 
-QUICK_PAGES = 1000
+QUICK_PAGES = 600
 SAMPLED_PAGES = 600
 TIMES = 15
 """How often all but a search is measured."""
@@ -100,7 +100,7 @@ def main() -> None:
     arguments = parser.parse_args()
     sizes, each = ([QUICK_PAGES], 1) if arguments.quick else (arguments.pages, arguments.each)
     with corpus.needed_by(parser, quick_needs_none=False):
-        source = texts.read_source(arguments.documents, most_documents=10 if arguments.quick else None)
+        source = texts.read_source(arguments.documents, most_documents=5 if arguments.quick else None)
     begun = running.begin(arguments, "apsw", "numpy", "isal")
     measured = []
     if arguments.built:

@@ -1,4 +1,7 @@
-"""The reference viewer behind a login of your own: uvicorn books_with_login:app. SIDEBOOKS_PAPERS names a folder."""
+"""The reference viewer behind a login of your own: uvicorn books_with_login:app.
+
+PAPERS names a folder, YAMADA_SECRET and SATO_SECRET are what members prove themselves with. Only yamada gets whole files.
+"""
 
 import os
 import secrets
@@ -16,7 +19,7 @@ from starlette.types import Scope
 import sidebooks_core as sb
 from sidebooks_core.server import Application, Operation, Shelf
 
-MEMBERS = {"yamada": os.environ["YAMADA_SECRET"].encode()}  # yours come from your accounts
+MEMBERS = {name: os.environ[f"{name.upper()}_SECRET"].encode() for name in ("yamada", "sato")}  # yours are accounts
 
 
 class Login(AuthenticationBackend):
@@ -38,7 +41,7 @@ def allowed(scope: Scope, operation: Operation, document_id: str | None, /) -> b
 @asynccontextmanager
 async def lifespan(app: FastAPI) -> AsyncGenerator[None, None]:
     with sb.TileService() as service, closing(Shelf(service)) as shelf:
-        for path in sorted(Path(os.environ["SIDEBOOKS_PAPERS"]).iterdir()):
+        for path in sorted(Path(os.environ["PAPERS"]).iterdir()):
             shelf.register(path)
         with closing(Application(shelf, allowed=allowed, cache="private")) as books:
             app.mount("/books", books)

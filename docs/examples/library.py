@@ -1,6 +1,8 @@
 """Flask: `flask --app library fill` draws pages ahead, /papers/NAME/3?width=800 shows one. LIBRARY names a folder of papers."""
 
+import atexit
 import os
+from functools import cache
 from pathlib import Path
 
 from flask import Flask, Response, abort, request
@@ -9,15 +11,22 @@ import sidebooks_core as sb
 
 SCREENS = [(1620, 2160), (820, 1180)]
 app = Flask(__name__)
-service = sb.TileService()  # in each process of the server: workers belong to the process that made them
 papers = Path(os.environ["LIBRARY"])
+
+
+@cache
+def service() -> sb.TileService:
+    made = sb.TileService()  # at the first use: a server may fork after the import, and workers belong to one process
+    atexit.register(made.close)  # if two threads come first at once, there are two: each is closed
+    return made
 
 
 @app.cli.command("fill")
 def fill() -> None:
+    books = service()
     for path in sorted(papers.iterdir()):
         try:
-            print(path.name, service.prerender(service.open(path), fit_px=SCREENS).rendered, "images")
+            print(path.name, books.prerender(books.open(path), fit_px=SCREENS).rendered, "images")
         except (OSError, sb.SidebooksError) as error:
             print(error)
 
@@ -25,8 +34,9 @@ def fill() -> None:
 @app.get("/papers/<name>/<int:number>")
 def page(name: str, number: int) -> Response:
     try:
-        document = service.open(papers / Path(name).name)
-        tile = service.page_image(document, number - 1, width_px=request.args.get("width", 800, int))
+        books = service()
+        document = books.open(papers / Path(name).name)
+        tile = books.page_image(document, number - 1, width_px=request.args.get("width", 800, int))
     except (OSError, sb.PageNotFound):
         abort(404)
     except sb.SidebooksError as error:

@@ -18,6 +18,8 @@ from sidebooks_core.cli.arguments import (
 
 ROLES = ("admin", "clerk", "member")
 """Those that an account can have."""
+WITHOUT_CACHE = ("list", "backup", "verify")
+"""Actions of `shelf` that draw nothing. A cache folder of theirs would be one more that a purge waits for."""
 
 
 def add_shelf(commands: Commands) -> None:
@@ -71,9 +73,12 @@ def add_shelf(commands: Commands) -> None:
         ("verify", shelving.verify, "read everything and check it", "Exit status 1 if something is missing or damaged."),
     )
     made = {name: add_command(actions, name, run, summary, description) for name, run, summary, description in rows}
-    for parser in made.values():
+    for name, parser in made.items():
         add_data_dir(parser)
-        add_cache_dir(parser)
+        if name in WITHOUT_CACHE:
+            parser.set_defaults(cache_dir=None)
+        else:
+            add_cache_dir(parser)
     made["add"].add_argument("path", type=Path, nargs="+", metavar="PATH", help="documents, or folders of them")
     made["add"].add_argument("--name", help="what readers see (default: the file's name)")
     made["watch"].add_argument("path", type=Path, nargs="+", metavar="PATH", help="folders of the disk")

@@ -325,7 +325,10 @@ class Database:
                     self._writer.execute("ROLLBACK")
                 raise
         if _tables(self._writer) != own_tables(self._schema):
-            raise StorageDamaged(f"{self.path}: its tables are not those of this library")
+            raise StorageDamaged(
+                f"{self.path} has other tables than this version of the library makes: it was written by a version that was "
+                "never released, or another program has changed it; open it with the version that wrote it, or restore a backup"
+            )
 
     def _migrate_from(self, version: int) -> None:
         wanted = len(self._schema.migrations)

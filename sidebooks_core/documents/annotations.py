@@ -53,7 +53,7 @@ class Annotation(Struct, frozen=True, kw_only=True):
     """From 0."""
     kind: Kind
     place: Annotated[int, Meta(ge=-1, lt=1 << 31)] = -1
-    """In the list of its page, from 0; -1: it is in none yet."""
+    """In the list of its page, from 0; -1: it is in none yet. Of one that is added: of the one whose place it takes."""
     name: Annotated[str, Meta(max_length=200)] = ""
     """Tells it from the others of its file (/NM); empty if the file gives none."""
     origin: Annotated[str, Meta(max_length=64)] = ""
@@ -72,11 +72,19 @@ class Annotation(Struct, frozen=True, kw_only=True):
     height_pt: Annotated[float, Meta(ge=0, le=FARTHEST_PT)] = 0.0
     """Of the letters of a stamp."""
     text: Annotated[str, Meta(max_length=MOST_TEXT)] = ""
+    """Its own."""
+    replied: Annotated[str, Meta(max_length=MOST_TEXT)] = ""
+    """The text of the replies to it, which are annotations of their own. Nothing that is added has any."""
     author: Annotated[str, Meta(max_length=1000)] = ""
     """The name of whoever made it."""
     made_ms: Annotated[int, Meta(ge=0, lt=1 << 48)] = 0
     """Since 1970 (UTC); 0 if it is not known. A file keeps seconds."""
     changed_ms: Annotated[int, Meta(ge=0, lt=1 << 48)] = 0
+
+    @property
+    def whole_text(self) -> str:
+        """Its own text, and that of the replies below it, at most MOST_TEXT characters."""
+        return "\n".join(one for one in (self.text, self.replied) if one)[:MOST_TEXT]
 
     @property
     def strokes(self) -> list[tuple[Sample, ...]]:
@@ -108,7 +116,7 @@ class Annotation(Struct, frozen=True, kw_only=True):
     @property
     def size_bytes(self) -> int:
         """What its lines and its words take, about."""
-        return sum(map(len, self.packed_strokes)) + len(self.packed_quads) + 4 * len(self.text)
+        return sum(map(len, self.packed_strokes)) + len(self.packed_quads) + 4 * (len(self.text) + len(self.replied))
 
 
 class Changes(Struct, frozen=True):
@@ -119,6 +127,8 @@ class Changes(Struct, frozen=True):
     """With what was replied to them."""
     is_flattened: bool = False
     """What is added becomes part of what the pages draw."""
+    replaced: tuple[Listed, ...] = ()
+    """Removed, too, but what was replied to them stays. It replies to what is added with that place, else it stands alone."""
 
 
 def packed_stroke(samples: Iterable[Sample]) -> bytes:

@@ -64,7 +64,7 @@ def to_annotation(one: PlacedMark, names: Mapping[str, str], paper_id: str) -> A
 def look_of(one: Body | Annotation) -> Annotation:
     """What a mark says and shows, as it is written, and nothing else: equal looks are drawn alike."""
     if isinstance(one, Annotation):
-        return replace(one, page=0, place=-1, name="", origin="", author="", made_ms=0, changed_ms=0)
+        return replace(one, page=0, place=-1, name="", origin="", replied="", author="", made_ms=0, changed_ms=0)
     return _look(one)
 
 
@@ -129,7 +129,7 @@ class FileMarks:
 
     def bodies(self, one: Annotation) -> list[tuple[str, Body]]:
         """What an annotation says, each with the id of its mark. No two have the same id."""
-        bodies = _bodies(one)
+        bodies = bodies_of(one)
         return [(self._id(one.name, body, is_alone=len(bodies) == 1), body) for body in bodies]
 
     def own_id(self, mark_id: str) -> str:
@@ -165,9 +165,9 @@ def _uuid(told: str) -> str:
     return f"{digits[:8]}-{digits[8:12]}-8{digits[13:16]}-{variant}{digits[17:20]}-{digits[20:32]}"
 
 
-def _bodies(one: Annotation) -> list[Body]:
-    """One for each stroke of ink, else one or none."""
-    text = one.text[:MOST_TEXT]
+def bodies_of(one: Annotation) -> list[Body]:
+    """What an annotation says, with the replies below it: one for each stroke of ink, else one or none."""
+    text = one.whole_text[:MOST_TEXT]
     match one.kind:
         case "ink":
             width_pt = min(_WIDEST_PT, max(_LEAST_PT, one.width_pt))

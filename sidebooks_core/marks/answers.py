@@ -31,7 +31,7 @@ class MarkLimits(Struct, frozen=True):
     deleted_s: float = 400 * 86_400.0
     """A device that has not read for longer begins anew."""
     answer_bytes: int = 4 << 20
-    """Of the marks in one answer of a server to a reader. The next one goes on."""
+    """Of the marks, and the ids of those that are gone, in one answer of a server to a reader. The next one goes on."""
     devices: int = 50
     """Of one reader on one paper, whose reading is remembered."""
 
@@ -132,3 +132,5 @@ class MarkNews(Struct, frozen=True, array_like=True):
     """Whose. Empty: of several people, and all who read the paper should look."""
     audiences: tuple[Audience, ...] = ()
     """To whom beside their owner they are shown, or were until then: these should look too."""
+    page: int = 0
+    """From 0. On which page they are: those of `audiences` who may not read it need not look."""

@@ -25,6 +25,11 @@ class _Changed(Struct, frozen=True, array_like=True):
     paper: str
     owner: str
     shown: str
+    page: int
+
+    def news(self, told: int) -> MarkNews:
+        audiences = rows.audiences_of(self.shown, told)
+        return MarkNews(self.paper, self.owner, audiences, self.page if audiences else 0)
 
 
 class _Placed(Struct, frozen=True, array_like=True):
@@ -97,11 +102,11 @@ def search(
 
 
 def news(reading: Reading, told: int) -> tuple[list[MarkNews], int]:
-    """What changed after a number, each paper and owner once; and the number to go on from."""
-    changed = reading.all(_Changed, "SELECT seq, paper, owner, shown FROM mark WHERE seq > ?", told)
-    changed += reading.all(_Changed, "SELECT seq, paper, owner, '' FROM mark_horizon WHERE seq > ?", told)
+    """What changed after a number, each paper, owner, audience and page once; and the number to go on from."""
+    changed = reading.all(_Changed, "SELECT seq, paper, owner, shown, page FROM mark WHERE seq > ?", told)
+    changed += reading.all(_Changed, "SELECT seq, paper, owner, '', 0 FROM mark_horizon WHERE seq > ?", told)
     changed.sort(key=lambda one: one.seq)
-    found = dict.fromkeys(MarkNews(one.paper, one.owner, rows.audiences_of(one.shown, told)) for one in changed)
+    found = dict.fromkeys(one.news(told) for one in changed)
     return list(found), max([told, *(one.seq for one in changed)])
 
 

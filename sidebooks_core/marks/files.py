@@ -16,7 +16,7 @@ from msgspec.structs import replace
 
 from sidebooks_core.documents.annotations import Annotation, Changes
 from sidebooks_core.documents.document import Document
-from sidebooks_core.errors import DamagedDocument, RenderFailed, RequestError
+from sidebooks_core.errors import DamagedDocument, RenderFailed, RenderTimeout, RequestError
 from sidebooks_core.marks.annotations import FileMarks, salt_of
 from sidebooks_core.marks.answers import MarkLimits, Pushed, Refused, Shared
 from sidebooks_core.marks.model import Mark
@@ -135,7 +135,7 @@ def export_marks(
     size_bytes = sum(one.size_bytes for one in found.added)
     if size_bytes > MOST_BYTES:
         raise RequestError(f"the marks have {size_bytes} bytes; one file takes {MOST_BYTES}: export those of fewer owners")
-    made = workers.annotate(document, Changes(tuple(found.added), found.removed, flattened), client).result()
+    made = workers.annotate(document, Changes(tuple(found.added), found.removed, flattened, found.replaced), client).result()
     return MarkedFile(document, made.data, made.is_whole)
 
 
@@ -145,7 +145,8 @@ def annotations_in(
     """The annotations of a document, some at a time, and how many were left out between these and those before.
 
     They end where they would be more marks, or have more bytes, than `limits` allow one owner; the pages behind are not read.
-    skips: a page that cannot be read is passed over. Else RenderFailed is raised for it.
+    skips: a page that cannot be read is passed over, and they end before one that takes too long: each would take as long.
+    Else RenderFailed or RenderTimeout is raised for it.
     """
     page = count = size_bytes = 0
     is_full = False
@@ -157,6 +158,10 @@ def annotations_in(
                 raise
             page += 1
             continue
+        except RenderTimeout:
+            if not skips:
+                raise
+            return
         page, left_out = read.reached, read.left_out
         some: list[Annotation] = []
         some_bytes = 0

@@ -12,12 +12,16 @@ from sidebooks_core.marks import rows
 from sidebooks_core.marks.schema import is_in_gap, last_seq
 from sidebooks_core.marks.visibility import MarkReader
 
+GONE_BYTES = 40
+"""What an id of a mark that is gone takes in an answer."""
+
 
 class Place(Struct, frozen=True):
     """How far a device has read."""
 
     since: int = 0
-    """`seq` of its last reading that was complete; 0: it needs everything."""
+    """Up to which number it knows what is gone: `seq` of its last reading that was complete, or the number at which the one
+    that is not was begun. 0: it needs everything."""
     after: int = 0
     """The number of the last mark that it has of a reading that is not complete; 0: it begins one."""
 
@@ -31,7 +35,7 @@ class SeenRows(Struct, frozen=True):
     is_whole: bool
     rows: list[rows.MarkRow]
     gone: list[str]
-    """All, also if `rows` are only some."""
+    """All, also if `rows` are only some: what follows at `rest` tells only of those that went since."""
     rest: Place | None = None
     """Where to read on for the other ones; None: these are all."""
 
@@ -39,24 +43,24 @@ class SeenRows(Struct, frozen=True):
 def changes(reading: Reading, paper_id: str, reader: MarkReader, place: Place, whole: int, most_bytes: int | None) -> SeenRows:
     """What a reader is told, up to now.
 
-    whole: who has read up to an older number is told everything. most_bytes: the marks end where they would be more; one there
-    is in any case. None: all of them. The number to read from next is that of the last change that could concern the reader,
-    so it says nothing of others.
+    whole: who has read up to an older number is told everything. most_bytes: of the marks, with the ids of those that are gone:
+    the marks end where they would be more; one there is in any case. None: all of them. The number to read from next is that of
+    the last change that the reader could see, so it says nothing of others.
     """
     since = place.since
     horizon = rows.horizon_of(reading, paper_id, reader.id)
-    is_whole = since <= 0 or since > last_seq(reading) or since < max(horizon, whole) or is_in_gap(reading, since)
+    numbers = (since, place.after)
+    is_unknown = max(numbers) > last_seq(reading) or any(is_in_gap(reading, one) for one in numbers if one > 0)
+    is_whole = since <= 0 or since < max(horizon, whole) or is_unknown
     start = 0 if is_whole else place.after or since
-    known = min(since, start)
-    found = outlines(reading, paper_id, reader, known)
+    found = outlines(reading, paper_id, reader, min(since, start))
     seen = [one.id for one in found if one.seq > start and one.is_for_reader(reader)]
-    gone = [one.id for one in found if not one.is_for_reader(reader) and one.was_seen_by(reader, known)]
-    taken = _taken(reading, seen, most_bytes)
+    gone = [one.id for one in found if not is_whole and not one.is_for_reader(reader) and one.was_seen_by(reader, since)]
+    taken = _taken(reading, seen, None if most_bytes is None else most_bytes - GONE_BYTES * len(gone))
     seq = max(rows.last_of(reading, paper_id, reader), whole if is_whole else since)
     if len(taken) == len(seen):
-        return SeenRows(seq, 0, is_whole, taken, [] if is_whole else gone)
-    rest = Place(seq if is_whole else since, taken[-1].seq)
-    return SeenRows(0, 0, is_whole, taken, [] if is_whole else gone, rest)
+        return SeenRows(seq, 0, is_whole, taken, gone)
+    return SeenRows(0, 0, is_whole, taken, gone, Place(seq, taken[-1].seq))
 
 
 def outlines(reading: Reading, paper_id: str, reader: MarkReader, since: int) -> list[rows.MarkRow]:

@@ -3,6 +3,7 @@
 A file that was exported, or whose annotations were imported, has marks already. A mark that says the same is not added, one
 that has changed takes the place of its annotation, and the annotation of one that its owner has deleted is left out. All else
 that the file has stays, whatever the names of marks are: whoever makes a mark with the name of an annotation removes nothing.
+What somebody else than who exports has imported and changed stands beside its annotation.
 """
 
 from __future__ import annotations
@@ -10,9 +11,10 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from sidebooks_core.documents.annotations import Annotation, Listed
-from sidebooks_core.marks.annotations import FileMarks, is_in_file, look_of, origin_of, salt_of, to_annotation
+from sidebooks_core.marks.annotations import FileMarks, bodies_of, is_in_file, look_of, origin_of, salt_of, to_annotation
 from sidebooks_core.marks.model import Body
 from sidebooks_core.marks.placing import PlacedMark
 
@@ -42,6 +44,9 @@ class Replacing(Struct, frozen=True):
 
     added: list[Annotation]
     removed: tuple[Listed, ...]
+    """With what was replied to them."""
+    replaced: tuple[Listed, ...] = ()
+    """By what is added with that place. What was replied to them stays."""
 
 
 class _Wanted(Struct, frozen=True):
@@ -57,8 +62,8 @@ class _Part(Struct, frozen=True):
 
     ids: tuple[str, ...]
     """The second one is its id if the first one is of somebody else's mark."""
-    said: Body | Annotation
-    """The annotation as a whole, if it has no body, as a note without words."""
+    said: tuple[Body | Annotation, ...]
+    """With the replies below it, as an import reads it, and without. The annotation as a whole: it has no body."""
 
 
 def replacing(listed: Iterable[Sequence[Annotation]], marks: MarksToWrite, *, flattened: bool = False) -> Replacing:
@@ -70,8 +75,9 @@ def replacing(listed: Iterable[Sequence[Annotation]], marks: MarksToWrite, *, fl
             wanted[one.mark.id] = _Wanted(made, one.mark.owner, is_in_file(one))
     importers = {wanted[mark_id].owner for mark_id in marks.imported.intersection(wanted)} | {marks.owner}
     files = {owner: FileMarks(1, salt_of(marks.paper_id, owner)) for owner in sorted(importers)}
-    shown = {mark_id for mark_id, one in wanted.items() if one.is_in_file}
-    removed: list[Listed] = []
+    moved, kept = set[str](), set[str]()
+    removed, replaced = list[Listed](), list[Listed]()
+    before: dict[str, Annotation] = {}
     for some in listed:
         said = [(annotation, {owner: _parts(file, annotation) for owner, file in files.items()}) for annotation in some]
         ids = [mark_id for _, by_owner in said for part in by_owner[marks.owner] for mark_id in part.ids]
@@ -82,11 +88,18 @@ def replacing(listed: Iterable[Sequence[Annotation]], marks: MarksToWrite, *, fl
                 found.look(owner, parts)
             found.look_by_origin()
             if found.is_replaced:
-                removed.append((annotation.page, annotation.place))
-                shown -= found.ids
+                at = (annotation.page, annotation.place)
+                moved.update(found.ids)
+                if not found.ids or (flattened and found.says_replies):
+                    removed.append(at)
+                    continue
+                replaced.append(at)
+                before.setdefault(found.ids[0], replace(annotation, packed_strokes=(), packed_quads=b""))
             else:
-                shown |= found.same
-    return Replacing([one.annotation for mark_id, one in wanted.items() if mark_id not in shown], tuple(removed))
+                kept |= found.same
+    shown = kept.union(mark_id for mark_id, one in wanted.items() if one.is_in_file and mark_id not in moved)
+    added = [_in_place(one.annotation, before.get(mark_id)) for mark_id, one in wanted.items() if mark_id not in shown]
+    return Replacing(added, tuple(removed), tuple(replaced))
 
 
 class _Found:
@@ -106,10 +119,16 @@ class _Found:
         self._wanted = wanted
         self._deleted = deleted
         self._is_flattened = is_flattened
-        self.ids: set[str] = set()
+        self.ids: list[str] = []
         self.same: set[str] = set()
         """Those that say what it says."""
         self.is_replaced = False
+
+    @property
+    def says_replies(self) -> bool:
+        """Whether one of the marks has the text of the replies, too."""
+        made = [self._wanted[mark_id].annotation for mark_id in self.ids]
+        return any(_own_text(one, self._annotation) != one.text for one in made)
 
     def look(self, owner: str, parts: Sequence[_Part]) -> None:
         """Look for the marks of one owner."""
@@ -118,10 +137,10 @@ class _Found:
         for part in parts:
             held = next((one for one in part.ids if self._is_mark(one, owner)), None)
             if held is not None:
-                self.ids.add(held)
-                is_same = look_of(self._wanted[held].annotation) == look_of(part.said)
+                self.ids.append(held)
+                is_same = look_of(self._wanted[held].annotation) in map(look_of, part.said)
                 self.same |= {held} if is_same else set()
-                is_other = is_other or self._is_flattened or not is_same
+                is_other = is_other or (self._is_flattened if is_same else self._may_change(held, owner))
             elif any(self._is_deleted(one, owner) for one in part.ids):
                 is_other = True
             else:
@@ -135,7 +154,7 @@ class _Found:
         name = self._annotation.name
         if self._annotation.origin and name not in self.ids:
             one = self._wanted.get(name)
-            self.look(self._marks.owner if one is None else one.owner, [_Part((name,), self._annotation)])
+            self.look(self._marks.owner if one is None else one.owner, [_Part((name,), (self._annotation,))])
 
     def _is_mark(self, mark_id: str, owner: str) -> bool:
         one = self._wanted.get(mark_id)
@@ -148,10 +167,32 @@ class _Found:
             return False
         return self._deleted[mark_id] or self._is_ours(mark_id, owner)
 
+    def _may_change(self, mark_id: str, owner: str) -> bool:
+        """Whether what became of a mark changes the annotation. Who exports has not taken over what others imported."""
+        return owner == self._marks.owner or self._is_ours(mark_id, owner)
+
     def _is_ours(self, mark_id: str, owner: str) -> bool:
         """Whether an export of the paper has written it."""
         return bool(self._annotation.origin) and self._annotation.origin == origin_of(self._marks.paper_id, owner, mark_id)
 
 
 def _parts(file: FileMarks, annotation: Annotation) -> list[_Part]:
-    return [_Part((mark_id, file.own_id(mark_id)), body) for mark_id, body in file.bodies(annotation)]
+    own = bodies_of(replace(annotation, replied="")) if annotation.replied else []
+    return [
+        _Part((mark_id, file.own_id(mark_id)), (body, own[place] if place < len(own) else annotation))
+        for place, (mark_id, body) in enumerate(file.bodies(annotation))
+    ]
+
+
+def _in_place(made: Annotation, before: Annotation | None) -> Annotation:
+    """A mark that takes the place of an annotation, if there is one. The replies to it stay, and are not said twice."""
+    return made if before is None else replace(made, place=before.place, text=_own_text(made, before))
+
+
+def _own_text(made: Annotation, before: Annotation) -> str:
+    """The text of a mark without that of the replies to its annotation, which an import has put below it."""
+    if not before.replied:
+        return made.text
+    if not before.text and made.text == before.replied:
+        return ""
+    return made.text.removesuffix(f"\n{before.replied}")

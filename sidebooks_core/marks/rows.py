@@ -35,6 +35,14 @@ _body_of = msgspec.json.Decoder(Body).decode
 _shown_of = msgspec.json.Decoder(_Shown).decode
 
 
+class _Audiences(Struct, frozen=True, array_like=True):
+    """Those to whom the same was shown, in the same way."""
+
+    shown: str
+    seq: int
+    """Of the last change of these marks."""
+
+
 class MarkRow(Struct, frozen=True, array_like=True):
     """The columns of a mark. See schema.py."""
 
@@ -76,7 +84,7 @@ class MarkRow(Struct, frozen=True, array_like=True):
     def was_seen_by(self, reader: MarkReader, since: int) -> bool:
         """Whether a reader could see a version of it after a number, if they see none now."""
         if reader.id and self.owner == reader.id:
-            return True
+            return self.seq > since
         return reader.has_page(self.page) and any(is_for(one, reader) for one in audiences_of(self.shown, since))
 
     def is_version_of(self, other: MarkRow) -> bool:
@@ -162,17 +170,22 @@ def write(writing: Writing, row: MarkRow, mark: Mark) -> None:
 
 
 def last_of(reading: Reading, paper_id: str, reader: MarkReader) -> int:
-    """The number of the last change of the marks of a paper, without those of others that are private, or on pages that the
-    reader may not read."""
-    pages = None if reader.pages is None else _encode(reader.pages).decode()
-    page = "(?3 IS NULL OR EXISTS (SELECT 1 FROM json_each(?3) WHERE page BETWEEN value ->> 0 AND value ->> 1))"
-    query = (
-        "SELECT max(coalesce((SELECT max(seq) FROM mark WHERE paper = ?1 AND owner = ?2), 0), "
-        f"coalesce((SELECT max(seq) FROM mark WHERE paper = ?1 AND hidden_seq = 0 AND shown != '' AND {page}), 0), "
-        f"coalesce((SELECT max(hidden_seq) FROM mark WHERE paper = ?1 AND shown != '' AND {page}), 0), "
-        "coalesce((SELECT max(seq) FROM mark_horizon WHERE paper = ?1 AND owner IN ('', ?2)), 0))"
-    )
-    return reading.number(query, paper_id, reader.id, pages)
+    """The number of the last change of the marks of a paper that the reader could see."""
+    values: list[str] = [paper_id]
+    condition = "paper = ? AND shown != ''"
+    if reader.pages is not None:
+        condition += " AND EXISTS (SELECT 1 FROM json_each(?) WHERE page BETWEEN value ->> 0 AND value ->> 1)"
+        values.append(_encode(reader.pages).decode())
+    query = f"SELECT shown, max(seq) FROM mark WHERE {condition} GROUP BY shown ORDER BY 2 DESC"
+    own = "SELECT coalesce(max(seq), 0) FROM mark WHERE paper = ? AND owner = ?"
+    last = max(reading.number(own, paper_id, reader.id), horizon_of(reading, paper_id, reader.id))
+    for one in reading.each(_Audiences, query, *values):
+        if one.seq <= last:
+            break
+        told = _shown_of(one.shown)
+        seen = [until or one.seq for visibility, meeting, until in told if is_for((visibility, meeting), reader)]
+        last = max([last, *seen])
+    return last
 
 
 def horizon_of(reading: Reading, paper_id: str, reader: str) -> int:

@@ -141,7 +141,7 @@ class MarkStore:
             return {one.id: rows.completed(reading, one).mark() for one in found}
 
     def last(self, paper_id: str, reader: MarkReader) -> int:
-        """The number of the last change of the marks of a paper, but for private ones of others; 0 if there was none."""
+        """The number of the last change of the marks of a paper that a reader could see; 0 if there was none."""
         with self._database.reading() as reading:
             return rows.last_of(reading, paper_id, reader)
 

@@ -109,9 +109,9 @@ class HttpRequest(Struct, eq=False):
     """Who asks. Set by the gate, as are the limits and the document."""
     limits: Limits = UNLIMITED
     standing: Standing | None = None
+    """The paper, of those that show the document, by which the principal may see it."""
     standings: tuple[Standing, ...] | None = None
     """Where the document stood when the request was let in. None: the path names no document of a paper."""
-    """The paper, of those that show the document, by which the principal may see it."""
     registered: Registered | None = None
     """The document that the path names. None: it names none."""
     opens: bool = False

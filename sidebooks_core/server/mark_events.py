@@ -22,8 +22,8 @@ class Touched(Struct):
 
     owners: set[str] = field(default_factory=set)
     """These should ask."""
-    audiences: set[Audience] = field(default_factory=set)
-    """These too: some are shown to them, or were."""
+    audiences: set[tuple[Audience, int]] = field(default_factory=set)
+    """These too, if they may read the page, from 0: some are shown to them there, or were."""
     is_for_all: bool = False
     """All who read the paper should ask."""
 
@@ -55,7 +55,7 @@ class MarkEvents:
                 touched = self._waiting.setdefault(one.paper_id, Touched())
                 touched.is_for_all |= not one.owner
                 touched.owners.add(one.owner)
-                touched.audiences.update(one.audiences)
+                touched.audiences.update((audience, one.page) for audience in one.audiences)
             if self._thread is None:
                 self._thread = threading.Thread(target=self._run, name="sidebooks-mark-events", daemon=True)
                 self._thread.start()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 
 from sidebooks_core.access.operations import Operation
-from sidebooks_core.access.policy import UNLIMITED, Limits
+from sidebooks_core.access.policy import Limits
 from sidebooks_core.access.principals import Principal
 from sidebooks_core.marks.visibility import MarkReader, is_for
 from sidebooks_core.meeting.ids import participant_id
@@ -40,12 +40,13 @@ class MarkReaders:
     def concerns(self, principal: Principal, standings: Standings, touched: Touched) -> bool:
         """Whether somebody may see something of the marks of a paper that have changed. The paper stands there. Raises
         StorageError."""
-        if not principal.id or not self._gate.sees(principal, Operation.KEEP_MARKS, standings):
+        limits = self._gate.limits_of(principal, Operation.KEEP_MARKS, standings)
+        if not principal.id or limits is None:
             return False
         if touched.is_for_all or principal.id in touched.owners:
             return True
-        reader = self.of(principal, standings, {meeting for _, meeting in touched.audiences}, UNLIMITED)
-        return any(is_for(one, reader) for one in touched.audiences)
+        reader = self.of(principal, standings, {meeting for (_, meeting), _ in touched.audiences}, limits)
+        return any(reader.has_page(page) and is_for(audience, reader) for audience, page in touched.audiences)
 
     def _is_here(self, principal: Principal, meeting: str) -> bool:
         """Whether they are in a meeting by a client of this process: that may not be written down yet."""

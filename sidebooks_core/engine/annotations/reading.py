@@ -38,15 +38,20 @@ _FALLBACKS = {"highlight": "#ffff00", "note": "#ffd400", "bookmark": "#cc0000", 
 _DIGITS = 3
 """The engine's numbers have 24 bits: more digits are noise."""
 _WIDEST_PT = 1000
+_STRINGS = ("Contents", "T", "NM", ORIGIN, "CreationDate", "M")
+_NUMBER_BYTES, _OBJECT_BYTES, _CHARACTER_BYTES = 4, 32, 4
+"""What a number, an object and a character take at most, about."""
 _MIDDLE = 0.5
 """The pressure of a pen that tells none."""
 
 
 def annotations_of(document: pymupdf.Document, page: int) -> tuple[list[Annotation], int]:
-    """Those of a page that can become marks, in their order. Replies stand in the text of what they reply to.
+    """Those of a page that can become marks, in their order. Replies stand in `replied` of what they reply to.
 
-    At most MOST_READ are looked at, and no more are taken than MOST_READ_BYTES. If the page has much more, the others are not
-    looked at. The second value is how many were left out. Raises the engine's errors, ValueError for a page without an area.
+    At most MOST_READ are looked at, and no more are taken than MOST_READ_BYTES. If the page has much more to read, taken or
+    not, the others are not looked at. The second value is how many were left out.
+
+    Raises the engine's errors, ValueError for a page without an area.
     """
     page_object = mupdf.ll_pdf_lookup_page_obj(raw_pdf(document), page)
     plane = plane_of(page_object)
@@ -54,6 +59,7 @@ def annotations_of(document: pymupdf.Document, page: int) -> tuple[list[Annotati
     listed = list(islice(items(every), MOST_READ))
     left_out = max(0, mupdf.ll_pdf_array_len(every) - MOST_READ)
     replies = _replies(listed)
+    weights = {number: sum(map(_reply_bytes, some)) for number, some in replies.items()}
     found: list[Annotation] = []
     taken_bytes = read_bytes = 0
     for place, one in enumerate(listed):
@@ -63,11 +69,12 @@ def annotations_of(document: pymupdf.Document, page: int) -> tuple[list[Annotati
         flags = mupdf.ll_pdf_to_int(get(one, "F"))
         if _is_reply(one) or flags & (_HIDDEN | _NO_VIEW):
             continue
-        read = _read(one, plane, page, replies.get(mupdf.ll_pdf_to_num(one), []))
+        below = replies.get(mupdf.ll_pdf_to_num(one), [])
+        read_bytes += _stored_bytes(one) + weights.get(mupdf.ll_pdf_to_num(one), 0)
+        read = _read(one, plane, page, below)
         if read is None:
             continue
         made = replace(read, place=place)
-        read_bytes += made.size_bytes
         if taken_bytes + made.size_bytes > MOST_READ_BYTES:
             left_out += 1
             continue
@@ -96,6 +103,23 @@ def _replies(listed: list[RawObj]) -> dict[int, list[RawObj]]:
     return found
 
 
+def _stored_bytes(annotation: RawObj) -> int:
+    """What is read of an annotation, about, however little of it is taken. A short file can name one long string often."""
+    strings = sum(mupdf.ll_pdf_to_str_len(get(annotation, key)) for key in _STRINGS)
+    numbers = sum(min(MOST_POINTS, mupdf.ll_pdf_array_len(get(annotation, key))) for key in ("QuadPoints", PRESSURES))
+    strokes = points = 0
+    for one in islice(items(get(annotation, "InkList")), MOST_STROKES):
+        strokes += 1
+        points += mupdf.ll_pdf_array_len(one) // 2
+        if points >= MOST_POINTS:
+            break
+    return strings + _NUMBER_BYTES * (numbers + 3 * points) + _OBJECT_BYTES * strokes
+
+
+def _reply_bytes(reply: RawObj) -> int:
+    return _OBJECT_BYTES + sum(mupdf.ll_pdf_to_str_len(get(reply, key)) for key in ("T", "Contents"))
+
+
 def _read(annotation: RawObj, plane: Plane, page: int, replies: list[RawObj]) -> Annotation | None:
     """None for what can become no mark, or has no place."""
     box = _box(annotation, plane)
@@ -105,13 +129,13 @@ def _read(annotation: RawObj, plane: Plane, page: int, replies: list[RawObj]) ->
     made = shape(annotation, plane, box, page)
     if made is None:
         return None
-    said = [made.text or text(get(annotation, "Contents"))]
-    count = len(said[0])
+    said = _lines(made.text or text(get(annotation, "Contents")))
+    replied, count = list[str](), len(said)
     for reply in replies:
         if count >= MOST_TEXT:  # what follows is cut off
             break
-        said.append(_reply_text(reply))
-        count += len(said[-1])
+        replied.append(_lines(_reply_text(reply)))
+        count += max(len(replied[-1]), _reply_bytes(reply) // _CHARACTER_BYTES)
     opacity = mupdf.ll_pdf_to_real(get(annotation, "CA")) if mupdf.ll_pdf_is_number(get(annotation, "CA")) else 1.0
     return Annotation(
         page=page,
@@ -126,11 +150,16 @@ def _read(annotation: RawObj, plane: Plane, page: int, replies: list[RawObj]) ->
         x_pt=made.x_pt,
         y_pt=made.y_pt,
         height_pt=made.height_pt,
-        text="\n".join(one.replace("\r\n", "\n").replace("\r", "\n") for one in said if one)[:MOST_TEXT],
+        text=said[:MOST_TEXT],
+        replied="\n".join(one for one in replied if one)[:MOST_TEXT],
         author=text(get(annotation, "T"))[:1000],
         made_ms=from_pdf_date(text(get(annotation, "CreationDate"))),
         changed_ms=from_pdf_date(text(get(annotation, "M"))),
     )
+
+
+def _lines(said: str) -> str:
+    return said.replace("\r\n", "\n").replace("\r", "\n")
 
 
 def _reply_text(reply: RawObj) -> str:

@@ -6,7 +6,7 @@ was given to, and the answer of a worker is short. A file that is damaged is wri
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Set
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from itertools import groupby
 
 from msgspec import Struct
@@ -60,6 +60,7 @@ class _Page(Struct, frozen=True):
     placed: list[_Placed]
     removed: set[int]
     """Places in its list."""
+    replaced: set[int]
 
 
 def annotate(pdf: mupdf.PdfDocument, changes: Changes) -> None:
@@ -69,11 +70,13 @@ def annotate(pdf: mupdf.PdfDocument, changes: Changes) -> None:
     """
     letters = Letters()
     pages: dict[int, _Page] = {}
-    for number in sorted({one.page for one in changes.added} | {page for page, _ in changes.removed}):
+    for number in sorted({one.page for one in changes.added} | {page for page, _ in changes.removed + changes.replaced}):
         if number >= mupdf.pdf_count_pages(pdf):
             raise IndexError(f"there is no page {number + 1}")
-        places = {place for page, place in changes.removed if page == number}
-        pages[number] = _Page(mupdf.pdf_lookup_page_obj(pdf, number), [], places)
+        removed, replaced = (
+            {place for page, place in listed if page == number} for listed in (changes.removed, changes.replaced)
+        )
+        pages[number] = _Page(mupdf.pdf_lookup_page_obj(pdf, number), [], removed, replaced)
     told: list[tuple[int, Annotation]] = []
     for number, some in groupby(sorted(changes.added, key=lambda one: one.page), key=lambda one: one.page):
         page = pages[number]
@@ -93,7 +96,7 @@ def annotate(pdf: mupdf.PdfDocument, changes: Changes) -> None:
                 mupdf.pdf_dict_puts(mupdf.pdf_dict_gets(one.form, "Resources"), "Font", parsed(pdf, f"<<{fonts}>>"))
         if changes.is_flattened:
             _draw(pdf, page)
-        if page.removed or not changes.is_flattened:
+        if page.removed or page.replaced or not changes.is_flattened:
             _hang(pdf, page, [] if changes.is_flattened else page.placed)
     for content in listed:
         append(pdf, content, fonts)
@@ -116,27 +119,55 @@ def _form(pdf: mupdf.PdfDocument, look: Look, plane: Plane) -> mupdf.PdfObj:
 def _hang(pdf: mupdf.PdfDocument, page: _Page, placed: list[_Placed]) -> None:
     """Give a page a list of annotations of its own: the old ones, without those that are removed, and new ones."""
     hung = mupdf.pdf_new_array(pdf, len(placed))
-    for annotation in _kept(page.object.m_internal, page.removed):
-        mupdf.pdf_array_push(hung, owned(annotation))
+    listed = list(items(get(page.object.m_internal, "Annots")))
+    removed, replaced = (
+        {place for place in places if place < len(listed) and name(get(listed[place], "Subtype")) in REPLACED}
+        for places in (page.removed, page.replaced)
+    )
+    kept = [owned(one) for one in _kept(listed, removed, replaced)]
+    for annotation in kept:
+        mupdf.pdf_array_push(hung, annotation)
+    made: dict[int, mupdf.PdfObj] = {}
     for one in placed:
-        described = parsed(pdf, _described(one, mupdf.pdf_to_num(page.object)))
-        mupdf.pdf_array_push(hung, mupdf.pdf_add_object(pdf, described))
+        added = mupdf.pdf_add_object(pdf, parsed(pdf, _described(one, mupdf.pdf_to_num(page.object))))
+        mupdf.pdf_array_push(hung, added)
+        made[one.annotation.place] = added
+    answered = {mupdf.ll_pdf_to_num(listed[place]): made.get(place) for place in replaced}
+    for annotation in kept:
+        _answer(annotation, answered)
     mupdf.pdf_dict_puts(page.object, "Annots", hung)
 
 
-def _kept(page_object: RawObj, removed: Set[int]) -> Iterator[RawObj]:
-    """The annotations of a page without some, and without the replies to these and the windows that show them."""
-    listed = list(items(get(page_object, "Annots")))
-    gone = {place for place in removed if place < len(listed) and name(get(listed[place], "Subtype")) in REPLACED}
+def _answer(annotation: mupdf.PdfObj, answered: Mapping[int, mupdf.PdfObj | None]) -> None:
+    """Let an annotation that replies to one that is replaced reply to what takes its place, or to nothing.
+
+    answered: what takes the place of annotations, by their numbers.
+    """
+    number = mupdf.ll_pdf_to_num(get(annotation.m_internal, "IRT"))
+    if not number or number not in answered:
+        return
+    made = answered[number]
+    if made is None:
+        mupdf.pdf_dict_dels(annotation, "IRT")
+        mupdf.pdf_dict_dels(annotation, "RT")
+    else:
+        mupdf.pdf_dict_puts(annotation, "IRT", made)
+
+
+def _kept(listed: Sequence[RawObj], removed: Set[int], replaced: Set[int]) -> Iterator[RawObj]:
+    """The annotations of a page without some, and without the windows that show these and the replies to those removed."""
+    gone = {*removed, *replaced}
     below: dict[int, list[int]] = {}
     for place, one in enumerate(listed if gone else ()):
         below.setdefault(_above(one), []).append(place)
-    waiting = list(gone)
+    waiting = list(removed)
     while waiting:
         number = mupdf.ll_pdf_to_num(listed[waiting.pop()])
         more = below.pop(number, []) if number else []
         waiting += [place for place in more if place not in gone]
         gone.update(more)
+    for number in {mupdf.ll_pdf_to_num(listed[place]) for place in replaced} - {0}:
+        gone.update(one for one in below.get(number, ()) if name(get(listed[one], "Subtype")) == "Popup")
     return (one for place, one in enumerate(listed) if place not in gone)
 
 

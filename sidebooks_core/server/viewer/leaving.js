@@ -2,10 +2,10 @@
    the marks that the server does not have, which wait for them and are shown to nobody else. The browser is not told to forget all: it
    would do that to these marks as well. */
 
-/** @import { App, Library } from "./types" */
+/** @import { App } from "./types" */
 
 import { keys, remove, write } from "./keeping.js";
-import { LEAVING, PERSON, UNSENT, UNTOLD } from "./left_off.js";
+import { LEAVING, leavers, noteLeavers, PERSON, UNSENT, UNTOLD, untoldOf } from "./left_off.js";
 import { attempt, read } from "./storage.js";
 
 const ALL = "sidebooks ";
@@ -19,36 +19,51 @@ function forgetHere() {
   for (const key of ofTab) if (key.startsWith(ALL)) attempt(() => sessionStorage.removeItem(key), undefined);
 }
 
-/** @param {Library} library @param {string} person */
-async function forget(library, person) {
+/* What is kept of whoever was here, and places that the server was not told of: theirs, and those of nobody. */
+/** @param {string} person */
+function forgetAllHere(person) {
   forgetHere();
-  for (const key of keys(UNTOLD)) remove(key);
-  if (!globalThis.indexedDB) return;
-  const { forgetMarks } = await import("./marks_left.js");
-  await forgetMarks(library, person);
+  for (const key of keys(UNTOLD)) if ([person, "", undefined].includes(untoldOf(read(key))?.person)) remove(key);
 }
 
 /**
- * Log out. Rejects with a Problem if the server does not answer: then whoever asked is logged in still. A tab that is killed meanwhile
- * leaves the rest to `finishLeaving`.
+ * Log out. Rejects with a Problem if the server does not answer: then whoever asked is logged in still. What comes late is not kept:
+ * `finishLeaving` looks again at the next start.
  * @param {import("./api.js").Api} api
  * @param {import("./api.js").Me} me
  */
 export async function leave(api, me) {
-  const { sendBeforeLeaving } = await import("./marks_left.js");
-  write(LEAVING, me.id);
+  const { forgetMarks, sendBeforeLeaving, stopSending } = await import("./marks_left.js");
+  noteLeavers(leavers().set(me.id, true));
   if (me.role !== "guest") await sendBeforeLeaving(api.library, me.id); // a guest's marks end with their login
+  await stopSending();
   await api.send("POST", "/logout");
-  await forget(api.library, me.id).then(() => remove(LEAVING), () => {}); // it is tried again at the next start
+  forgetAllHere(me.id);
+  await forgetMarks(api.library, me.id).catch(() => {}); // it is tried again at the next start
 }
 
-/** What a tab that was killed did not get to, and what is left of somebody after whom another person logged in. @param {App} app */
+/** What is left of those who are here no more: they logged out, or another person logged in after them. @param {App} app */
 export async function finishLeaving(app) {
-  const person = read(LEAVING);
-  if (!person) return;
+  if (!leavers().size) return;
   const { id } = await app.library.json("/me");
-  if (id !== person) await forget(app.library, person);
-  remove(LEAVING);
+  const { forgetMarks } = await import("./marks_left.js");
+  for (const [person, isHere] of leavers()) {
+    if (person !== id) {
+      if (isHere) forgetAllHere(person);
+      noteLeavers(leavers().set(person, false)); // what is here from now on is of whoever came
+      await forgetMarks(app.library, person);
+    }
+    const left = leavers();
+    left.delete(person);
+    noteLeavers(left);
+  }
+}
+
+/** The server says that somebody else is here than before, who did not log in by this viewer. @param {App} app @param {string} person */
+export async function handOver(app, person) {
+  forgetHere();
+  write(PERSON, person);
+  await finishLeaving(app);
 }
 
 /**
@@ -57,7 +72,9 @@ export async function finishLeaving(app) {
  */
 export function follow(person) {
   const before = read(PERSON);
-  if (before && !person) write(LEAVING, before);
-  else if (before && before !== person) forgetHere();
+  if (before && before !== person) {
+    noteLeavers(leavers().set(before, !person));
+    if (person) forgetHere();
+  }
   remove(PERSON); // who it is, the server will tell
 }

@@ -10,7 +10,7 @@ import { read } from "./storage.js";
 const MOST_MS = 400; // an opening waits so long after the paper itself is there; then this device's own page will do
 export const UNTOLD = "sidebooks untold ";
 export const PERSON = "sidebooks person"; // who was known here last, by the server's name of them
-export const LEAVING = "sidebooks leaving"; // whoever leaves the device at this moment
+export const LEAVING = "sidebooks leaving"; // those who leave the device, or have left it
 export const UNSENT = "sidebooks unsent marks"; // whether there are any on this device
 const OLDEST_MS = 30 * 24 * 3600 * 1000;
 const REFUSED = [400, 403, 404, 409]; // the server will not take it later, either
@@ -21,17 +21,38 @@ const REFUSED = [400, 403, 404, 409]; // the server will not take it later, eith
 const addressOf = (paper) => `/papers/${encodeURIComponent(paper)}/position`;
 
 /** @param {string | null} text @returns {Untold | null} */
-function untoldOf(text) {
+export function untoldOf(text) {
   try { return JSON.parse(text || "null"); } catch { return null; } // somebody else's writing
 }
 
 /** Whether the server knows who reads here, or did until a moment ago. @param {App} app */
 export const isKnown = (app) => Boolean(app.person || app.shelf?.me?.is_logged_in || app.meeting?.about?.participant);
 
-/** Somebody is known, or nobody is. @param {App} app @param {string} person */
+/** Those who leave, and whether all that is kept outside the database is still theirs. @returns {Map<string, boolean>} */
+export function leavers() {
+  try { return new Map(Object.entries(JSON.parse(read(LEAVING) || "{}"))); } catch { return new Map(); } // somebody else's writing
+}
+
+/** @param {Map<string, boolean>} all */
+export function noteLeavers(all) {
+  if (all.size) write(LEAVING, JSON.stringify(Object.fromEntries(all)));
+  else remove(LEAVING);
+}
+
+/** The server says who is here. Whoever was known before has left. @param {App} app @param {string} person */
+export function meet(app, person) {
+  const before = read(PERSON);
+  if (before === person) return;
+  write(PERSON, person);
+  if (!before) return;
+  noteLeavers(leavers().set(before, false));
+  import("./leaving.js").then(({ handOver }) => handOver(app, person)).catch(() => {}); // it is tried again at the next start
+}
+
+/** @param {App} app @param {string} person */
 function know(app, person) {
   app.person = person;
-  if (read(PERSON) !== person) write(PERSON, person);
+  meet(app, person);
 }
 
 /**

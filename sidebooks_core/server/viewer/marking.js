@@ -15,7 +15,7 @@ import { need } from "./elements.js";
 import { fatesSince } from "./fates.js";
 import { makeInkBar } from "./ink_bar.js";
 import { diskOf, keptClock } from "./marks_device.js";
-import { PERSON } from "./left_off.js";
+import { meet, PERSON } from "./left_off.js";
 import { noteUnsent, sendAndClose } from "./marks_left.js";
 import { MarksLayer } from "./marks_layer.js";
 import { createMarks } from "./marks_store.js";
@@ -28,7 +28,11 @@ import { t } from "./words.js";
 const MOST_MS = 2000; // so long the server is waited for if this device knows who reads
 
 /** The server's name of who reads here; empty: nobody in particular. @param {FullApp} app @returns {Promise<string>} */
-const askPerson = async (app) => (await app.library.json("/me")).id;
+async function askPerson(app) {
+  const { id } = await app.library.json("/me");
+  if (id) meet(app, id);
+  return id;
+}
 
 /**
  * Who reads here. If the server does not say so, or not soon, it is who was known last. Rejects with what the server refuses.

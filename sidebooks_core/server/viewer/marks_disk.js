@@ -200,7 +200,7 @@ export class MarksDisk {
     return this.#run("readonly", (marks) => {
       /** @type {IDBRequest<MarkRecord[]>} */
       const all = marks.getAll(IDBKeyRange.bound([person], [person, []]));
-      return () => [...new Set(all.result.filter(isUnsent).map((one) => one.paper))];
+      return () => [...new Set(all.result.filter((one) => isUnsent(one) && !one.isLocal).map((one) => one.paper))];
     });
   }
 

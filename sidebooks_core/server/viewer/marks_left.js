@@ -16,6 +16,9 @@ const GUEST = /^guest-[0-9a-f]{24}$/; // whose marks end with their login
 
 /** What is closed, but not sent yet. @type {Set<Promise<void>>} */
 const closing = new Set();
+/** Those of which something is under way. @type {Set<PageMarks>} */
+const underWay = new Set();
+let stopping = new AbortController();
 
 /** Keep in mind that there are marks on this device that the server has not taken. @param {PageMarks} marks */
 export function noteUnsent(marks) {
@@ -29,11 +32,16 @@ export function noteUnsent(marks) {
 export function sendAndClose(marks) {
   const send = async () => {
     await Promise.resolve(); // a panel that closes with them saves what is being written
+    marks.given.isToSend = true;
     if (marks.unsent.count) await marks.flush();
     noteUnsent(marks);
     marks.close();
   };
-  const sent = send().finally(() => closing.delete(sent));
+  underWay.add(marks);
+  const sent = send().finally(() => {
+    closing.delete(sent);
+    underWay.delete(marks);
+  });
   closing.add(sent);
 }
 
@@ -44,18 +52,23 @@ export function sendAndClose(marks) {
  * @param {string[]} [open] papers that are open: whoever shows them sends theirs
  */
 export async function sendUnsent(library, person, open = []) {
+  const { signal } = stopping;
   const disk = diskOf(library.base);
   const papers = (await disk.unsent(person)).filter((paper) => !open.includes(paper));
   let left = 0;
   for (const paper of papers) {
+    if (signal.aborted) break;
     const marks = createMarks({
       paper, revision: 0, pageCount: 0, person, disk, clock: keptClock(disk), api: marksApi(library, paper, person), fatesOf: async () => null,
+      isToSend: true,
     });
+    underWay.add(marks);
     await marks.flush();
     left += marks.unsent.count;
     marks.close();
+    underWay.delete(marks);
   }
-  if (!left && !open.length && !await disk.hasUnsent()) remove(UNSENT); // others who use this device may have some
+  if (!left && !open.length && !signal.aborted && !await disk.hasUnsent()) remove(UNSENT); // others who use this device may have some
   disk.close();
 }
 
@@ -76,12 +89,21 @@ export async function sendBeforeLeaving(library, person) {
   await Promise.race([sent, pause(LEAVE_MS)]);
 }
 
+/** Nothing more is sent of what is closed. When this resolves, nothing of it is written to the device any more. */
+export async function stopSending() {
+  stopping.abort();
+  stopping = new AbortController();
+  for (const marks of underWay) marks.close();
+  await Promise.all([...underWay].map((marks) => marks.writer.written));
+}
+
 /**
  * Keep none of a person's marks but those that the server does not have; of a guest, none at all.
  * @param {Library} library
  * @param {string} person
  */
 export async function forgetMarks(library, person) {
+  if (!globalThis.indexedDB) return;
   const disk = diskOf(library.base);
   await disk.forget(person, GUEST.test(person)).finally(() => disk.close());
 }

@@ -16,8 +16,8 @@ export function merged(one, other) {
   return isGone[0] - isGone[1] > 0 || (isGone[0] === isGone[1] && compared(one.stamp, other.stamp) > 0) ? one : other;
 }
 
-/** Whether this device alone has it: it waits, or the server did not take it. @param {MarkRecord} record */
-export const isUnsent = ({ isPending, refused }) => isPending || refused !== undefined;
+/** Whether this device alone has it: it waits, the server did not take it, or no server keeps it. @param {MarkRecord} record */
+export const isUnsent = ({ isPending, refused, isLocal }) => isPending || refused !== undefined || isLocal === true;
 
 /**
  * What became of the pages of an older revision: by page of that one, from 1.

@@ -18,10 +18,10 @@ const DISK_MS = 1000; // so long the server is not asked: what the device has ne
 /**
  * What marks are of, and what they use. `paper`: its id, or another key if it is no paper. `revision`, `pageCount`: of what is open.
  * `person`: whose marks they are. `api`: null: they stay on the device. `fatesOf`: what became of the pages of an older revision;
- * null: it cannot be said. `left`: the server says that somebody else is logged in now.
+ * null: it cannot be said. `left`: the server says that somebody else is logged in now. `isToSend`: they are here only to be sent.
  * @typedef {{
  *   paper: string, revision: number, pageCount: number, person: string, disk: MarksDisk, clock: MarksClock, api: MarksApi | null,
- *   fatesOf: (revision: number) => Promise<PageFate[] | null>, left?: () => void,
+ *   fatesOf: (revision: number) => Promise<PageFate[] | null>, left?: () => void, isToSend?: boolean,
  * }} MarksGiven
  */
 
@@ -194,6 +194,7 @@ export class PageMarks {
         since: () => this.#since, pending: () => this.#pending().filter((one) => !this.#held.has(one.id)), told: () => this.#tell({ added: [], removed: [], isPlaced: false }),
         heard: (changes) => this.#heard(changes), took: (pushed, sent) => this.#took(pushed, sent),
         left: () => this.given.left?.(), leaving: () => this.#pending(),
+        isToSend: () => this.given.isToSend === true && ![...this.#records.values()].some((one) => one.isUnsure), // a reading corrects those
       });
       this.#sync.now();
     }
@@ -211,7 +212,7 @@ export class PageMarks {
       return isUnsent(one) && !this.#isUnsent(one.id);
     });
     if (!this.#hasHeard) this.#since = since;
-    this.#apply(news.map((one) => (one.refused && api ? { ...one, isPending: true, refused: undefined } : one)), []);
+    this.#apply(news.map((one) => ((one.refused || one.isLocal) && api ? { ...one, isPending: true, refused: undefined, isLocal: undefined } : one)), []);
     this.#sync?.send();
   }
 
@@ -242,10 +243,11 @@ export class PageMarks {
   #own(marks) {
     const { api, clock, person, paper } = this.given;
     const records = marks.map((mark) => /** @type {MarkRecord} */ ({
-      person, paper, id: mark.id, mark, isMine: true, isPending: api !== null, ...(clock.isSure || !api ? {} : { isUnsure: true }),
+      person, paper, id: mark.id, mark, isMine: true, isPending: api !== null, ...(!api ? { isLocal: true } : clock.isSure ? {} : { isUnsure: true }),
     }));
     if (api) this.writer.write({ records });
-    else this.writer.write({ records: records.filter((one) => one.mark.body), gone: records.filter((one) => !one.mark.body).map((one) => one.id) });
+    else this.writer.write({ records: records.filter((one) => one.mark.body), gone: records.filter((one) => !one.mark.body).map((one) => one.id),
+      over: marks.map(({ id, stamp }) => this.#records.get(id)?.mark.stamp ?? stamp) });
     this.#apply(records, []);
     this.#sync?.send();
     askToKeep();

@@ -100,10 +100,11 @@ export const pauseAfter = (failures, asked_s, chance) => Math.max(1000 * asked_s
 
 /**
  * What it works for. `pending`: what the server is to take; `leaving`: that, and what is held back, when the page goes away; `took`,
- * `heard`: what the server said; `told`: its state is another one; `left`: somebody else is logged in.
+ * `heard`: what the server said; `told`: its state is another one; `left`: somebody else is logged in; `isToSend`: nobody looks at these
+ * marks: nothing is read.
  * @typedef {{
  *   since: () => number, pending: () => Mark[], leaving: () => Mark[], took: (pushed: MarksPushed, sent: Mark[]) => void,
- *   heard: (changes: MarkChanges) => void, told: () => void, left: () => void,
+ *   heard: (changes: MarkChanges) => void, told: () => void, left: () => void, isToSend: () => boolean,
  * }} SyncHost
  */
 /** "waiting": the server is not reached, and asked again. "refused": it does not take these marks, or not from whoever asks. */
@@ -207,13 +208,18 @@ export class MarksSync {
     if (after === "done" && (this.#mustRead || this.host.pending().length)) this.#after(GROUP_MS); // it came in the last moment
   }
 
-  /** One request. Gives whether there was anything to do. */
+  /** One request. Gives whether there was anything to do. What comes after the end is not taken: it would be kept of whoever left. */
   async #step() {
     const { api, clock, host } = this;
     const asked_ms = clock.now();
+    if (host.isToSend()) {
+      this.#mustRead = false;
+      this.#begun = null;
+    }
     if (this.#mustRead || this.#begun) {
       if (!this.#begun) this.#mustRead = false; // what comes while a long reading lasts is read after it
       const told = await api.read(host.since(), clock.device, this.#begun?.next ?? "");
+      if (this.#isClosed) return false;
       clock.hear(told.server_ms, asked_ms);
       const changes = this.#begun ? joined(this.#begun, told) : told;
       this.#begun = changes.next ? changes : null;
@@ -225,11 +231,12 @@ export class MarksSync {
     if (!marks.length) return false;
     try {
       const pushed = await api.push(waiting.device, marks);
+      if (this.#isClosed) return false;
       clock.hear(pushed.server_ms, asked_ms);
       host.took(pushed, marks);
     } catch (error) {
       const { status, message } = /** @type {import("./requests.js").Problem} */ (error);
-      if (![400, 413, 422].includes(status)) throw error;
+      if (this.#isClosed || ![400, 413, 422].includes(status)) throw error;
       if (marks.length > 1) { this.#most = Math.ceil(marks.length / 4); return true; } // one of them is the reason
       this.#most = MOST_MARKS;
       host.took({ server_ms: 0, marks: [], refused: [{ id: marks[0].id, reason: message }] }, marks);

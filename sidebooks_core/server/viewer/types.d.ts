@@ -156,6 +156,7 @@ export type Mark = {
     known; refused: why the server does not take it. */
 export type MarkRecord = {
   person: string; paper: string; id: string; mark: Mark; isMine: boolean; isPending: boolean; isUnsure?: boolean; refused?: string;
+  isLocal?: boolean;
 };
 /** page: in the revision that is open, from 1; null: it was removed. */
 export type PlacedMark = {
