@@ -1,1 +1,1 @@
-"""Measurements that back the claims of the documentation: `python -m benchmarks.<name> --help`."""
+"""Measurements that back the claims of the documentation: `python -m benchmarks NAME --help`."""

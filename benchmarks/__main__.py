@@ -2,7 +2,7 @@
 
 python -m benchmarks                                what there is, and the question that each answers
 python -m benchmarks NAME [options]                 run one; --help lists its options
-python -m benchmarks all [--quick] [--json FOLDER] [--html FILE]
+python -m benchmarks all [--quick] [--only NAME…] [--json FOLDER] [--html FILE]
 python -m benchmarks compare A B [--fail-above RATIO] [--anyway]
 python -m benchmarks page FILE.html RESULT…         a page with tables and plots of results
 """
@@ -14,12 +14,12 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 from benchmarks import catalogue, comparing, results
 from benchmarks.pages import write_page
-from benchmarks.reporting import table
+from benchmarks.tables import table
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -114,6 +114,8 @@ def compare(arguments: Sequence[str]) -> int:
         parser.error("--fail-above is a ratio of at least 1: 1.1 allows a tenth more")
     try:
         before, after = results.read_all(chosen.before), results.read_all(chosen.after)
+        for line in _only_on_one_side(before, after):
+            print(line)
         return max(
             _compared(before[name], after[name], chosen.fail_above, is_anyway=chosen.anyway) for name in _shared(before, after)
         )
@@ -122,12 +124,15 @@ def compare(arguments: Sequence[str]) -> int:
         return 2
 
 
-def _shared(before: dict[str, list[results.Result]], after: dict[str, list[results.Result]]) -> list[str]:
-    for side, name in [
-        *(("A", name) for name in before if name not in after),
-        *(("B", name) for name in after if name not in before),
-    ]:
-        print(f"only in {side}: {name}")
+def _only_on_one_side(before: Collection[str], after: Collection[str]) -> list[str]:
+    return [
+        *(f"only in A: {name}" for name in before if name not in after),
+        *(f"only in B: {name}" for name in after if name not in before),
+    ]
+
+
+def _shared(before: Collection[str], after: Collection[str]) -> list[str]:
+    """The benchmarks that both have, in the order of A. Raises NotComparable for none."""
     shared = [name for name in before if name in after]
     if not shared:
         raise comparing.NotComparable("A and B have no benchmark in common")

@@ -1,6 +1,6 @@
 """How long do a warm and a cold page take beside 8, 16 and 64 searches of a long document?
 
-python -m benchmarks.attack [--document PATH] [--json FILE] [--html FILE] [--quick]
+python -m benchmarks attack [--document PATH] [--json FILE] [--html FILE] [--quick]
 
 What the numbers do not say: how it is with other documents and other questions; the searches are for what is nowhere, so that
 each goes through the whole document. Server, searches and the one who measures share the processors.
@@ -21,9 +21,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from benchmarks import corpus
-from benchmarks.reporting import HEADERS, Percentiles, begin, table, with_outputs
-from benchmarks.results import Series, series
+from benchmarks import corpus, results
+from benchmarks.results import Series
+from benchmarks.running import begin, with_outputs
+from benchmarks.tables import HEADERS, Percentiles, table
 
 SEARCHES = (8, 16, 64)
 LIMITS = {"warm": 1.5, "cold": 150.0}
@@ -78,11 +79,13 @@ class Connection:
 
 def main(arguments: list[str] | None = None) -> None:
     """Measure and print. Exit status 1 if a bound is missed (not with --quick)."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.attack", description=__doc__.split("\n\n")[0])
+    parser = argparse.ArgumentParser(prog="python -m benchmarks attack", description=__doc__.split("\n\n")[0])
     parser.add_argument("--document", type=Path, default=corpus.DEFAULT / "book" / "refman.pdf", help="a long one")
     with_outputs(parser)
     parser.add_argument("--quick", action="store_true", help="few requests beside 8 searches")
     chosen = parser.parse_args(arguments)
+    if not chosen.document.is_file():
+        parser.error(f"no document at {chosen.document}: give --document FILE, a long PDF that can be searched")
     warm_requests, cold_pages = (300, 6) if chosen.quick else (WARM_REQUESTS, COLD_PAGES)
     begun = begin(chosen, "uvicorn", "httptools")
     measured: list[dict[str, Any]] = []
@@ -140,7 +143,9 @@ def series_of(measured: list[dict[str, Any]]) -> list[Series]:
     for one in measured:
         for kind, waits in one["waits_s"].items():
             page, where = kind.split()
-            found += series(f"A {page} page, {one['searches']} searches", where, "ms", (wait * 1000 for wait in waits))
+            found += results.measured(
+                f"A {page} page, {one['searches']} searches", where, "ms", (wait * 1000 for wait in waits)
+            )
     return found
 
 

@@ -24,7 +24,7 @@ class Benchmark:
     """One of them."""
 
     name: str
-    """Behind `python -m benchmarks.`."""
+    """The word behind `python -m benchmarks`."""
     question: str
     """One line."""
     limits: str

@@ -1,6 +1,6 @@
 """How long does a page take that nobody has drawn, beside PyMuPDF, pypdfium2 and pdf2image?
 
-    python -m benchmarks.cold_page [--documents PATH] [--pages N] [--json FILE] [--html FILE] [--quick]
+    python -m benchmarks cold_page [--documents PATH] [--pages N] [--json FILE] [--html FILE] [--quick]
 
 Each method is one process that goes through all documents, as a server does, and has a document open before its first request.
 For ours nothing else is prepared: no page is identified, and the clock starts with the call of an application. The methods take
@@ -30,10 +30,11 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
-from benchmarks import corpus
+from benchmarks import corpus, results
 from benchmarks.meeting.serving import served
-from benchmarks.reporting import HEADERS, Percentiles, begin, table, with_outputs
-from benchmarks.results import Series, series
+from benchmarks.results import Series
+from benchmarks.running import begin, with_outputs
+from benchmarks.tables import HEADERS, Percentiles, table
 
 LONG_SIDE_PX = 2048
 FIT_PX = (LONG_SIDE_PX, LONG_SIDE_PX)
@@ -61,14 +62,16 @@ Opener = Callable[[str, str | None], tuple[int, Draw]]
 
 def main(arguments: list[str] | None = None) -> None:
     """Measure and print."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.cold_page", description=__doc__.split("\n\n")[0])
+    parser = argparse.ArgumentParser(prog="python -m benchmarks cold_page", description=__doc__.split("\n\n")[0])
     parser.add_argument("--documents", type=Path, help="folder or file (default: the corpus)")
     parser.add_argument("--pages", type=int, default=4, help="most pages of each document (default 4)")
     with_outputs(parser)
     parser.add_argument("--quick", action="store_true", help="one page of a few documents")
     chosen = parser.parse_args(arguments)
     begun = begin(chosen, "pymupdf", "pillow", "pypdfium2", "pdf2image")
-    pdfs = [one for one in corpus.documents(chosen.documents) if one.path.suffix == ".pdf"]
+    with corpus.needed_by(parser):
+        found = corpus.documents(chosen.documents, is_quick=chosen.quick)
+    pdfs = [one for one in found if one.path.suffix == ".pdf"]
     if chosen.quick:
         pdfs = list({one.kind: one for one in pdfs}.values())[::3]
     measured: list[dict[str, Any]] = []
@@ -337,7 +340,7 @@ def series_of(measured: list[dict[str, Any]]) -> list[Series]:
         for name in METHODS:
             rows = [row for row in measured if row[name + suffix]]
             labels = [f"{row['kind']}/{row['document']} {row['page'] + 1}" for row in rows]
-            found += series(group, LABELS[name], unit, (row[name + suffix] * factor for row in rows), labels=labels)
+            found += results.measured(group, LABELS[name], unit, (row[name + suffix] * factor for row in rows), labels=labels)
     return found
 
 

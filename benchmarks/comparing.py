@@ -14,17 +14,17 @@ from typing import Any, Literal
 
 import numpy as np
 
-from benchmarks.reporting import table
 from benchmarks.results import Result, Series
+from benchmarks.tables import table
 
 RESAMPLES = 2000
 SEED = 20261130
 SHARE = 0.99
-"""Of the ratios that resampling finds, which the interval holds. With 95 of 100, five of 100 equal things would differ."""
+"""The share of the resampled ratios that the interval holds. With 95 of 100, five of 100 equal things would differ."""
 P95_NEEDS = 100
 """Samples of each side from which on the 95th percentile is compared: five lie above it."""
 MOST_RESAMPLED = 2000
-"""Of a series: from more, so many quantiles are taken, which tell a median as well."""
+"""Samples of a series that are resampled: of more, so many quantiles are taken, which tell a median as well."""
 HEADERS = ("what", "of", "", "A", "B", "unit", "B / A", "99 % interval", "")
 WORD = {"better": "B is better", "worse": "B is worse", "same": "no difference shown", "single": "single figures"}
 
@@ -47,12 +47,12 @@ class Difference:
     ratio: float
     """after / before; in series that are compared one by one, the median of the ratios. NaN: there is none."""
     interval: tuple[float, float] | None
-    """Around the ratio. None: there are too few samples."""
+    """The interval is around the ratio. None: there are too few samples."""
     better: Literal["lower", "higher"]
 
     @property
     def verdict(self) -> Literal["better", "worse", "same", "single"]:
-        """Of the side B. Real if the interval does not hold 1."""
+        """What the side B is. It differs if the interval does not hold 1."""
         if self.interval is None:
             return "single"
         if self.interval[0] <= 1 <= self.interval[1]:
@@ -84,14 +84,14 @@ def obstacles(before: Sequence[Result], after: Sequence[Result]) -> list[str]:
 def remarks(before: Sequence[Result], after: Sequence[Result]) -> list[str]:
     """What else differs, and what was going on."""
     found = []
-    for name, told in (
+    for what, told in (
         ("Python", [{one.machine.python for one in side} for side in (before, after)]),
         ("kernel", [{one.machine.kernel for one in side} for side in (before, after)]),
         ("peers", [{f"{name} {number}" for one in side for name, number in one.peers.items()} for side in (before, after)]),
     ):
         if told[0] != told[1]:
             found.append(
-                f"{name}: {', '.join(sorted(told[0] - told[1]) or ['—'])} became {', '.join(sorted(told[1] - told[0]))}"
+                f"{what}: {', '.join(sorted(told[0] - told[1]) or ['—'])} became {', '.join(sorted(told[1] - told[0]))}"
             )
     loads = [", ".join("unknown" if one.machine.load is None else f"{one.machine.load:.2f}" for one in side)
              for side in (before, after)]  # fmt: skip
@@ -105,7 +105,7 @@ def remarks(before: Sequence[Result], after: Sequence[Result]) -> list[str]:
 
 
 def differences(before: Sequence[Result], after: Sequence[Result]) -> list[Difference]:
-    """Of all series that both sides have, in the order of A."""
+    """The differences of all series that both sides have, in the order of A."""
     theirs = _by_name(after)
     found: list[Difference] = []
     for key, ours in _by_name(before).items():

@@ -2,21 +2,38 @@
 
 from __future__ import annotations
 
+import argparse
 import csv
 import random
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 DEFAULT = (Path(__file__).parents[1] / "../shared/corpus").resolve()
 SAMPLE = Path(__file__).parents[1] / "docs" / "tutorial" / "samples" / "jlreq-ja.pdf"
-"""22 pages of Japanese text: for quick runs, where the corpus would take too long."""
+"""22 pages of Japanese text: for quick runs, where the corpus would take too long or is not there."""
 TROUBLE = frozenset({"slow", "broken", "encrypted"})
 """Kinds that are about something else than speed."""
 
 
+GIVE = "give --documents FOLDER, with a folder in it for each kind (text, scan, vector, …)"
+
+
 class CorpusMissing(Exception):
     """There is nothing to measure with."""
+
+
+@contextmanager
+def needed_by(parser: argparse.ArgumentParser, *, quick_needs_none: bool = True) -> Iterator[None]:
+    """End the program after CorpusMissing with a sentence that says what to give.
+
+    quick_needs_none: with `--quick` the benchmark measures the sample, which every clone has.
+    """
+    try:
+        yield
+    except CorpusMissing as error:
+        parser.error(f"{error}{', or --quick, which needs none' if quick_needs_none else ''}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,11 +46,14 @@ class Document:
     password: str | None
 
 
-def documents(root: Path | None = None, *, without: Collection[str] = TROUBLE) -> list[Document]:
+def documents(root: Path | None = None, *, without: Collection[str] = TROUBLE, is_quick: bool = False) -> list[Document]:
     """All documents below `root` (a folder, or one file) but for some kinds, unless it is the folder of such a kind; sorted.
 
-    A `manifest.tsv` in the folder, if there is one, names them and knows passwords. Raises CorpusMissing.
+    A `manifest.tsv` in the folder, if there is one, names them and knows passwords. root: None is the corpus; where that is not
+    there, `is_quick` takes the sample. Raises CorpusMissing.
     """
+    if root is None and is_quick and not DEFAULT.is_dir():
+        root = SAMPLE
     root = DEFAULT if root is None else root
     if root.is_file():
         return [Document(root, root.parent.name, None)]
@@ -51,10 +71,10 @@ def documents(root: Path | None = None, *, without: Collection[str] = TROUBLE) -
             and path.suffix.lower() in {".pdf", ".xps", ".epub", ".cbz", ".svg", ".tif", ".tiff", ".jpg", ".png"}
         ]
     else:
-        raise CorpusMissing(f"no documents at {root}: name a folder or a file with --documents")
+        raise CorpusMissing(f"no documents at {root}: {GIVE}")
     chosen = [one for one in found if one.kind not in without or one.kind == root.name]
     if not chosen:
-        raise CorpusMissing(f"no documents to measure at {root}: name a folder or a file with --documents")
+        raise CorpusMissing(f"no documents to measure at {root}: {GIVE}")
     return sorted(chosen, key=lambda one: (one.kind, str(one.path)))
 
 

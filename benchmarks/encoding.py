@@ -20,9 +20,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from benchmarks import corpus, reporting
-from benchmarks.reporting import with_outputs
-from benchmarks.results import Series, series
+from benchmarks import corpus, results, running, tables
+from benchmarks.results import Series
+from benchmarks.running import with_outputs
 
 LONG_SIDE_PX = 2048
 OURS, JPEG = "ours", "JPEG q85"
@@ -32,7 +32,7 @@ ROOT = Path(__file__).parents[1]
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.encoding", description=__doc__.split("\n")[0])
+    parser = argparse.ArgumentParser(prog="python -m benchmarks encoding", description=__doc__.split("\n")[0])
     parser.add_argument("--documents", type=Path, help="folder or file; otherwise the corpus beside the project")
     parser.add_argument("--pages", type=int, default=3, help="most pages of each document (default 3)")
     parser.add_argument("--turns", type=int, default=3, help="turns of each candidate on each page (default 3)")
@@ -45,13 +45,11 @@ def main() -> None:
         measure_document(Path(path), password or None, int(pages), int(turns))
         return
     pages, turns = (1, 1) if arguments.quick else (arguments.pages, arguments.turns)
-    try:
-        chosen = corpus.documents(arguments.documents)
-    except corpus.CorpusMissing as error:
-        parser.error(str(error))
+    with corpus.needed_by(parser):
+        chosen = corpus.documents(arguments.documents, is_quick=arguments.quick)
     if arguments.quick:
         chosen = list({one.kind: one for one in chosen}.values())[::3]
-    begun = reporting.begin(arguments, "pillow", "isal", "pymupdf")
+    begun = running.begin(arguments, "pillow", "isal", "pymupdf")
     measurements: list[dict[str, Any]] = []
     for number, document in enumerate(chosen, 1):
         print(f"\r{number}/{len(chosen)} {document.path.name[:50]:50}", end="", file=sys.stderr, flush=True)
@@ -139,7 +137,7 @@ def measure_page(drawn: Any, rgb: Any, turns: int) -> dict[str, dict[str, Any]]:
         "WebP q80 m4": pillow("WEBP", quality=80, method=4),
         "WebP lossless": pillow("WEBP", lossless=True),
     }
-    results: dict[str, dict[str, Any]] = {name: {"encode_ms": [], "decode_ms": []} for name in CANDIDATES}
+    found: dict[str, dict[str, Any]] = {name: {"encode_ms": [], "decode_ms": []} for name in CANDIDATES}
     for _ in range(turns):
         for name in CANDIDATES:
             started_s = time.perf_counter()
@@ -148,14 +146,14 @@ def measure_page(drawn: Any, rgb: Any, turns: int) -> dict[str, dict[str, Any]]:
             image = Image.open(io.BytesIO(data))
             image.load()
             decoded_s = time.perf_counter()
-            results[name]["encode_ms"].append((encoded_s - started_s) * 1e3)
-            results[name]["decode_ms"].append((decoded_s - encoded_s) * 1e3)
-            results[name]["bytes"] = len(data)
-            results[name]["format"] = f"{image.format} {image.mode}"
-            results[name]["lossless"] = np.array_equal(np.asarray(image.convert("RGB")), rgb)
-    for result in results.values():
+            found[name]["encode_ms"].append((encoded_s - started_s) * 1e3)
+            found[name]["decode_ms"].append((decoded_s - encoded_s) * 1e3)
+            found[name]["bytes"] = len(data)
+            found[name]["format"] = f"{image.format} {image.mode}"
+            found[name]["lossless"] = np.array_equal(np.asarray(image.convert("RGB")), rgb)
+    for result in found.values():
         result["encode_ms"], result["decode_ms"] = min(result["encode_ms"]), min(result["decode_ms"])
-    return results
+    return found
 
 
 def series_of(measurements: list[dict[str, Any]]) -> list[Series]:
@@ -169,7 +167,7 @@ def series_of(measurements: list[dict[str, Any]]) -> list[Series]:
     ):
         for name in CANDIDATES:
             values = [one["candidates"][name][key] * factor for one in measurements]
-            found += series(group, name, unit, values, labels=labels)
+            found += results.measured(group, name, unit, values, labels=labels)
     return found
 
 
@@ -179,11 +177,11 @@ def _report(measurements: list[dict[str, Any]]) -> None:
 
     def print_table(title: str, value: Callable[[dict[str, Any], str], float], form: str) -> None:
         rows = [
-            [kind, name, str(len(pages)), *reporting.Percentiles.of(value(page, name) for page in pages).cells(form)]
+            [kind, name, str(len(pages)), *tables.Percentiles.of(value(page, name) for page in pages).cells(form)]
             for kind, pages in by_kind.items()
             for name in CANDIDATES
         ]
-        print(f"\n## {title}\n\n" + reporting.table(["kind", "encoder", "pages", *reporting.HEADERS], rows))
+        print(f"\n## {title}\n\n" + tables.table(["kind", "encoder", "pages", *tables.HEADERS], rows))
 
     print_table(f"Bytes, as a share of {JPEG}", lambda page, name: page[name]["bytes"] / page[JPEG]["bytes"], ".2f")
     print_table("Bytes, kB", lambda page, name: page[name]["bytes"] / 1000, ".0f")
@@ -197,7 +195,7 @@ def _report(measurements: list[dict[str, Any]]) -> None:
         rows.append(
             [kind, ", ".join(formats), str(len(pages)), f"{len(lossless) / len(pages):.0%}", f"{grey / len(pages):.0%}"]
         )
-    print("\n## What ours is\n\n" + reporting.table(["kind", "formats", "pages", "lossless", "drawn in grey"], rows))
+    print("\n## What ours is\n\n" + tables.table(["kind", "formats", "pages", "lossless", "drawn in grey"], rows))
 
 
 if __name__ == "__main__":

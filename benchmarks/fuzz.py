@@ -1,6 +1,6 @@
 """Does anything but the library's own errors come of opening and drawing damaged documents?
 
-python -m benchmarks.fuzz [--mutants N | --seconds S] [--seed N] [--documents PATH] [--keep FOLDER] [--json FILE] [--quick]
+python -m benchmarks fuzz [--mutants N | --seconds S] [--seed N] [--documents PATH] [--keep FOLDER] [--json FILE] [--quick]
 
 The mutants are made in a process of their own, so that this one's memory is the library's. A failure is an exception that is
 not the library's, an operation that takes longer than its limit, a wrong picture of a sound document drawn after a mutant
@@ -30,11 +30,12 @@ from typing import Any
 import psutil
 
 import sidebooks_core as sb
-from benchmarks import corpus
+from benchmarks import corpus, results
 from benchmarks.corpus import SAMPLE
 from benchmarks.mutation import Mutant, Original, make_mutant
-from benchmarks.reporting import HEADERS, Percentiles, begin, table, with_outputs
-from benchmarks.results import Series, series
+from benchmarks.results import Series
+from benchmarks.running import begin, with_outputs
+from benchmarks.tables import HEADERS, Percentiles, table
 from sidebooks_core.encoding.encode import decode
 
 MIB = 1 << 20
@@ -77,7 +78,7 @@ class Findings:
 def main(arguments: list[str] | None = None) -> None:
     """Fuzz and print. Exit status 1 after any failure."""
     assert __doc__ is not None
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.fuzz", description=__doc__.split("\n\n")[0])
+    parser = argparse.ArgumentParser(prog="python -m benchmarks fuzz", description=__doc__.split("\n\n")[0])
     parser.add_argument("--mutants", type=int, help="stop after so many (default: 1000)")
     parser.add_argument("--seconds", type=float, help="stop after so long")
     parser.add_argument("--seed", type=int, default=1)
@@ -90,7 +91,8 @@ def main(arguments: list[str] | None = None) -> None:
     chosen = parser.parse_args(arguments)
     seconds = 15.0 if chosen.quick and chosen.seconds is None else chosen.seconds
     most = chosen.mutants if chosen.mutants is not None else sys.maxsize if seconds is not None else 1000
-    originals = load(chosen.documents, chosen.largest)
+    with corpus.needed_by(parser, quick_needs_none=False):
+        originals = load(chosen.documents, chosen.largest)
     begun = begin(chosen, "pymupdf", "pikepdf")
     print(f"seed {chosen.seed}, {len(originals)} documents of {sum(len(one.data) for one in originals) / MIB:.1f} MiB")
     started_s = time.monotonic()
@@ -110,10 +112,10 @@ def main(arguments: list[str] | None = None) -> None:
 def series_of(findings: Findings, spent_s: float, found: dict[str, Any]) -> list[Series]:
     """Failures, the rate, and how long operations took."""
     return [
-        *series("Failures", "all kinds", "count", [len(findings.failures)]),
-        *series("Mutants a second", "sidebooks_core", "1/s", [findings.mutants / spent_s], better="higher"),
-        *series("Peak of the host's memory", "sidebooks_core", "MiB", [found["peak_bytes"] / MIB]),
-        *series("One operation on a mutant", "sidebooks_core", "ms", (wait * 1000 for wait in findings.waits_s)),
+        *results.measured("Failures", "all kinds", "count", [len(findings.failures)]),
+        *results.measured("Mutants a second", "sidebooks_core", "1/s", [findings.mutants / spent_s], better="higher"),
+        *results.measured("Peak of the host's memory", "sidebooks_core", "MiB", [found["peak_bytes"] / MIB]),
+        *results.measured("One operation on a mutant", "sidebooks_core", "ms", (wait * 1000 for wait in findings.waits_s)),
     ]
 
 

@@ -1,6 +1,6 @@
 """What does the isolation of workers cost: to start, to draw a page, and to turn to one that is there?
 
-python -m benchmarks.isolation [--documents FILE] [--rounds N] [--json FILE] [--html FILE] [--quick]
+python -m benchmarks isolation [--documents FILE] [--rounds N] [--json FILE] [--html FILE] [--quick]
 
 On against off, in turns.
 
@@ -15,9 +15,10 @@ from pathlib import Path
 from typing import Any
 
 import sidebooks_core as sb
-from benchmarks import corpus
-from benchmarks.reporting import HEADERS, Percentiles, begin, table, with_outputs
-from benchmarks.results import Series, series
+from benchmarks import corpus, results
+from benchmarks.results import Series
+from benchmarks.running import begin, with_outputs
+from benchmarks.tables import HEADERS, Percentiles, table
 
 VIEW_PX = (1200, 1920)
 MOST_START = 1.05
@@ -29,14 +30,16 @@ MOST_TURN_MS = 0.2
 def main(arguments: list[str] | None = None) -> None:
     """Measure and print."""
     assert __doc__ is not None
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.isolation", description=__doc__.split("\n\n")[0])
+    parser = argparse.ArgumentParser(prog="python -m benchmarks isolation", description=__doc__.split("\n\n")[0])
     parser.add_argument("--documents", type=Path, help="folder or file (default: the first text document of the corpus)")
     parser.add_argument("--rounds", type=int, default=20)
     with_outputs(parser)
     parser.add_argument("--quick", action="store_true", help="two rounds")
     chosen = parser.parse_args(arguments)
     begun = begin(chosen, "pymupdf")
-    found = [one for one in corpus.documents(chosen.documents) if one.path.suffix.lower() == ".pdf"]
+    with corpus.needed_by(parser):
+        every = corpus.documents(chosen.documents, is_quick=chosen.quick)
+    found = [one for one in every if one.path.suffix.lower() == ".pdf"]
     path = next((one.path for one in found if one.kind == "text"), found[0].path)
     measured = []
     for number in range(2 if chosen.quick else chosen.rounds):
@@ -63,7 +66,7 @@ def series_of(measured: list[dict[str, Any]]) -> list[Series]:
     for group, what in (("From nothing to the first page", "start"), ("A page drawn", "page drawn"), ("A turn", "turn")):
         for is_on in (True, False):
             waits = [wait * 1000 for one in measured if one["isolation"] is is_on for wait in one[what]]
-            found += series(group, f"isolation {'on' if is_on else 'off'}", "ms", waits)
+            found += results.measured(group, f"isolation {'on' if is_on else 'off'}", "ms", waits)
     return found
 
 

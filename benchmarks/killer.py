@@ -1,6 +1,6 @@
 """Does a reader of a good document notice another one who sits on pages that hang their worker?
 
-python -m benchmarks.killer [--documents FILE] [--rounds N] [--turns N] [--json FILE] [--html FILE] [--quick]
+python -m benchmarks killer [--documents FILE] [--rounds N] [--turns N] [--json FILE] [--html FILE] [--quick]
 
 The reader is measured alone and beside the other one. A third row has one who passes such pages by.
 
@@ -18,10 +18,11 @@ from typing import Any
 import pymupdf
 
 import sidebooks_core as sb
-from benchmarks import corpus
+from benchmarks import corpus, results
 from benchmarks.corpus import SAMPLE
-from benchmarks.reporting import HEADERS, Percentiles, begin, table, with_outputs
-from benchmarks.results import Series, series
+from benchmarks.results import Series
+from benchmarks.running import begin, with_outputs
+from benchmarks.tables import HEADERS, Percentiles, table
 
 VIEW_PX = (1200, 1920)
 PACE_S = 0.25
@@ -33,7 +34,7 @@ KILLER_PAGES = 12
 def main(arguments: list[str] | None = None) -> None:
     """Measure and print."""
     assert __doc__ is not None
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.killer", description=__doc__.split("\n\n")[0])
+    parser = argparse.ArgumentParser(prog="python -m benchmarks killer", description=__doc__.split("\n\n")[0])
     parser.add_argument("--documents", type=Path, help="the good document (default: the sample)")
     parser.add_argument("--rounds", type=int, default=10)
     parser.add_argument("--turns", type=int, default=20)
@@ -41,7 +42,8 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--quick", action="store_true", help="one round of few turns")
     chosen = parser.parse_args(arguments)
     rounds, turns = (1, 5) if chosen.quick else (chosen.rounds, chosen.turns)
-    good = corpus.documents(chosen.documents)[0].path if chosen.documents else SAMPLE
+    with corpus.needed_by(parser, quick_needs_none=False):
+        good = corpus.documents(chosen.documents)[0].path if chosen.documents else SAMPLE
     begun = begin(chosen, "pymupdf")
     killers = killer_document()
     measured = []
@@ -75,8 +77,10 @@ def series_of(measured: list[dict[str, Any]], passed_by: list[float]) -> list[Se
     for group, what in (("Until something is painted", "painted"), ("Until the page is sharp", "sharp")):
         for beside in (False, True):
             waits = [wait * 1000 for one in measured if one["beside"] is beside for wait in one[what]]
-            found += series(group, "beside killers" if beside else "alone", "ms", waits)
-    return found + series("Until the page is sharp", "after passing killers by", "ms", (wait * 1000 for wait in passed_by))
+            found += results.measured(group, "beside killers" if beside else "alone", "ms", waits)
+    return found + results.measured(
+        "Until the page is sharp", "after passing killers by", "ms", (wait * 1000 for wait in passed_by)
+    )
 
 
 def killer_document() -> bytes:

@@ -1,6 +1,6 @@
 """What do long documents cost: opening, a jump to the end, previews, the manifest, memory?
 
-    python -m benchmarks.long_documents [--pages N …] [--kinds NAME …] [--json FILE] [--html FILE] [--quick]
+    python -m benchmarks long_documents [--pages N …] [--kinds NAME …] [--json FILE] [--html FILE] [--quick]
 
 The documents are made here and their pages are light, so that what is measured grows with the number of pages alone: PDFs
 whose page tree is one node (flat) or has ten kids in each node (tree), comics and TIFFs. Each document is opened in two
@@ -30,9 +30,11 @@ from typing import Any
 
 from PIL import Image
 
+from benchmarks import results
 from benchmarks.meeting.serving import served
-from benchmarks.reporting import begin, table, with_outputs
-from benchmarks.results import Series, series
+from benchmarks.results import Series
+from benchmarks.running import begin, with_outputs
+from benchmarks.tables import table
 
 PAGES = (600, 2_400, 10_000, 100_000)
 QUICK_PAGES = (300,)
@@ -61,7 +63,7 @@ COLUMNS = {
 
 def main(arguments: list[str] | None = None) -> None:
     """Measure and print."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.long_documents", description=__doc__.split("\n\n")[0])
+    parser = argparse.ArgumentParser(prog="python -m benchmarks long_documents", description=__doc__.split("\n\n")[0])
     parser.add_argument("--pages", type=int, nargs="+", help=f"numbers of pages (default {' '.join(map(str, PAGES))})")
     parser.add_argument("--kinds", nargs="+", choices=MAKERS, default=list(MAKERS), help="(default: all)")
     with_outputs(parser)
@@ -319,10 +321,10 @@ def series_of(measured: list[dict[str, Any]]) -> list[Series]:
         group, _, unit = title.partition(", ")
         for what, one in documents.items():
             for name in ("first", "remembered"):
-                found += series(group.capitalize(), f"{what}, {name}", unit or "ms", [one[name][key]])
+                found += results.measured(group.capitalize(), f"{what}, {name}", unit or "ms", [one[name][key]])
     for name in ("pages", "manifest"):
         for what, one in documents.items():
-            found += series(f"Over HTTP: {name}", what, "ms", [one["served"][f"{name}_ms"]])
+            found += results.measured(f"Over HTTP: {name}", what, "ms", [one["served"][f"{name}_ms"]])
     return found
 
 

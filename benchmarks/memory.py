@@ -1,6 +1,6 @@
 """How much memory do all processes take while somebody jumps, riffles and zooms, beside a peer's?
 
-    python -m benchmarks.memory [--documents PATH] [--peer NAME…] [--turns N] [--json FILE] [--html FILE] [--quick]
+    python -m benchmarks memory [--documents PATH] [--peer NAME…] [--turns N] [--json FILE] [--html FILE] [--quick]
 
 One process for each peer opens all documents, and goes through the traces of `page_turn` in one document after the other. This
 process looks on from outside. RSS counts a page of memory in each process that has it, as `page_turn` does. PSS divides a page
@@ -25,13 +25,14 @@ from pathlib import Path
 from typing import Any
 
 import sidebooks_core as sb
-from benchmarks import corpus
+from benchmarks import corpus, results
 from benchmarks.page_turn import measure
 from benchmarks.page_turn.peers import PEERS, WORKERS, Files, Ours
 from benchmarks.page_turn.profiles import PROFILES, Profile, bind
 from benchmarks.page_turn.traces import TRACES, Course, Step
-from benchmarks.reporting import Percentiles, begin, table, with_outputs
-from benchmarks.results import Series, series
+from benchmarks.results import Series
+from benchmarks.running import begin, with_outputs
+from benchmarks.tables import Percentiles, table
 
 SAMPLE_EVERY_S = 0.02
 ROLLUP_EVERY_S = 0.2
@@ -98,7 +99,7 @@ class Run:
 def main(arguments: list[str] | None = None) -> None:
     """Measure and print."""
     assert __doc__ is not None
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.memory", description=__doc__.split("\n\n")[0])
+    parser = argparse.ArgumentParser(prog="python -m benchmarks memory", description=__doc__.split("\n\n")[0])
     parser.add_argument("--documents", type=Path, help="folder or file (default: one long document of each kind of the corpus)")
     parser.add_argument("--peer", choices=list(CANDIDATES), nargs="+", default=list(CANDIDATES), help="default: all")
     parser.add_argument("--turns", type=int, default=10, help="turns of a trace, about (default 10)")
@@ -107,7 +108,8 @@ def main(arguments: list[str] | None = None) -> None:
     chosen = parser.parse_args(arguments)
     if sys.platform != "linux":
         sys.exit("needs Linux: it reads /proc")
-    documents = long_documents(corpus.SAMPLE if chosen.quick and chosen.documents is None else chosen.documents)
+    with corpus.needed_by(parser):
+        documents = long_documents(corpus.SAMPLE if chosen.quick and chosen.documents is None else chosen.documents)
     turns, rest_s = (1, QUICK_REST_S) if chosen.quick else (chosen.turns, REST_S)
     documents = documents[:1] if chosen.quick else documents
     begun = begin(chosen, "pymupdf", "numpy", "pillow")
@@ -314,10 +316,14 @@ def series_of(runs: Sequence[Run]) -> list[Series]:
     found: list[Series] = []
     for one in runs:
         watched = one.processes.values()
-        found += series("Peak of PSS of all processes", one.peer, "MiB", [one.peak_pss_bytes / 2**20])
-        found += series("PSS of all processes at the end", one.peer, "MiB", [sum(of.end_pss_bytes for of in watched) / 2**20])
-        found += series("Processor time", one.peer, "s", [sum(of.cpu_s for of in watched)])
-        found += series("Until something is painted", one.peer, "ms", [turn["painted_s"] * 1000 for turn in one.turns])
+        found += results.measured("Peak of PSS of all processes", one.peer, "MiB", [one.peak_pss_bytes / 2**20])
+        found += results.measured(
+            "PSS of all processes at the end", one.peer, "MiB", [sum(of.end_pss_bytes for of in watched) / 2**20]
+        )
+        found += results.measured("Processor time", one.peer, "s", [sum(of.cpu_s for of in watched)])
+        found += results.measured(
+            "Until something is painted", one.peer, "ms", [turn["painted_s"] * 1000 for turn in one.turns]
+        )
     return found
 
 

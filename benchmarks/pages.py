@@ -10,8 +10,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from benchmarks.plots import FEW, PLOTS, number, spreads
-from benchmarks.reporting import HEADERS, Percentiles, machine_line
 from benchmarks.results import Result, Series
+from benchmarks.running import machine_line
+from benchmarks.tables import HEADERS, Percentiles
 
 STYLE = """
 :root { color-scheme: light dark }
@@ -59,7 +60,7 @@ def cells(one: Series) -> list[str]:
 
 
 def _section(place: int, one: Result) -> str:
-    command = f"python -m benchmarks.{one.benchmark}"
+    command = f"python -m benchmarks {one.benchmark}"
     parameters = "; ".join(f"{name}: {value}" for name, value in one.parameters.items()) or "none"
     groups = "".join(_group(title, found) for title, found in grouped(one).items())
     return (

@@ -10,8 +10,8 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from benchmarks.reporting import Percentiles
 from benchmarks.results import Series
+from benchmarks.tables import Percentiles
 
 COLOURS = ("#0b7a57", "#c2414f", "#c9772a", "#4a6fc4", "#8a65b5", "#777777", "#0e8a9c", "#a3842c")
 WIDTH = 860
@@ -20,7 +20,7 @@ LEFT, RIGHT = 250, 20
 ROW = 26
 HEIGHT = 200
 WIDE = 12.0
-"""From the least to the most: beyond this ratio, an axis is logarithmic."""
+"""An axis is logarithmic if its greatest value is more than so many times its least."""
 FEW = 12
 """So many samples are all drawn; of more, ranks."""
 
@@ -36,7 +36,7 @@ class Axis:
 
     @classmethod
     def of(cls, group: Sequence[Series]) -> Axis:
-        """For all samples of a group."""
+        """An axis for all samples of a group."""
         values = [value for one in group for value in one.samples]
         low, high = min(values), max(values)
         if low > 0 and high / low > WIDE:
@@ -75,7 +75,7 @@ class Axis:
 
 
 def number(value: float) -> str:
-    """With three digits."""
+    """The number with three digits."""
     if value == 0 or 1e-3 <= abs(value) < 1e5:
         return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"
     return f"{value:.2e}"
@@ -149,7 +149,7 @@ PLOTS: tuple[tuple[str, Callable[[Sequence[Series]], str]], ...] = (
     ("Share of samples that are at most a value", shares),
     ("In the order of measurement", courses),
 )
-"""For groups with many samples, beside the spreads."""
+"""The plots of groups with many samples, beside the spreads."""
 
 
 def _name(index: int, one: Series, height: float) -> str:

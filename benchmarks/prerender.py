@@ -12,7 +12,7 @@ page is that of all processes of a side, while the clock runs: it is the better 
 What the numbers do not say: what the images look like, and what a second run costs. Ours finds what is stored and draws the
 rest.
 
-python -m benchmarks.prerender [--documents FILE] [--workers N] [--rounds N] [--json FILE] [--html FILE] [--quick]
+python -m benchmarks prerender [--documents FILE] [--workers N] [--rounds N] [--json FILE] [--html FILE] [--quick]
 """
 
 from __future__ import annotations
@@ -30,9 +30,10 @@ from typing import Any
 import psutil
 
 import sidebooks_core as sb
-from benchmarks import corpus
-from benchmarks.reporting import Percentiles, begin, table, with_outputs
-from benchmarks.results import Series, series
+from benchmarks import corpus, results
+from benchmarks.results import Series
+from benchmarks.running import begin, with_outputs
+from benchmarks.tables import Percentiles, table
 from sidebooks_core.stores.disk import LAYOUT
 
 PEER = """
@@ -65,7 +66,7 @@ FEWEST_PAGES = 16
 
 def main(arguments: list[str] | None = None) -> None:
     """Measure and print."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.prerender", description=__doc__.split("\n\n")[0])
+    parser = argparse.ArgumentParser(prog="python -m benchmarks prerender", description=__doc__.split("\n\n")[0])
     parser.add_argument("--documents", type=Path, help="folder or file (default: the corpus)")
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--pages", type=int, default=60, help="most pages of each document (default 60)")
@@ -74,10 +75,12 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--quick", action="store_true", help="one short document, once")
     chosen = parser.parse_args(arguments)
     begun = begin(chosen, "pymupdf")
+    with corpus.needed_by(parser):
+        found = corpus.documents(chosen.documents, is_quick=chosen.quick)
     with sb.TileService(sb.Settings(cache_dir=None)) as service:
         long = [
             one
-            for one in corpus.documents(chosen.documents)
+            for one in found
             if one.path.suffix == ".pdf" and (chosen.documents or service.open(one.path).page_count >= FEWEST_PAGES)
         ]
     if chosen.quick:
@@ -119,13 +122,13 @@ def series_of(measured: list[dict[str, Any]]) -> list[Series]:
     found: list[Series] = []
     for name, key in (("sidebooks_core", "our"), ("PyMuPDF + Pillow JPEG", "jpeg"), ("PyMuPDF draws only, 1 process", "bare")):
         rates = [one[f"{key}_rate"] for one in measured]
-        found += series("Pages a second", name, "1/s", rates, better="higher", labels=labels)
+        found += results.measured("Pages a second", name, "1/s", rates, better="higher", labels=labels)
     for group, unit, suffix, factor in (
         ("Processor time of a page", "ms", "cpu_ms", 1),
         ("Bytes of all pages", "kB", "bytes", 1e-3),
     ):
         for name, key in (("sidebooks_core", "our"), ("PyMuPDF + Pillow JPEG", "jpeg")):
-            found += series(group, name, unit, (one[f"{key}_{suffix}"] * factor for one in measured), labels=labels)
+            found += results.measured(group, name, unit, (one[f"{key}_{suffix}"] * factor for one in measured), labels=labels)
     return found
 
 

@@ -1,6 +1,6 @@
 """How long to the first page of a document, new, reopened and restarted, and does memory grow?
 
-    python -m benchmarks.reading [--documents PATH] [--passes N] [--json FILE] [--html FILE] [--quick]
+    python -m benchmarks reading [--documents PATH] [--passes N] [--json FILE] [--html FILE] [--quick]
 
 First page: from `open()` in a running service with an empty cache to the sharp page on a reader's screen, against PyMuPDF that
 opens the document and draws its first page at the same size in a running process; they take turns. Reopened: the same from
@@ -24,9 +24,10 @@ from pathlib import Path
 from typing import Any
 
 import sidebooks_core as sb
-from benchmarks import corpus
-from benchmarks.reporting import HEADERS, Percentiles, begin, table, with_outputs
-from benchmarks.results import Series, series
+from benchmarks import corpus, results
+from benchmarks.results import Series
+from benchmarks.running import begin, with_outputs
+from benchmarks.tables import HEADERS, Percentiles, table
 
 VIEW_PX = (1620, 2160)
 PAUSE_S = 0.5
@@ -92,14 +93,16 @@ input()
 def main(arguments: list[str] | None = None) -> None:
     """Measure and print."""
     assert __doc__ is not None
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.reading", description=__doc__.split("\n\n")[0])
+    parser = argparse.ArgumentParser(prog="python -m benchmarks reading", description=__doc__.split("\n\n")[0])
     parser.add_argument("--documents", type=Path, help="folder or file (default: the corpus)")
     parser.add_argument("--passes", type=int, default=10, help="whole readings of the longest document (default 10)")
     with_outputs(parser)
     parser.add_argument("--quick", action="store_true", help="few documents, few turns")
     chosen = parser.parse_args(arguments)
     begun = begin(chosen, "pymupdf")
-    pdfs = [one.path for one in corpus.documents(chosen.documents) if one.path.suffix.lower() == ".pdf"]
+    with corpus.needed_by(parser):
+        found = corpus.documents(chosen.documents, is_quick=chosen.quick)
+    pdfs = [one.path for one in found if one.path.suffix.lower() == ".pdf"]
     if chosen.quick:
         pdfs = pdfs[::16]
     with tempfile.TemporaryDirectory(prefix="sidebooks-reading-") as folder:
@@ -219,9 +222,9 @@ def series_of(measured: list[dict[str, Any]], started: list[dict[str, float]], m
         ("From the start of a process", "sidebooks_core, open, no cache", started, "anew_s", rounds),
         ("From the start of a process", "PyMuPDF, open", started, "bare_s", rounds),
     ):
-        found += series(group, name, "ms", (one[key] * 1000 for one in rows), labels=of)
+        found += results.measured(group, name, "ms", (one[key] * 1000 for one in rows), labels=of)
     sizes = [one["bytes"] / 2**20 for one in memory]
-    return found + series("Memory of all processes after each reading", "sidebooks_core", "MiB", sizes)
+    return found + results.measured("Memory of all processes after each reading", "sidebooks_core", "MiB", sizes)
 
 
 def long_reading(paths: list[Path], passes: int, most_pages: int) -> list[dict[str, Any]]:

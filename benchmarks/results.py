@@ -1,4 +1,7 @@
-"""The one format in which benchmarks keep their results, as JSON: what was measured, how, on what, and what it does not say."""
+"""The format in which benchmarks write their results, as JSON: what was measured, how, on what, and what it does not say.
+
+The figures behind the decisions are older: they are tables in TOML files, in docs/explanation/measurements/.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +20,7 @@ from msgspec import Struct
 FORMAT = 1
 """Another number where a reader of the old format would misunderstand the new one."""
 DIGITS = 5
-"""Of a sample that are kept: more than any of these clocks knows."""
+"""How many digits of a sample are kept: more than any of these clocks knows."""
 
 
 class BadResult(ValueError):
@@ -43,10 +46,10 @@ class Series(Struct, frozen=True):
     group: str
     """The series of a group are compared with each other, and have one unit."""
     name: str
-    """Within the group."""
+    """No other series of the group has the name."""
     unit: str
     samples: list[float]
-    """In the order in which they were measured. If there are fewer than `count`: evenly spaced quantiles, from the least on."""
+    """The measurements, in their order. If there are fewer than `count`: evenly spaced quantiles, from the least on."""
     count: int
     better: Literal["lower", "higher"] = "lower"
     labels: list[str] = []
@@ -61,7 +64,7 @@ class Result(Struct, frozen=True):
     limits: str
     """What the numbers do not say."""
     version: str
-    """Of sidebooks_core."""
+    """The version of sidebooks_core."""
     date: str
     """When it began: ISO 8601, UTC."""
     machine: Machine
@@ -74,7 +77,7 @@ class Result(Struct, frozen=True):
     format: int = FORMAT
 
 
-def series(
+def measured(
     group: str,
     name: str,
     unit: str,
@@ -92,7 +95,7 @@ def series(
 
 
 def thinned(result: Result, most: int) -> Result:
-    """With at most so many samples in a series, quantiles of all; without labels and details: to keep and to show."""
+    """The result with at most so many samples in a series, quantiles of all; without labels and details: to keep, to show."""
     return msgspec.structs.replace(result, series=[_thin(one, most) for one in result.series], details=None)
 
 

@@ -1,6 +1,6 @@
 """Is a picture ever wrong, or anything left behind, while processes that share a cache are killed?
 
-python -m benchmarks.soak [--minutes M] [--kills N] [--seed N] [--json FILE] [--html FILE] [--quick]
+python -m benchmarks soak [--minutes M] [--kills N] [--seed N] [--json FILE] [--html FILE] [--quick]
 
 Readers are hosts with workers of their own: they ask for images of a document and compare the pixels with those of a service
 without a cache. Writers put records whose bytes follow from their keys, and compare what they read. All of them use one small
@@ -33,9 +33,10 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 import sidebooks_core as sb
+from benchmarks import results
 from benchmarks.corpus import SAMPLE
-from benchmarks.reporting import begin, with_outputs
-from benchmarks.results import Series, series
+from benchmarks.results import Series
+from benchmarks.running import begin, with_outputs
 from sidebooks_core.encoding.encode import decode
 from sidebooks_core.stores.disk import DiskStore
 from sidebooks_core.stores.record import Record
@@ -80,7 +81,7 @@ class Soak:
 def main(arguments: list[str] | None = None) -> None:
     """Soak and print. Exit status 1 after any failure."""
     assert __doc__ is not None
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.soak", description=__doc__.split("\n\n")[0])
+    parser = argparse.ArgumentParser(prog="python -m benchmarks soak", description=__doc__.split("\n\n")[0])
     parser.add_argument("--minutes", type=float, default=30.0)
     parser.add_argument("--kills", type=int, default=10_000)
     parser.add_argument("--seed", type=int, default=1, help="of who is killed; when, the machine decides too")
@@ -112,9 +113,13 @@ def main(arguments: list[str] | None = None) -> None:
 def series_of(found: dict[str, Any], failed: list[str]) -> list[Series]:
     """Single figures: what went on, and what went wrong."""
     return [
-        *series("Failures", "all kinds", "count", [len(failed)]),
-        *series("The folder at most", "sidebooks_core", "MiB", [found["most_bytes"] / MIB]),
-        *(one for name, count in found["events"].items() for one in series("Events", name, "count", [count], better="higher")),
+        *results.measured("Failures", "all kinds", "count", [len(failed)]),
+        *results.measured("The folder at most", "sidebooks_core", "MiB", [found["most_bytes"] / MIB]),
+        *(
+            one
+            for name, count in found["events"].items()
+            for one in results.measured("Events", name, "count", [count], better="higher")
+        ),
     ]
 
 

@@ -1,6 +1,6 @@
 """How long does a page take that was drawn before: from memory, from disk, and encrypted?
 
-python -m benchmarks.warm [--documents PATH] [--json FILE] [--html FILE] [--quick]
+python -m benchmarks warm [--documents PATH] [--json FILE] [--html FILE] [--quick]
 
 What the numbers do not say: how long a disk takes. The files were written a moment ago and lie in the memory of the operating
 system. Nor how long a client takes to fetch and decode the image.
@@ -17,10 +17,11 @@ import time
 from pathlib import Path
 
 import sidebooks_core as sb
-from benchmarks import corpus
+from benchmarks import corpus, results
 from benchmarks.reading import settle
-from benchmarks.reporting import HEADERS, Percentiles, begin, table, with_outputs
-from benchmarks.results import Series, series
+from benchmarks.results import Series
+from benchmarks.running import begin, with_outputs
+from benchmarks.tables import HEADERS, Percentiles, table
 
 LONG_SIDE_PX = 2048
 PLAIN, ENCRYPTED = "disk, fresh process", "disk, encrypted"
@@ -29,14 +30,16 @@ BOUNDS_MS = {"memory": ("p99", 1.0), PLAIN: ("p95", 5.0)}
 
 def main(arguments: list[str] | None = None) -> None:
     """Measure and print. Exit status 1 if a bound is missed (not with --quick)."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.warm", description=__doc__.split("\n\n")[0])
+    parser = argparse.ArgumentParser(prog="python -m benchmarks warm", description=__doc__.split("\n\n")[0])
     parser.add_argument("--documents", type=Path, help="folder or file (default: the corpus)")
     with_outputs(parser)
     parser.add_argument("--quick", action="store_true", help="few pages of few documents")
     parser.add_argument("--read", type=Path, help=argparse.SUPPRESS)
     parser.add_argument("--encrypted", action="store_true", help=argparse.SUPPRESS)
     chosen = parser.parse_args(arguments)
-    paths = [one.path for one in corpus.documents(chosen.documents) if one.path.suffix == ".pdf"]
+    with corpus.needed_by(parser):
+        found = corpus.documents(chosen.documents, is_quick=chosen.quick)
+    paths = [one.path for one in found if one.path.suffix == ".pdf"]
     paths = paths[::12] if chosen.quick else paths[::2]
     most = 2 if chosen.quick else 8
     if chosen.read is not None:
@@ -54,10 +57,10 @@ def main(arguments: list[str] | None = None) -> None:
                     command = [sys.executable, "-m", "benchmarks.warm", "--read", *where, *(arguments or sys.argv[1:])]
                     done = subprocess.run(command, check=True, capture_output=True, text=True)
                     waits_s[name] += json.loads(done.stdout.splitlines()[-1])[0]
-    found = {name: Percentiles.of(wait * 1000 for wait in waits) for name, waits in waits_s.items()}
-    print(table(["page from", "requests", *HEADERS], [[n, str(p.count), *p.cells(".3f")] for n, p in found.items()]))
+    ranks = {name: Percentiles.of(wait * 1000 for wait in waits) for name, waits in waits_s.items()}
+    print(table(["page from", "requests", *HEADERS], [[n, str(p.count), *p.cells(".3f")] for n, p in ranks.items()]))
     begun.finish(series_of(waits_s))
-    missed = [n for n, (rank, bound) in BOUNDS_MS.items() if getattr(found[n], rank) > bound]
+    missed = [n for n, (rank, bound) in BOUNDS_MS.items() if getattr(ranks[n], rank) > bound]
     if missed and not chosen.quick:
         sys.exit(f"over the bound: {', '.join(missed)}")
 
@@ -67,7 +70,7 @@ def series_of(waits_s: dict[str, list[float]]) -> list[Series]:
     return [
         one
         for name, waits in waits_s.items()
-        for one in series("A page from", name, "ms", (w * 1000 for w in waits), labels=map(str, range(len(waits))))
+        for one in results.measured("A page from", name, "ms", (w * 1000 for w in waits), labels=map(str, range(len(waits))))
     ]
 
 

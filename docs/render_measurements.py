@@ -1,7 +1,7 @@
 """Writes docs/explanation/measurements.md from the data files in docs/explanation/measurements/.
 
 python docs/render_measurements.py [--check]
-python -m benchmarks.NAME … | python docs/render_measurements.py --take FILE NUMBER
+python -m benchmarks NAME … | python docs/render_measurements.py --take FILE NUMBER
 
 The second form puts a new run into a data file: it replaces the rows, the machine and the date of table NUMBER (from 1)
 with those of the first table in the benchmark's output that has the same columns.

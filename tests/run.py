@@ -1,6 +1,7 @@
-"""Sets up a fresh environment and runs everything: lint, types, tests against the built wheel, each benchmark once.
+"""Sets up a fresh environment and runs everything: lint, types, what the wheel and the source archive hold, the tests.
 
-Other versions of Python that the machine has run a selection of the tests.
+The tests run against the built wheel. Other versions of Python that the machine has run a selection of them. One extra is
+installed alone and used (extras.py), each benchmark runs once, and their results become a page.
 
     python3 tests/run.py            everything
     python3 tests/run.py -k cache   only tests, with these arguments for pytest
@@ -30,6 +31,7 @@ sys.path.append(str(ROOT))
 from benchmarks import catalogue  # noqa: E402 - found by the line above; it needs nothing that is installed
 
 BUILD = ROOT / "build"
+DIST = BUILD / "dist"
 BIN = BUILD / "venv" / ("Scripts" if os.name == "nt" else "bin")
 PYTHON = BIN / "python"
 PYTEST = BIN / "pytest"
@@ -65,13 +67,13 @@ def main(pytest_arguments: list[str]) -> None:
         step("lint", BIN / "ruff", "check", ".")
         step("format", BIN / "ruff", "format", "--check", ".")
         step("types", BIN / "mypy")
-        step("distributions", PYTHON, "tests/distributions.py", "--built", BUILD / "dist")
+        step("distributions", PYTHON, "tests/distributions.py", "--built", DIST)
     if pytest_arguments:
         step("tests", PYTEST, *pytest_arguments, SIDEBOOKS_REQUIRE_WHEEL="1")
     else:
         run_tests("tests", PYTEST, *TWO_FILES_AT_ONCE)
         others = [partial(test_on, version, wheel) for version in OTHER_PYTHONS]
-        one_extra = partial(step, "one extra alone", PYTHON, "tests/extras.py", "--built", BUILD / "dist", "client")
+        one_extra = partial(step, "one extra alone", PYTHON, "tests/extras.py", "--built", DIST, "server")
         shutil.rmtree(RESULTS, ignore_errors=True)
         two_at_once([*others, one_extra, *(partial(run_quickly, one.name) for one in catalogue.benchmarks())])
         step("page of benchmarks", PYTHON, "-m", "benchmarks", "page", BUILD / "benchmarks.html", RESULTS)
@@ -107,7 +109,7 @@ def run_tests(name: str, *command: str | Path) -> None:
 def two_at_once(calls: Sequence[Callable[[], None]]) -> None:
     """Run calls, two at a time. None of them is timed. Each writes its output when it ends.
 
-    If one fails, the others that have begun still end. Then it exits after Failed, and raises any other exception.
+    If one fails, the others that have begun still end. Then raises what that one raised.
     """
     with ThreadPoolExecutor(2) as threads:
         under_way = [threads.submit(call) for call in calls]
@@ -115,9 +117,6 @@ def two_at_once(calls: Sequence[Callable[[], None]]) -> None:
         if failed is not None:
             for one in under_way:
                 one.cancel()
-            fault = failed.exception()
-            if isinstance(fault, Failed):
-                sys.exit(str(fault))
             failed.result()
 
 
@@ -134,6 +133,7 @@ def test_on(version: str, wheel: Path) -> None:
         step(f"Python {version}: environment", interpreter, "-m", "venv", folder)
     step(f"Python {version}: pip", python, "-m", "pip", "install", "--quiet", GROUPS_PIP)
     step(f"Python {version}: install", python, "-m", "pip", "install", "--quiet", f"{wheel}[all]", "--group", "test")
+    # As in set_up: the same version of an earlier run would stay.
     step(f"Python {version}: reinstall", python, "-m", "pip", "install", "--quiet", "--force-reinstall", "--no-deps", wheel)
     tests = [ROOT / "tests" / name for name in ON_OTHER_PYTHONS]
     pytest = python.with_name("pytest")  # not `-m pytest`, which would put the sources before the wheel
@@ -143,13 +143,13 @@ def test_on(version: str, wheel: Path) -> None:
 def set_up() -> Path:
     if not PYTHON.exists():
         venv.create(BUILD / "venv", with_pip=True)
-    dist = BUILD / "dist"
-    shutil.rmtree(dist, ignore_errors=True)
+    shutil.rmtree(DIST, ignore_errors=True)
     step("pip", PYTHON, "-m", "pip", "install", "--quiet", GROUPS_PIP)
     step("tools", PYTHON, "-m", "pip", "install", "--quiet", "--group", "package")
-    step("build", PYTHON, "-m", "build", "--no-isolation", "--outdir", dist)
-    [wheel] = dist.glob("*.whl")
+    step("build", PYTHON, "-m", "build", "--no-isolation", "--outdir", DIST)
+    [wheel] = DIST.glob("*.whl")
     step("install", PYTHON, "-m", "pip", "install", "--quiet", f"{wheel}[all]", *GROUPS)
+    # An environment of an earlier run has the same version, which pip leaves as it is.
     step("reinstall", PYTHON, "-m", "pip", "install", "--quiet", "--force-reinstall", "--no-deps", wheel)
     return wheel
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import random
 import re
 import subprocess
@@ -13,18 +14,19 @@ import pytest
 from conftest import ROOT
 
 from benchmarks import __main__ as command
-from benchmarks import catalogue, comparing, plots, results
+from benchmarks import catalogue, comparing, corpus, plots, results
 from benchmarks.catalogue import NoBenchmark
 from benchmarks.pages import write_page
 from benchmarks.programs.__main__ import Different, check_same
 from benchmarks.programs.candidates import OURS, PROGRAMS
-from benchmarks.programs.jobs import Round
-from benchmarks.results import BadResult, Machine, Result, Series, series
+from benchmarks.programs.rounds import Round
+from benchmarks.results import BadResult, Machine, Result, Series
 
 MACHINE = Machine("a processor", 2, 8 << 30, "Linux x86_64", "6.1", "3.11.7", 0.5)
 CHANCE = random.Random(7)
 PAGES = [CHANCE.lognormvariate(3, 1) for _ in range(200)]
 """Milliseconds of pages, some of which are hard."""
+TEXTS = (".py", ".md", ".toml")
 ALL = catalogue.benchmarks()
 
 
@@ -47,7 +49,7 @@ def pages(factor: float, seed: int, **other: object) -> Result:
     """Each page takes as long as in another run, but for a factor, and for five of a hundred by chance."""
     chance = random.Random(seed)
     waits = [page * factor * chance.uniform(0.95, 1.05) for page in PAGES]
-    return result(series("Cold", "ours", "ms", waits, labels=map(str, range(len(waits)))), **other)
+    return result(results.measured("Cold", "ours", "ms", waits, labels=map(str, range(len(waits)))), **other)
 
 
 def kept(folder: Path, *some: Result) -> Path:
@@ -81,15 +83,61 @@ def test_each_writes_its_result_in_the_one_format(one: catalogue.Benchmark) -> N
     path = Path(catalogue.FOLDER, *one.name.split("."))
     text = (path.with_suffix(".py") if path.with_suffix(".py").exists() else path / "__main__.py").read_text(encoding="utf-8")
     assert re.search(r"\bwith_outputs\(parser\)", text)
-    assert f'prog="python -m benchmarks.{one.name}"' in text
+    assert f'prog="python -m benchmarks {one.name}"' in text
     assert re.search(r"\bbegun\.finish\(", text)
     assert '"--quick"' in text
+
+
+def test_the_command_has_one_form_everywhere() -> None:
+    names = "|".join(re.escape(one.name) for one in ALL)
+    folders = [ROOT / name for name in ("benchmarks", "docs", "README.md", "CONTRIBUTING.md")]
+    paths = [path for one in folders for path in ([one] if one.is_file() else one.rglob("*")) if path.suffix in TEXTS]
+    assert len(paths) > 100
+    dotted = re.compile(rf"python -m benchmarks\.(?:{names}|NAME)(?![\w.])")
+    assert {str(path) for path in paths if dotted.search(path.read_text(encoding="utf-8"))} == set()
 
 
 def test_an_unknown_one_is_named() -> None:
     with pytest.raises(NoBenchmark, match=r"no benchmark cold_pages; there are .*cold_page,"):
         catalogue.benchmark("cold_pages")
     assert command.main(["cold_pages"]) == 2
+
+
+MEASURE_DOCUMENTS = (
+    "browser_turn", "cold_page", "encoding", "fuzz", "isolation", "killer", "meeting", "meeting.bundle", "meeting.following",
+    "meeting.screens", "memory", "page_turn", "prerender", "reading", "shelf.registered", "shelf.scale", "warm",
+)  # fmt: skip
+
+
+def ends_with(name: str, *options: str) -> None:
+    """Run a benchmark in this process. Raises SystemExit."""
+    path = Path(catalogue.FOLDER, *name.split("."))
+    module = importlib.import_module(f"benchmarks.{name}" + (".__main__" if path.is_dir() else ""))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sys, "argv", [name, *options])
+        module.main()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="one of them needs Linux")
+@pytest.mark.parametrize("name", MEASURE_DOCUMENTS)
+def test_who_lacks_the_documents_is_told_what_to_give(name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        ends_with(name, "--documents", str(tmp_path / "none"))
+    assert ended.value.code == 2
+    assert "give --documents FOLDER, with a folder in it for each kind" in capsys.readouterr().err
+
+
+def test_who_lacks_the_long_document_is_told_what_to_give(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        ends_with("attack", "--document", str(tmp_path / "none.pdf"))
+    assert "give --document FILE" in capsys.readouterr().err
+
+
+def test_a_quick_run_needs_no_corpus(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(corpus, "DEFAULT", tmp_path / "none")
+    assert [one.path for one in corpus.documents(is_quick=True)] == [corpus.SAMPLE]
+    with pytest.raises(corpus.CorpusMissing, match="no documents at"):
+        corpus.documents()
 
 
 def test_a_result_is_read_as_it_was_written(tmp_path: Path) -> None:
@@ -114,8 +162,8 @@ def test_what_is_no_result_is_refused(tmp_path: Path) -> None:
 def test_a_sample_needs_a_label_of_its_own() -> None:
     for labels in (["a"], ["a", "a"]):
         with pytest.raises(ValueError, match="needs a label of its own"):
-            series("Cold", "ours", "ms", [1.0, 2.0], labels=labels)
-    assert series("Cold", "ours", "ms", []) == []
+            results.measured("Cold", "ours", "ms", [1.0, 2.0], labels=labels)
+    assert results.measured("Cold", "ours", "ms", []) == []
 
 
 def test_a_thinned_result_keeps_its_count_and_its_ends() -> None:
@@ -141,7 +189,10 @@ def test_a_hard_page_is_compared_with_itself() -> None:
 
 
 def test_more_is_better_where_a_series_says_so() -> None:
-    rates = [result(series("Rate", "ours", "1/s", [100 * f, 101 * f, 102 * f, 99 * f] * 5, better="higher")) for f in (1, 1.3)]
+    rates = [
+        result(results.measured("Rate", "ours", "1/s", [100 * f, 101 * f, 102 * f, 99 * f] * 5, better="higher"))
+        for f in (1, 1.3)
+    ]
     [up], [down] = comparing.differences(rates[:1], rates[1:]), comparing.differences(rates[1:], rates[:1])
     assert (up.verdict, down.verdict) == ("better", "worse")
     assert down.worse_by == pytest.approx(1.3, rel=0.01)
@@ -155,9 +206,11 @@ def test_runs_that_differ_among_themselves_show_no_difference() -> None:
 
 
 def test_single_figures_have_no_interval() -> None:
-    [one] = comparing.differences([result(series("Peak", "ours", "MiB", [5]))], [result(series("Peak", "ours", "MiB", [9]))])
+    [one] = comparing.differences(
+        [result(results.measured("Peak", "ours", "MiB", [5]))], [result(results.measured("Peak", "ours", "MiB", [9]))]
+    )
     assert (one.verdict, one.interval, one.ratio) == ("single", None, 1.8)
-    zero = result(series("Failures", "ours", "count", [0]))
+    zero = result(results.measured("Failures", "ours", "count", [0]))
     assert re.search(r"\| +— \| +— \| single figures \|", comparing.text(comparing.differences([zero], [zero])))
 
 
@@ -194,7 +247,7 @@ def test_other_machines_and_parameters_are_refused(
 
 def test_what_changed_beside_the_code_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     newer = pages(1.0, 2, machine=msgspec.structs.replace(MACHINE, python="3.12.1", load=7.0), peers={"pymupdf": "1.29"})
-    newer.series.extend(series("Warm", "ours", "ms", [1.0]))
+    newer.series.extend(results.measured("Warm", "ours", "ms", [1.0]))
     assert command.main(["compare", str(kept(tmp_path / "a", pages(1.0, 1))), str(kept(tmp_path / "b", newer))]) == 0
     told = capsys.readouterr().out
     for what in ("Python: 3.11.7 became 3.12.1", "pymupdf 1.28 became pymupdf 1.29", "A 0.50; B 7.00", "only in B: Warm, ours"):
@@ -209,8 +262,10 @@ def test_two_results_without_a_benchmark_in_common_are_refused(tmp_path: Path, c
 
 def test_a_page_needs_nothing_beside_itself(tmp_path: Path) -> None:
     name = "</text><script>alert(1)</script>"
-    many = series("Cold", name, "ms", PAGES) + series("Cold", "theirs", "ms", [page * 2 for page in PAGES])
-    one = result(many + series("Failures", "all", "count", [0, 0]) + series("Change", "ours", "MiB", [-3.5, 0, 7]))
+    many = results.measured("Cold", name, "ms", PAGES) + results.measured("Cold", "theirs", "ms", [page * 2 for page in PAGES])
+    one = result(
+        many + results.measured("Failures", "all", "count", [0, 0]) + results.measured("Change", "ours", "MiB", [-3.5, 0, 7])
+    )
     write_page(tmp_path / "page.html", [one, result(many, benchmark="warm")])
     text = (tmp_path / "page.html").read_text(encoding="utf-8")
     assert "<script" not in text
@@ -225,7 +280,7 @@ def test_a_page_needs_nothing_beside_itself(tmp_path: Path) -> None:
     "samples", [[0.0], [0.0, 0.0], [5.0], [5.0, 5.0], [-2.0, -1.0], [1e-4, 1e6], [3.0, 3.1, 3.2], [0.0, 1e-9], [1.0, 12.5]]
 )
 def test_an_axis_holds_all_samples_and_has_ticks(samples: list[float]) -> None:
-    axis = plots.Axis.of(series("Cold", "ours", "ms", samples))
+    axis = plots.Axis.of(results.measured("Cold", "ours", "ms", samples))
     assert all(plots.LEFT <= round(axis.at(value), 6) <= plots.WIDTH - plots.RIGHT for value in samples)
     assert 1 <= len(axis.ticks()) <= 16
     assert all(axis.low <= tick <= axis.high for tick in axis.ticks())

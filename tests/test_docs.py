@@ -19,7 +19,7 @@ from asgi import ask, ask_async
 from conftest import ROOT
 
 import sidebooks_core as sb
-from benchmarks import reporting
+from benchmarks import results, tables
 from sidebooks_core.cli import serving
 from sidebooks_core.cli.commands import command_parser
 from sidebooks_core.server import Operation, ServerLimits
@@ -102,7 +102,7 @@ def test_every_address_in_the_recipes_is_served() -> None:
         assert any(pattern.match(plain) for pattern in patterns), address
 
 
-@pytest.mark.parametrize("name", ["openapi", "meeting", "measurements", "results", "tasks"])
+@pytest.mark.parametrize("name", ["openapi", "meeting", "measurements", "benchmarks", "tasks"])
 def test_a_generated_page_is_what_its_source_says(name: str) -> None:
     command = [sys.executable, str(ROOT / "docs" / f"render_{name}.py"), "--check"]
     done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
@@ -114,7 +114,7 @@ def test_a_new_run_of_a_benchmark_replaces_the_figures(tmp_path: Path) -> None:
     shutil.copytree(ROOT / "benchmarks", tmp_path / "benchmarks")
     data = tmp_path / "docs" / "explanation" / "measurements" / "0004-caching.toml"
     old = tomllib.loads(data.read_text(encoding="utf-8"))
-    printed = reporting.table(["page from", "requests", *reporting.HEADERS], [["the moon", "7", "1.0", "2.0", "3.0", "4.0"]])
+    printed = tables.table(["page from", "requests", *tables.HEADERS], [["the moon", "7", "1.0", "2.0", "3.0", "4.0"]])
     done = subprocess.run(
         [sys.executable, str(tmp_path / "docs" / "render_measurements.py"), "--take", data.name, "2"],
         input=f"platform Moon, processors 1\n\n{printed}\n", text=True, capture_output=True, check=False, timeout=60,
@@ -126,6 +126,28 @@ def test_a_new_run_of_a_benchmark_replaces_the_figures(tmp_path: Path) -> None:
     assert new["table"][1]["machine"] == "platform Moon, processors 1"
     page = (tmp_path / "docs" / "explanation" / "measurements.md").read_text(encoding="utf-8")
     assert "| the moon | 7 | 1.0 | 2.0 | 3.0 |" in page
+
+
+@pytest.mark.parametrize("is_kept", [False, True])
+def test_the_page_of_benchmarks_says_whether_results_are_kept(tmp_path: Path, is_kept: bool) -> None:
+    for folder in ("docs", "benchmarks"):
+        shutil.copytree(ROOT / folder, tmp_path / folder, ignore=shutil.ignore_patterns("*.png", "*.pdf", "__pycache__"))
+    shutil.rmtree(tmp_path / "docs" / "reference" / "benchmarks", ignore_errors=True)
+    taken = []
+    if is_kept:
+        machine = results.Machine("a processor", 2, 8 << 30, "Linux x86_64", "6.1", "3.11.7", 0.5)
+        series = results.measured("A page", "ours", "ms", [7])
+        found = results.Result("warm", "How long?", "Much.", "0.1", "2026-11-30T12:00:00Z", machine, {}, {}, series)
+        results.write(tmp_path / "warm.json", found)
+        taken = ["--take", str(tmp_path / "warm.json")]
+    command = [sys.executable, str(tmp_path / "docs" / "render_benchmarks.py"), *taken]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+    assert done.returncode == 0, done.stderr
+    page = (tmp_path / "docs" / "reference" / "benchmarks.md").read_text(encoding="utf-8")
+    assert page.startswith("# Benchmarks\n")
+    assert ("No results are kept yet." in page) is not is_kept
+    assert ("## warm" in page) is is_kept
+    assert ("compare the rows of a table" in page) is is_kept
 
 
 def test_every_room_is_on_the_page_of_the_architecture() -> None:

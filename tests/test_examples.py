@@ -67,11 +67,13 @@ def test_they_are_short() -> None:
 @pytest.mark.parametrize("checker", ["mypy", "basedpyright"])
 def test_type_checkers_find_nothing(checker: str, tmp_path: Path) -> None:
     pytest.importorskip(checker, reason=f"needs {checker}", exc_type=ImportError)
-    for path in PROGRAMS:
-        shutil.copy(path, tmp_path)
-    (tmp_path / "pyrightconfig.json").write_text('{"typeCheckingMode": "strict", "pythonVersion": "3.11"}')
+    paths = [Path(shutil.copy(path, tmp_path)) for path in PROGRAMS]
+    paths.append(tmp_path / "notebook.py")
+    paths[-1].write_text("\n".join(cells()), encoding="utf-8")
+    rules = {"typeCheckingMode": "strict", "pythonVersion": "3.11", "reportUnusedExpression": "none"}  # a notebook shows them
+    (tmp_path / "pyrightconfig.json").write_text(json.dumps(rules))
     options = ["--strict", "--cache-dir", "cache"] if checker == "mypy" else ["--pythonpath", sys.executable]
-    command = [sys.executable, "-m", checker, *options, *(path.name for path in PROGRAMS)]
+    command = [sys.executable, "-m", checker, *options, *(path.name for path in paths)]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False, timeout=240)
     assert done.returncode == 0, done.stdout + done.stderr
 
@@ -153,7 +155,12 @@ def test_the_notebook_runs_and_shows_its_cells(monkeypatch: pytest.MonkeyPatch) 
         exec("\n".join(before), names)
         shown.append(eval(last, names) if "=" not in last.split("(")[0] else exec(last, names))
     assert any(hasattr(one, "_repr_mimebundle_") for one in shown)
-    assert any(isinstance(one, Image.Image) for one in shown)
+    [picture] = [one for one in shown if isinstance(one, Image.Image)]
+    assert names["hits"]
+    for hit in names["hits"]:
+        for box_pt in hit.boxes:
+            x0, y0, *_ = (round(side * names["scale"]) for side in box_pt)
+            assert picture.getpixel((x0, y0)) == (255, 0, 0)
 
 
 @pytest.fixture

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import run
 from conftest import ROOT
 from PIL import Image
 from proxied import CURL, NGINX, OPENSSL, certificate, free_port, nginx, trusting
@@ -44,10 +45,10 @@ class Stranger:
         self.does("books/bin/pip", "install", "--quiet", "--no-compile", f"{self.wheel()}[server]", **{**way_out, **cached})
 
     def wheel(self) -> Path:
-        """That which the tests run against, if they run against one, else one of the sources."""
-        built = list((ROOT / "build" / "wheels").glob("sidebooks_core-*.whl"))
-        if os.environ.get("SIDEBOOKS_REQUIRE_WHEEL") and built:
-            return built[0]
+        """That which the tests run against, if they run against one, else one of the sources. Raises ValueError for none."""
+        if os.environ.get("SIDEBOOKS_REQUIRE_WHEEL") == "1":
+            [wheel] = (ROOT / "build" / "dist").glob("*.whl")  # where run.py builds it
+            return wheel
         command = [
             sys.executable,
             "-m",
@@ -146,6 +147,17 @@ def what_a_reader_sees(reader: Reader) -> dict[str, Any]:
             "pixels": Image.open(io.BytesIO(image)).convert("RGB").tobytes(),
         }
     return seen
+
+
+def test_the_wheel_is_the_tested_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SIDEBOOKS_REQUIRE_WHEEL", "1")
+    monkeypatch.setattr(sys.modules[__name__], "ROOT", tmp_path)
+    with pytest.raises(ValueError, match="not enough values"):
+        Stranger(tmp_path).wheel()
+    built = run.DIST.relative_to(run.ROOT) / "sidebooks_core-1-py3-none-any.whl"
+    (tmp_path / built).parent.mkdir(parents=True)
+    (tmp_path / built).touch()
+    assert Stranger(tmp_path).wheel() == tmp_path / built
 
 
 @pytest.mark.timeout(900)

@@ -1,6 +1,6 @@
 """How long from a key to the page on the screen in a slow browser, beside pdf.js and OpenSeadragon?
 
-    python -m benchmarks.browser_turn [--documents PATH] [--throttle N…] [--turns N] [--openings N] [--json FILE] [--quick]
+    python -m benchmarks browser_turn [--documents PATH] [--throttle N…] [--turns N] [--openings N] [--json FILE] [--quick]
 
 Three ways to turn, the same pages for each viewer, each run in a fresh browser on a fresh server with an empty cache:
   jump  to a page far away that nobody has seen: cold
@@ -28,11 +28,12 @@ from typing import Any
 
 import pymupdf
 
-from benchmarks import corpus
+from benchmarks import corpus, results
 from benchmarks.browser_turn.serving import PeersMissing, fetch_packages, get_json, our_server, peers_server
 from benchmarks.browser_turn.viewers import OPENSEADRAGON, PDFJS, VIEWERS, Viewer
-from benchmarks.reporting import HEADERS, Percentiles, begin, table, with_outputs
-from benchmarks.results import Series, series
+from benchmarks.results import Series
+from benchmarks.running import begin, with_outputs
+from benchmarks.tables import HEADERS, Percentiles, table
 
 SEED = 20261125
 SCREEN = {"width": 810, "height": 1080}
@@ -59,7 +60,7 @@ def main(arguments: list[str] | None = None) -> None:
     """Measure and print."""
     assert __doc__ is not None
     parser = argparse.ArgumentParser(
-        prog="python -m benchmarks.browser_turn", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+        prog="python -m benchmarks browser_turn", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--documents", type=Path, help="folder or PDF (default: one long document of each kind of the corpus)")
     parser.add_argument(
@@ -70,10 +71,11 @@ def main(arguments: list[str] | None = None) -> None:
     with_outputs(parser)
     parser.add_argument("--quick", action="store_true", help="the sample, no throttle, one turn each, a tenth of the pages")
     chosen = parser.parse_args(arguments)
+    with corpus.needed_by(parser):
+        documents = _documents(corpus.SAMPLE if chosen.quick and chosen.documents is None else chosen.documents)
     chromium = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
     if chromium is None:
         sys.exit("Chromium is not installed: apt-get install chromium")
-    documents = _documents(corpus.SAMPLE if chosen.quick and chosen.documents is None else chosen.documents)
     throttles, turns = chosen.throttle, chosen.turns
     if chosen.quick:
         documents, throttles, turns, chosen.openings = documents[:1], [1.0], 1, 1
@@ -106,10 +108,7 @@ def main(arguments: list[str] | None = None) -> None:
 
 def _documents(root: Path | None) -> list[Path]:
     """PDFs, since pdf.js reads nothing else: of the corpus, one long one of each kind."""
-    try:
-        found = [one for one in corpus.documents(root) if one.path.suffix.lower() == ".pdf" and one.password is None]
-    except corpus.CorpusMissing as error:
-        sys.exit(str(error))
+    found = [one for one in corpus.documents(root) if one.path.suffix.lower() == ".pdf" and one.password is None]
     if root is not None:
         return [one.path for one in found]
     chosen = []
@@ -259,10 +258,12 @@ def series_of(turned: list[dict[str, Any]], opened: list[dict[str, Any]]) -> lis
                     rows = [
                         row for row in turned if (row["throttle"], row["way"], row["viewer"]) == (throttle, way, viewer.name)
                     ]
-                    found += series(f"Key to {moment}: {way} at {throttle:g}x", viewer.name, "ms", (row[what] for row in rows))
+                    found += results.measured(
+                        f"Key to {moment}: {way} at {throttle:g}x", viewer.name, "ms", (row[what] for row in rows)
+                    )
         for viewer in VIEWERS:
             waits = [row[what] for row in opened if row["viewer"] == viewer.name]
-            found += series(f"First page of many, 1.6 Mbit/s, at 6x: {moment}", viewer.name, "ms", waits)
+            found += results.measured(f"First page of many, 1.6 Mbit/s, at 6x: {moment}", viewer.name, "ms", waits)
     return found
 
 

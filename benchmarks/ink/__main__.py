@@ -1,6 +1,6 @@
 """How long from a pen that goes down to its line on the screen, on a page full of ink?
 
-    python -m benchmarks.ink [--throttle N…] [--strokes N] [--on N] [--json FILE] [--html FILE] [--quick]
+    python -m benchmarks ink [--throttle N…] [--strokes N] [--on N] [--json FILE] [--html FILE] [--quick]
 
 Of each stroke: `down`, from the event to the end of the frame after it; `move`, from a sample to the end of the frame after it;
 whether the line was on the canvas in that frame; and whether all samples that the browser delivered are in the marks that the
@@ -25,9 +25,11 @@ from typing import Any
 
 import pymupdf
 
+from benchmarks import results
 from benchmarks.browser_turn.serving import get_json, our_server
-from benchmarks.reporting import HEADERS, Percentiles, begin, table, with_outputs
-from benchmarks.results import Series, series
+from benchmarks.results import Series
+from benchmarks.running import begin, with_outputs
+from benchmarks.tables import HEADERS, Percentiles, table
 
 SCREEN = {"width": 810, "height": 1080}
 PIXEL_RATIO = 2
@@ -143,7 +145,7 @@ def main(arguments: list[str] | None = None) -> None:
     """Measure and print."""
     assert __doc__ is not None
     parser = argparse.ArgumentParser(
-        prog="python -m benchmarks.ink", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+        prog="python -m benchmarks ink", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument(
         "--throttle", type=float, nargs="+", default=[1, 6], help="times slower the main thread is (default 1 6)"
@@ -233,7 +235,9 @@ def series_of(runs: list[dict[str, Any]]) -> list[Series]:
         for what in ("down", "move")
         for run in runs
         for whose, key in (("", what), (", bare page", f"bare_{what}"))
-        for one in series(f"Pen {what} to the frame, at {run['throttle']:g}x", f"on {run['on']} strokes{whose}", "ms", run[key])
+        for one in results.measured(
+            f"Pen {what} to the frame, at {run['throttle']:g}x", f"on {run['on']} strokes{whose}", "ms", run[key]
+        )
     ]
 
 

@@ -1,6 +1,6 @@
 """How long do a hundred tablets of one server wait over plain HTTP, together, and each alone?
 
-    python -m benchmarks.meeting [--tablets N] [--documents PATH] [--turns N] [--readers-turns N] [--json FILE] [--quick]
+    python -m benchmarks meeting [--tablets N] [--documents PATH] [--turns N] [--readers-turns N] [--json FILE] [--quick]
 
 It goes without the protocol of meetings. Each tablet is a client with a cache like a browser's. Together: all open one
 document within ten seconds, then follow a presenter, who turns to the next page and now and then to one that nobody has seen.
@@ -29,11 +29,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from benchmarks import corpus
+from benchmarks import corpus, results
 from benchmarks.meeting.serving import VIEW, bare_draw_s, counters, in_process, served
 from benchmarks.meeting.tablets import alone, together
-from benchmarks.reporting import HEADERS, Percentiles, begin, table, with_outputs
-from benchmarks.results import Series, series
+from benchmarks.results import Series
+from benchmarks.running import begin, with_outputs
+from benchmarks.tables import HEADERS, Percentiles, table
 
 MOST_DOCUMENTS = 20
 LEAST_SHARE = 0.7
@@ -57,7 +58,7 @@ uvicorn.run(application, port=int(sys.argv[2]), log_level="warning", access_log=
 def main(arguments: list[str] | None = None) -> None:
     """Measure and print."""
     assert __doc__ is not None
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.meeting", description=__doc__.split("\n\n")[0])
+    parser = argparse.ArgumentParser(prog="python -m benchmarks meeting", description=__doc__.split("\n\n")[0])
     parser.add_argument("--tablets", type=int, default=100)
     parser.add_argument("--documents", type=Path, help="folder or file (default: long documents of the corpus)")
     parser.add_argument("--turns", type=int, default=20, help="of the presenter")
@@ -67,9 +68,11 @@ def main(arguments: list[str] | None = None) -> None:
     chosen = parser.parse_args(arguments)
     tablets, turns, own_turns = (8, 4, 1) if chosen.quick else (chosen.tablets, chosen.turns, chosen.readers_turns)
     begun = begin(chosen, "pymupdf", "uvicorn", tablets=str(tablets))
-    paths = [one.path for one in corpus.documents(chosen.documents) if one.path.suffix.lower() == ".pdf" and not one.password]
+    with corpus.needed_by(parser):
+        found = corpus.documents(chosen.documents, is_quick=chosen.quick)
+    paths = [one.path for one in found if one.path.suffix.lower() == ".pdf" and not one.password]
     if chosen.quick:
-        paths = [corpus.SAMPLE, *paths[::20]]
+        paths = list(dict.fromkeys([corpus.SAMPLE, *paths[::20]]))
     measured: dict[str, Any] = {}
     with tempfile.TemporaryDirectory(prefix="sidebooks-meeting-") as folder, served(paths, folder) as address:
         documents = sorted(listed(address, len(paths)), key=lambda one: -int(one["page_count"]))
@@ -121,9 +124,9 @@ def series_of(measured: dict[str, Any]) -> list[Series]:
     found: list[Series] = []
     for scene in ("together", "alone"):
         for what, waits in measured[scene]["waits"].items():
-            found += series(f"Waiting, {scene}", what, "ms", (wait * 1000 for wait in waits))
+            found += results.measured(f"Waiting, {scene}", what, "ms", (wait * 1000 for wait in waits))
     for name, key in (("a page in memory", "ours"), ("a constant body of its length", "constant")):
-        found += series("Requests a second", name, "1/s", measured["throughput"][key], better="higher")
+        found += results.measured("Requests a second", name, "1/s", measured["throughput"][key], better="higher")
     return found
 
 

@@ -1,6 +1,6 @@
 """What does a whole bundle cost a hundred followers and their server: drawings, bytes, memory?
 
-    python -m benchmarks.meeting.bundle [--followers N] [--pages N] [--every S] [--documents PATH] [--json FILE] [--quick]
+    python -m benchmarks meeting.bundle [--followers N] [--pages N] [--every S] [--documents PATH] [--json FILE] [--quick]
 
 They follow a presenter page by page: a meeting of two hours in ten minutes. Each tablet fetches the page and the next two, as
 the viewer does. It tells how often pages were drawn, what each tablet fetched, how long the pages took to be on the screens,
@@ -17,11 +17,13 @@ import time
 from pathlib import Path
 from typing import Any
 
+from benchmarks import corpus, results
 from benchmarks.meeting.followers import Place
 from benchmarks.meeting.scene import CHAIR, Show, crowd_in, meeting_of, result_of
 from benchmarks.meeting.serving import bundle_like, counters, in_process, tree_mib
-from benchmarks.reporting import HEADERS, Percentiles, begin, table, with_outputs
-from benchmarks.results import Series, series
+from benchmarks.results import Series
+from benchmarks.running import begin, with_outputs
+from benchmarks.tables import HEADERS, Percentiles, table
 
 SAMPLES = 10
 """Of the memory."""
@@ -33,7 +35,7 @@ the pages."""
 def main(arguments: list[str] | None = None) -> None:
     """Measure and print."""
     assert __doc__ is not None
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.meeting.bundle", description=__doc__.split("\n\n")[0])
+    parser = argparse.ArgumentParser(prog="python -m benchmarks meeting.bundle", description=__doc__.split("\n\n")[0])
     parser.add_argument("--followers", type=int, default=100)
     parser.add_argument("--pages", type=int, default=600)
     parser.add_argument("--every", type=float, default=1.0, metavar="S", help="seconds from page to page (default 1)")
@@ -43,7 +45,8 @@ def main(arguments: list[str] | None = None) -> None:
     chosen = parser.parse_args(arguments)
     count, pages, every_s = (8, 12, 0.1) if chosen.quick else (chosen.followers, chosen.pages, chosen.every)
     begun = begin(chosen, "pymupdf", "uvicorn", "websockets")
-    path = bundle_like(chosen.documents, is_quick=chosen.quick)
+    with corpus.needed_by(parser):
+        path = bundle_like(chosen.documents, is_quick=chosen.quick)
     with meeting_of(path, 1) as place:
         before = counters(place.address, CHAIR)
         found = in_process(reading, place, count, pages, every_s)
@@ -85,12 +88,14 @@ def series_of(found: dict[str, Any], renders: float) -> list[Series]:
     """The waits; the rest are single figures, but for the memory over time."""
     count = found["followers"]
     return [
-        *series("From the message to the page", "followers", "ms", (one["sharp"] * 1000 for one in found["waits_s"])),
-        *series("Drawings", "different images", "count", [found["images"]]),
-        *series("Drawings", "drawn", "count", [renders]),
-        *series("Fetched by each tablet", "pages", "MB", [found["body_bytes"] / count / 1e6]),
-        *series("Fetched by each tablet", "messages", "MB", [found["message_bytes"] / count / 1e6]),
-        *series("Memory of the server, over time", "server and workers", "MiB", (one for one, _ in found["memory_mib"])),
+        *results.measured("From the message to the page", "followers", "ms", (one["sharp"] * 1000 for one in found["waits_s"])),
+        *results.measured("Drawings", "different images", "count", [found["images"]]),
+        *results.measured("Drawings", "drawn", "count", [renders]),
+        *results.measured("Fetched by each tablet", "pages", "MB", [found["body_bytes"] / count / 1e6]),
+        *results.measured("Fetched by each tablet", "messages", "MB", [found["message_bytes"] / count / 1e6]),
+        *results.measured(
+            "Memory of the server, over time", "server and workers", "MiB", (one for one, _ in found["memory_mib"])
+        ),
     ]
 
 

@@ -1,6 +1,6 @@
 """How long from the presenter's message to the page on the screens of 100, 300 and 1,000 followers?
 
-    python -m benchmarks.meeting.following [--followers N,N] [--turns N] [--processes N] [--documents PATH] [--only SCENE,SCENE]
+    python -m benchmarks meeting.following [--followers N,N] [--turns N] [--processes N] [--documents PATH] [--only SCENE,SCENE]
         [--json FILE] [--html FILE] [--quick]
 
 turns: the presenter turns page by page; every tablet has fetched and decoded the next pages, as the viewer does.
@@ -25,13 +25,15 @@ import random
 from pathlib import Path
 from typing import Any
 
+from benchmarks import corpus, results
 from benchmarks.meeting.disturbing import DISTURBANCES, disturbing
 from benchmarks.meeting.followers import Place
 from benchmarks.meeting.redis_server import has_redis
 from benchmarks.meeting.scene import Show, crowd_in, meeting_of, result_of
 from benchmarks.meeting.serving import bare_draw_s, bundle_like, in_process
-from benchmarks.reporting import HEADERS, Percentiles, begin, table, with_outputs
-from benchmarks.results import Series, series
+from benchmarks.results import Series
+from benchmarks.running import begin, with_outputs
+from benchmarks.tables import HEADERS, Percentiles, table
 
 SEED = 20261130
 BOUNDS_MS = {100: 100, 300: 150, 1000: 300}
@@ -45,7 +47,7 @@ SCENES = ("turns", "jumps", "disturbed")
 def main(arguments: list[str] | None = None) -> None:
     """Measure and print."""
     assert __doc__ is not None
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.meeting.following", description=__doc__.split("\n\n")[0])
+    parser = argparse.ArgumentParser(prog="python -m benchmarks meeting.following", description=__doc__.split("\n\n")[0])
     parser.add_argument("--followers", type=_numbers, default=(100, 300, 1000), metavar="N,N", help="how many, in turn")
     parser.add_argument("--turns", type=int, default=30, help="of the presenter, in each scene")
     parser.add_argument("--processes", type=int, default=1, help="server processes; more than one share a Redis")
@@ -60,7 +62,8 @@ def main(arguments: list[str] | None = None) -> None:
     if unknown := set(chosen.only) - set(SCENES):
         parser.error(f"--only: {', '.join(sorted(unknown))} is none of {', '.join(SCENES)}")
     begun = begin(chosen, "pymupdf", "uvicorn", "websockets", processes=str(processes))
-    path = bundle_like(chosen.documents, is_quick=chosen.quick)
+    with corpus.needed_by(parser):
+        path = bundle_like(chosen.documents, is_quick=chosen.quick)
     measured: list[Any] = []
     with meeting_of(path, processes) as place:
         print(f"{path.name}, {next(iter(place.documents.values()))[1]} pages")
@@ -133,14 +136,16 @@ def series_of(measured: list[Any]) -> list[Series]:
         waits, scene = one["waits_s"], f"{one['scene']}, {one['followers']} followers"
         if one["scene"] == "disturbed":
             for name, some in waits.items():
-                found += series(f"The page is sharp: {scene}", f"disturbed by {name}", "ms", (wait * 1000 for wait in some))
+                found += results.measured(
+                    f"The page is sharp: {scene}", f"disturbed by {name}", "ms", (wait * 1000 for wait in some)
+                )
             continue
         for what, key in (
             ("the state is there", "arrived"),
             ("a preview is painted", "preview"),
             ("the page is sharp", "sharp"),
         ):
-            found += series(f"From the message: {scene}", what, "ms", (wait[key] * 1000 for wait in waits))
+            found += results.measured(f"From the message: {scene}", what, "ms", (wait[key] * 1000 for wait in waits))
     return found
 
 

@@ -1,6 +1,6 @@
 """How long from the presenter's message to the page in real, slow browsers among the followers?
 
-    python -m benchmarks.meeting.screens [--browsers N] [--followers N] [--slower N] [--turns N] [--documents PATH]
+    python -m benchmarks meeting.screens [--browsers N] [--followers N] [--slower N] [--turns N] [--documents PATH]
         [--json FILE] [--html FILE] [--quick]
 
 One follower is Chromium with the viewer, slowed down as a cheap tablet is; the others are clients of `followers`. One browser
@@ -25,12 +25,14 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
+from benchmarks import corpus, results
 from benchmarks.browser_turn.__main__ import BROWSER_ARGUMENTS, PIXEL_RATIO, SCREEN
 from benchmarks.meeting.followers import Place
 from benchmarks.meeting.scene import Show, crowd_in, meeting_of, result_of
 from benchmarks.meeting.serving import bundle_like, in_process
-from benchmarks.reporting import HEADERS, Percentiles, begin, table, with_outputs
-from benchmarks.results import Series, series
+from benchmarks.results import Series
+from benchmarks.running import begin, with_outputs
+from benchmarks.tables import HEADERS, Percentiles, table
 
 BOUND_MS = 100
 TURN_EVERY_S = 2.0
@@ -78,7 +80,7 @@ class Tablet:
 def main(arguments: list[str] | None = None) -> None:
     """Measure and print."""
     assert __doc__ is not None
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.meeting.screens", description=__doc__.split("\n\n")[0])
+    parser = argparse.ArgumentParser(prog="python -m benchmarks meeting.screens", description=__doc__.split("\n\n")[0])
     parser.add_argument("--browsers", type=int, default=8)
     parser.add_argument("--followers", type=int, default=99, help="beside it")
     parser.add_argument("--slower", type=float, default=6.0, help="how many times the browsers are slower than this machine")
@@ -88,11 +90,12 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--quick", action="store_true", help="one browser, few followers and turns")
     chosen = parser.parse_args(arguments)
     browsers, count, turns = (1, 4, 3) if chosen.quick else (chosen.browsers, chosen.followers, chosen.turns)
+    with corpus.needed_by(parser):
+        path = bundle_like(chosen.documents, is_quick=chosen.quick)
     chromium = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
     if chromium is None:
         sys.exit("needs chromium")
     begun = begin(chosen, "pymupdf", "uvicorn", "playwright", browsers=f"{browsers}, {chosen.slower:g} times slower")
-    path = bundle_like(chosen.documents, is_quick=chosen.quick)
     with meeting_of(path, 1) as place:
         tablet = Tablet(chromium, chosen.slower, QUICK_SETTLE_S if chosen.quick else SETTLE_S)
         found = in_process(turning, place, tablet, browsers, count, turns)
@@ -154,9 +157,9 @@ def series_of(found: dict[str, Any]) -> list[Series]:
     """The browsers, and the others."""
     screens, others, group = found["screens_s"], found["waits_s"], "From the presenter's message"
     return [
-        *series(group, "browsers: the state is there", "ms", (one["arrived"] * 1000 for one in screens)),
-        *series(group, "browsers: the page is painted", "ms", (one["painted"] * 1000 for one in screens)),
-        *series(group, "the others: the page is painted", "ms", (one["sharp"] * 1000 for one in others)),
+        *results.measured(group, "browsers: the state is there", "ms", (one["arrived"] * 1000 for one in screens)),
+        *results.measured(group, "browsers: the page is painted", "ms", (one["painted"] * 1000 for one in screens)),
+        *results.measured(group, "the others: the page is painted", "ms", (one["sharp"] * 1000 for one in others)),
     ]
 
 

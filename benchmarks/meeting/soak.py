@@ -1,6 +1,6 @@
 """Is anybody left behind in a meeting without knowing it, while servers, hub and connections fail?
 
-    python -m benchmarks.meeting.soak [--minutes M] [--clients N] [--seed N] [--json FILE] [--quick]
+    python -m benchmarks meeting.soak [--minutes M] [--clients N] [--seed N] [--json FILE] [--quick]
 
 Two server processes share a shelf and a real Redis. Clients in processes of their own, each behind a relay, follow a meeting,
 give commands, take the presentation from each other, and vote. Faults come at random (`faults.py`); server and Redis are ended
@@ -28,12 +28,14 @@ from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
 
+from benchmarks import results
 from benchmarks.meeting.judging import Judge
 from benchmarks.meeting.staging import CONVERGED_S, UNAWARE_S, Run
 from benchmarks.meeting.town import REDIS, Server
 from benchmarks.meeting.witness import Witness
-from benchmarks.reporting import HEADERS, Percentiles, begin, table, with_outputs
-from benchmarks.results import Series, series
+from benchmarks.results import Series
+from benchmarks.running import begin, with_outputs
+from benchmarks.tables import HEADERS, Percentiles, table
 
 CHAOS_S = (15.0, 60.0)
 """A round of faults."""
@@ -47,7 +49,7 @@ YOUNG_S = 60.0
 def main(arguments: list[str] | None = None) -> None:
     """Soak and print. Exit status 1 after any failure; then the folder with all logs is kept."""
     assert __doc__ is not None
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.meeting.soak", description=__doc__.split("\n\n")[0])
+    parser = argparse.ArgumentParser(prog="python -m benchmarks meeting.soak", description=__doc__.split("\n\n")[0])
     parser.add_argument("--minutes", type=float, default=60.0)
     parser.add_argument("--clients", type=int, default=24, help="in four processes")
     parser.add_argument("--seed", type=int, default=1, help="of the faults; what they meet, the machine decides too")
@@ -129,11 +131,11 @@ def series_of(run: Run, failures: list[str]) -> list[Series]:
     """What failed, and how soon everybody was right again."""
     witness, group = run.witness, "After all faults had healed, until everybody has"
     return [
-        *series("Failures", "all kinds", "count", [len(failures)]),
-        *series(group, "the present state", "s", witness.present_after_s),
-        *series(group, "the present state, and is sure of it", "s", witness.sure_after_s),
-        *series("The answer to a command, faults included", "all commands", "s", witness.waits_s),
-        *series("A client was sure of an old state", "the longest time", "s", [run.witness.judge.worst_unaware_s]),
+        *results.measured("Failures", "all kinds", "count", [len(failures)]),
+        *results.measured(group, "the present state", "s", witness.present_after_s),
+        *results.measured(group, "the present state, and is sure of it", "s", witness.sure_after_s),
+        *results.measured("The answer to a command, faults included", "all commands", "s", witness.waits_s),
+        *results.measured("A client was sure of an old state", "the longest time", "s", [run.witness.judge.worst_unaware_s]),
     ]
 
 

@@ -1,6 +1,6 @@
 """How long until a page is painted and sharp, turned as people turn, beside PyMuPDF and others?
 
-python -m benchmarks.page_turn [--documents PATH] [--profile NAME] [--trace NAME…] [--turns N] [--json F] [--html F] [--quick]
+python -m benchmarks page_turn [--documents PATH] [--profile NAME] [--trace NAME…] [--turns N] [--json F] [--html F] [--quick]
 
 The clock of a turn starts when the trace wants it, so a peer that is late with one page is late with the next. All peers have
 their document open and, ours, its previews made before the first turn. Peak memory counts pages shared by processes once for
@@ -22,7 +22,7 @@ from benchmarks.page_turn import measure, report
 from benchmarks.page_turn.peers import PEERS
 from benchmarks.page_turn.profiles import PROFILES, Profile
 from benchmarks.page_turn.traces import TRACES, Course, Trace
-from benchmarks.reporting import begin, with_outputs
+from benchmarks.running import begin, with_outputs
 
 LONG_ENOUGH_PAGES = 8
 
@@ -31,7 +31,7 @@ def main(arguments: list[str] | None = None) -> None:
     """Measure and print."""
     assert __doc__ is not None
     names = {"profile": [one.name for one in PROFILES], "trace": [one.name for one in TRACES]}
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.page_turn", description=__doc__.split("\n\n")[0])
+    parser = argparse.ArgumentParser(prog="python -m benchmarks page_turn", description=__doc__.split("\n\n")[0])
     parser.add_argument("--documents", type=Path, help="folder or file (default: one long document of each kind of the corpus)")
     parser.add_argument("--profile", choices=names["profile"], default="ipad", help="the device (default ipad)")
     parser.add_argument("--trace", choices=names["trace"], nargs="+", default=names["trace"], help="default: all")
@@ -41,7 +41,8 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--quick", action="store_true", help="the sample, two traces, a few turns")
     chosen = parser.parse_args(arguments)
     profile = next(one for one in PROFILES if one.name == chosen.profile)
-    documents = _documents(corpus.SAMPLE if chosen.quick and chosen.documents is None else chosen.documents)
+    with corpus.needed_by(parser):
+        documents = _documents(corpus.SAMPLE if chosen.quick and chosen.documents is None else chosen.documents)
     traces, turns = chosen.trace, chosen.turns
     if chosen.quick:
         documents, traces, turns = documents[:1], ["riffle-5", "fling"], 4

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from benchmarks import results
 from benchmarks.page_turn.measure import AFTER_LAST_S
-from benchmarks.reporting import Percentiles, table
-from benchmarks.results import Series, series
+from benchmarks.results import Series
+from benchmarks.tables import Percentiles, table
 
 FRAME_S = 1 / 60
 SLOW_S = 0.1
@@ -97,7 +98,7 @@ def series_of(runs: Sequence[dict[str, Any]]) -> list[Series]:
                     for number, turn in enumerate(run["turns"], 1)
                     if turn[key] is not None
                 }
-                found += series(f"{trace}: until {moment}", peer, "ms", turns.values(), labels=turns)
+                found += results.measured(f"{trace}: until {moment}", peer, "ms", turns.values(), labels=turns)
     return found
 
 

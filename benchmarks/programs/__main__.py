@@ -1,14 +1,14 @@
 """How long do the programs of docs/examples take, beside programs that do the same with PyMuPDF or pypdfium2?
 
-    python -m benchmarks.programs [--document FILE] [--only NAME…] [--rounds N] [--json FILE] [--html FILE] [--quick]
+    python -m benchmarks programs [--document FILE] [--only NAME…] [--rounds N] [--json FILE] [--html FILE] [--quick]
 
 Each candidate has a process of its own, which has loaded the program and done a round that does not count. Then all candidates
 of a program take turns, round by round. After each round what came of it is compared: the same files, pages and answers, images
-of the same size that look the same. `jobs.py` says what a round is, `peers/` has the other programs.
+of the same size that look the same. `rounds.py` and `desktop.py` say what a round is, `peers/` has the other programs.
 
-What the numbers do not say: what ours does beside. It draws in other processes, so that a page can neither crash nor stop the
-program, and it keeps what it has drawn; the peers do neither, but for the library, which keeps files. Starting workers costs a
-short program more than it gains. The document is one of 22 pages of text.
+What the numbers do not say: that ours draws in other processes, so that a page can neither crash nor stop the program, and
+keeps what it has drawn. Of the peers only that of `library.py` keeps files; that of `flipper.py` neither zooms nor follows
+links. Starting workers costs a short program more than it gains. The document is one of 22 pages of text.
 """
 
 from __future__ import annotations
@@ -26,11 +26,13 @@ from pathlib import Path
 import numpy as np
 import pymupdf
 
+from benchmarks import results
 from benchmarks.corpus import SAMPLE
 from benchmarks.programs.candidates import OURS, PROGRAMS, Candidate
-from benchmarks.programs.jobs import Round, Setting
-from benchmarks.reporting import HEADERS, Percentiles, begin, table, with_outputs
-from benchmarks.results import Series, series
+from benchmarks.programs.rounds import Round, Setting
+from benchmarks.results import Series
+from benchmarks.running import begin, with_outputs
+from benchmarks.tables import HEADERS, Percentiles, table
 
 QUICK_PAGES = 5
 SIZE_SLACK_PX = 2
@@ -45,7 +47,7 @@ class Different(Exception):
 def main(arguments: list[str] | None = None) -> None:
     """Measure and print. Exit status 1 if a program failed, or a peer does something else."""
     assert __doc__ is not None
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.programs", description=__doc__.split("\n\n")[0])
+    parser = argparse.ArgumentParser(prog="python -m benchmarks programs", description=__doc__.split("\n\n")[0])
     parser.add_argument("--document", type=Path, default=SAMPLE, help="a PDF (default: the sample; the notebook has its own)")
     parser.add_argument("--only", choices=list(PROGRAMS), nargs="+", default=list(PROGRAMS), help="programs (default: all)")
     parser.add_argument("--rounds", type=int, default=10)
@@ -185,7 +187,7 @@ def series_of(measured: dict[str, dict[str, list[Round]]]) -> list[Series]:
         for step in _steps(rounds):
             for label, some in rounds.items():
                 waits = _all_ms(some, step)
-                found += series(f"{name}: {step}", label, "ms", waits, labels=map(str, range(len(waits))))
+                found += results.measured(f"{name}: {step}", label, "ms", waits, labels=map(str, range(len(waits))))
     return found
 
 

@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from pathlib import Path
 
-from benchmarks.programs import jobs
-from benchmarks.programs.jobs import Job, Round, Setting
+from benchmarks.programs import desktop, rounds
+from benchmarks.programs.rounds import Round, Setting, Trial
 
-EXAMPLES = jobs.ROOT / "docs" / "examples"
+EXAMPLES = rounds.ROOT / "docs" / "examples"
 PEERS = Path(__file__).parent / "peers"
 OURS = "sidebooks_core"
 ROUND_WITHIN_S = 300.0
@@ -23,26 +23,28 @@ ROUND_WITHIN_S = 300.0
 class Program:
     """A program of docs/examples, and those that do the same."""
 
-    job: Callable[[Setting], AbstractContextManager[Job]]
+    trial: Callable[[Setting], AbstractContextManager[Trial]]
     files: dict[str, Path]
-    """By what they are written with. Ours is the first."""
+    """The programs by what they are written with. Ours is the first."""
 
 
-def _program(job: Callable[[Setting], AbstractContextManager[Job]], file: str, **peers: str) -> Program:
+def _program(trial: Callable[[Setting], AbstractContextManager[Trial]], file: str, **peers: str) -> Program:
     """peers: files, by what they are written with."""
-    return Program(job, {OURS: EXAMPLES / file, **{label: PEERS / peer for label, peer in peers.items()}})
+    return Program(trial, {OURS: EXAMPLES / file, **{label: PEERS / peer for label, peer in peers.items()}})
 
 
 PROGRAMS = {
     "thumbnails": _program(
-        jobs.thumbnails, "thumbnails.py", **{"PyMuPDF + Pillow": "thumbnails.py", "pypdfium2 + Pillow": "thumbnails_pdfium.py"}
+        rounds.thumbnails,
+        "thumbnails.py",
+        **{"PyMuPDF + Pillow": "thumbnails.py", "pypdfium2 + Pillow": "thumbnails_pdfium.py"},
     ),
     "books_with_login": _program(
-        jobs.books_with_login, "books_with_login.py", **{"PyMuPDF + lru_cache": "books_with_login.py"}
+        rounds.books_with_login, "books_with_login.py", **{"PyMuPDF + lru_cache": "books_with_login.py"}
     ),
-    "flipper": _program(jobs.flipper, "flipper.py", PyMuPDF="flipper.py"),
-    "library": _program(jobs.library, "library.py", **{"PyMuPDF + files": "library.py"}),
-    "notebook": _program(jobs.notebook, "notebook.ipynb", PyMuPDF="notebook.ipynb"),
+    "flipper": _program(desktop.flipper, "flipper.py", PyMuPDF="flipper.py"),
+    "library": _program(rounds.library, "library.py", **{"PyMuPDF + files": "library.py"}),
+    "notebook": _program(rounds.notebook, "notebook.ipynb", PyMuPDF="notebook.ipynb"),
 }
 
 
@@ -83,9 +85,9 @@ def _child(program: str, setting: Setting, there: Connection) -> None:
     setting.folder.mkdir(parents=True, exist_ok=True)
     os.environ["XDG_CACHE_HOME"] = str(setting.folder)
     try:
-        with PROGRAMS[program].job(setting) as job:
+        with PROGRAMS[program].trial(setting) as trial:
             while True:
-                there.send(job(there.recv()))
+                there.send(trial(there.recv()))
     except EOFError:
         return
     except Exception as error:  # noqa: BLE001 - told to the other process, which fails with it

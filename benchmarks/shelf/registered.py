@@ -1,6 +1,6 @@
 """How long from the upload of a paper until its first page is on a hundred tablets?
 
-    python -m benchmarks.shelf.registered [--tablets N] [--papers N] [--documents PATH] [--json FILE] [--quick]
+    python -m benchmarks shelf.registered [--tablets N] [--papers N] [--documents PATH] [--json FILE] [--quick]
 
 The clock starts with the first byte of the upload, and stops for each tablet when the first page, as large as its screen, is
 there whole. Each tablet listens to the server's stream of events, as the viewer does, and tells its screen. It asks for the
@@ -31,10 +31,11 @@ from typing import Any
 import pymupdf
 from PIL import Image
 
-from benchmarks import corpus
+from benchmarks import corpus, results
 from benchmarks.meeting.serving import in_process, served
-from benchmarks.reporting import HEADERS, Percentiles, begin, table, with_outputs
-from benchmarks.results import Series, series
+from benchmarks.results import Series
+from benchmarks.running import begin, with_outputs
+from benchmarks.tables import HEADERS, Percentiles, table
 
 VIEW = "1200x1920"
 LEAST_PAGES = 300
@@ -266,7 +267,7 @@ def papers(path: Path, folder: Path, count: int) -> list[str]:
 def main(arguments: list[str] | None = None) -> None:
     """Measure and print."""
     assert __doc__ is not None
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.shelf.registered", description=__doc__.split("\n\n")[0])
+    parser = argparse.ArgumentParser(prog="python -m benchmarks shelf.registered", description=__doc__.split("\n\n")[0])
     parser.add_argument("--tablets", type=int, default=100)
     parser.add_argument("--papers", type=int, default=10, help="that are registered, on each kind of line")
     parser.add_argument("--documents", type=Path, help="a council's, or the longest, of these is taken (default: the corpus)")
@@ -276,7 +277,9 @@ def main(arguments: list[str] | None = None) -> None:
     count, many = (8, 1) if chosen.quick else (chosen.tablets, chosen.papers)
     begun = begin(chosen, "pymupdf", "uvicorn", tablets=str(count))
     root = corpus.SAMPLE if chosen.quick and chosen.documents is None else chosen.documents
-    found = [one.path for one in corpus.documents(root) if one.path.suffix.lower() == ".pdf" and not one.password]
+    with corpus.needed_by(parser):
+        every = corpus.documents(root)
+    found = [one.path for one in every if one.path.suffix.lower() == ".pdf" and not one.password]
     book = max(found, key=lambda path: (COUNCIL in path.name, _page_count(path)))
     measured: dict[str, Any] = {}
     rows = []
@@ -304,7 +307,7 @@ def series_of(measured: dict[str, Any]) -> list[Series]:
             ("The image", "kB", "image_bytes", 1e-3),
         )
         for name, found in measured.items()
-        for one in series(group, name, unit, (value * factor for value in found[key]))
+        for one in results.measured(group, name, unit, (value * factor for value in found[key]))
     ]
 
 

@@ -1,6 +1,6 @@
 """How long do starting, searching, adding, replacing and purging take on a shelf of very many pages?
 
-python -m benchmarks.shelf.scale [--pages N…] [--each N] [--documents PATH] [--data FOLDER] [--built FOLDER] [--quick]
+python -m benchmarks shelf.scale [--pages N…] [--each N] [--documents PATH] [--data FOLDER] [--built FOLDER] [--quick]
 
 Shelves of 10,000 and 100,000 pages are made, one after another, unless told (`--pages 10000 100000 1000000` is the long form:
 12 GB, and an hour on two processors). `texts.py` says what the pages are made of, `queries.py` how queries are chosen. Rows are
@@ -28,11 +28,12 @@ from msgspec import Struct
 from msgspec.structs import asdict
 
 import sidebooks_core as sb
-from benchmarks import corpus, reporting
-from benchmarks.reporting import Percentiles, with_outputs
-from benchmarks.results import Series, series
+from benchmarks import corpus, results, running, tables
+from benchmarks.results import Series
+from benchmarks.running import with_outputs
 from benchmarks.shelf import building, texts
 from benchmarks.shelf.queries import KINDS, Query, queries
+from benchmarks.tables import Percentiles
 from sidebooks_core.databases.database import Database
 from sidebooks_core.shelf import Paper, Shelf, Where, catalogue
 from sidebooks_core.shelf.catalogue import NewRevision, Opened
@@ -85,7 +86,7 @@ class Size(Struct, frozen=True):
 
 def main() -> None:
     """Measure and print."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.shelf.scale", description=__doc__.split("\n")[0])
+    parser = argparse.ArgumentParser(prog="python -m benchmarks shelf.scale", description=__doc__.split("\n")[0])
     parser.add_argument("--pages", type=int, nargs="+", default=[10_000, 100_000], help="of each shelf (default 10000 100000)")
     parser.add_argument("--each", type=int, default=5, help="queries of each script, length and kind (default 5)")
     parser.add_argument("--documents", type=Path, help="folder; otherwise the corpus beside the project")
@@ -98,11 +99,9 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help=f"{QUICK_PAGES} pages, one query of each; results are compared")
     arguments = parser.parse_args()
     sizes, each = ([QUICK_PAGES], 1) if arguments.quick else (arguments.pages, arguments.each)
-    try:
+    with corpus.needed_by(parser, quick_needs_none=False):
         source = texts.read_source(arguments.documents, most_documents=5 if arguments.quick else None)
-    except corpus.CorpusMissing as error:
-        parser.error(str(error))
-    begun = reporting.begin(arguments, "apsw", "numpy", "isal")
+    begun = running.begin(arguments, "apsw", "numpy", "isal")
     measured = []
     if arguments.built:
         measured.append(measure(arguments.built, building.built_before(arguments.built), source, each, is_compared=False))
@@ -166,10 +165,10 @@ def report(measured: Sequence[Size]) -> None:
         ]  # fmt: skip
         rows.append(growth)
     headers = [
-        "pages", "papers", "text MB", "database MB", "ratio", "start", "first search", "listing", *reporting.HEADERS,
+        "pages", "papers", "text MB", "database MB", "ratio", "start", "first search", "listing", *tables.HEADERS,
         "p95 of CPU", "page added", "replaced", "purged",
     ]  # fmt: skip
-    print("\n## Growth; times in ms, all but searches the slowest of some\n\n" + reporting.table(headers, rows))
+    print("\n## Growth; times in ms, all but searches the slowest of some\n\n" + tables.table(headers, rows))
     for one in measured:
         rows = []
         for rights in dict.fromkeys(step.rights for step in one.steps):
@@ -179,8 +178,8 @@ def report(measured: Sequence[Size]) -> None:
                 worked = Percentiles.of(step.cpu_ms for step in chosen)
                 cells = [*Percentiles.of(step.ms for step in chosen).cells(), f"{worked.p95:.1f}", f"{done:.0%}"]
                 rows.append([rights, kind, str(len(chosen)), *cells, str(max(step.steps for step in chosen))])
-        headers = ["seen", "query", "searches", *reporting.HEADERS, "p95 of CPU", "one step", "most steps"]
-        print(f"\n## First step of a search in {one.pages:,} pages, ms\n\n" + reporting.table(headers, rows))
+        headers = ["seen", "query", "searches", *tables.HEADERS, "p95 of CPU", "one step", "most steps"]
+        print(f"\n## First step of a search in {one.pages:,} pages, ms\n\n" + tables.table(headers, rows))
     largest = measured[-1]
     rows = []
     for script in dict.fromkeys(step.query.script for step in largest.steps):
@@ -188,8 +187,8 @@ def report(measured: Sequence[Size]) -> None:
             times = [step.ms for step in largest.steps if step.query.script == script and len(step.query.text) == length]
             if times:
                 rows.append([script, f"{length}", str(len(times)), *Percentiles.of(times).cells()])
-    headers = ["script", "characters", "searches", *reporting.HEADERS]
-    print(f"\n## The same by script and length, in {largest.pages:,} pages\n\n" + reporting.table(headers, rows))
+    headers = ["script", "characters", "searches", *tables.HEADERS]
+    print(f"\n## The same by script and length, in {largest.pages:,} pages\n\n" + tables.table(headers, rows))
 
 
 def series_of(measured: Sequence[Size]) -> list[Series]:
@@ -199,13 +198,13 @@ def series_of(measured: Sequence[Size]) -> list[Series]:
         size = f"{one.pages:,} pages"
         for rights in dict.fromkeys(step.rights for step in one.steps):
             waits = [step.ms for step in one.steps if step.rights == rights]
-            found += series(f"First step of a search, {size}", f"seen: {rights}", "ms", waits)
+            found += results.measured(f"First step of a search, {size}", f"seen: {rights}", "ms", waits)
         for name, waits in (
             ("start", one.start), ("listing", one.listing), ("a page added", one.page_added), ("a page replaced", one.replaced),
             ("a paper purged", one.purged),
         ):  # fmt: skip
-            found += series(f"Other work, {size}", name, "ms", waits)
-        found += series("The database", size, "MB", [one.database_bytes / 1e6])
+            found += results.measured(f"Other work, {size}", name, "ms", waits)
+        found += results.measured("The database", size, "MB", [one.database_bytes / 1e6])
     return found
 
 

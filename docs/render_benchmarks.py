@@ -1,7 +1,7 @@
-"""Writes docs/reference/measurements.md from the results of benchmarks in docs/reference/measurements/.
+"""Writes docs/reference/benchmarks.md from the results of benchmarks that are kept in docs/reference/benchmarks/.
 
-python docs/render_results.py [--check]
-python -m benchmarks NAME --json FILE && python docs/render_results.py --take FILE…
+python docs/render_benchmarks.py [--check]
+python -m benchmarks NAME --json FILE && python docs/render_benchmarks.py --take FILE…
 
 The second form keeps new results: of each series some quantiles, and what the result says of machine, versions and parameters.
 """
@@ -20,21 +20,27 @@ sys.path.insert(0, str(ROOT))
 
 from benchmarks import catalogue, results  # noqa: E402 - found by the line above
 from benchmarks.pages import cells, grouped  # noqa: E402
-from benchmarks.reporting import HEADERS  # noqa: E402
 from benchmarks.results import Result, Series  # noqa: E402
+from benchmarks.tables import HEADERS  # noqa: E402
 
-TARGET = ROOT / "docs" / "reference" / "measurements.md"
+TARGET = ROOT / "docs" / "reference" / "benchmarks.md"
 FOLDER = TARGET.with_suffix("")
 KEPT = 200
 """Quantiles of a series that are kept: as many as the table needs, and a plot shows."""
 INTRODUCTION = """\
-This page has the benchmarks, the question that each answers, and the results that are kept, each with its machine, the
-versions of what it is compared with, and what its numbers do not say. [The figures behind the
+This page has the benchmarks and the question that each answers. [The figures behind the
 decisions](../explanation/measurements.md) are on another page."""
+SOME_KEPT = """\
+Below are the results that are kept, each with its machine, the versions of what it is compared with, and what its numbers do
+not say."""
+NONE_KEPT = "No results are kept yet."
 HOW = """\
 Install with `pip install --group bench '.[all]'`, in a clone. `python -m benchmarks` lists the benchmarks. `python -m
 benchmarks NAME` runs one; `--help` lists its options. `--json FILE` keeps the result, `--html FILE` makes a page with plots.
-`python -m benchmarks all --quick` runs all with few measurements, to see that they work."""
+`python -m benchmarks all --quick` runs all with few measurements, to see that they work; `--only NAME…` runs some of them."""
+DOCUMENTS = """\
+Most benchmarks measure the documents of a folder: `--documents FOLDER`, with a folder in it for each kind (`text`, `scan`,
+`vector` and so on). With `--quick` all but `attack` and `shelf.scale` need none: they measure the sample of the tutorial."""
 COMPARE = """\
 `python -m benchmarks compare A.json B.json` prints the ratios of two runs with an interval, and says which differences are
 real. A and B may be folders with repeated runs. It refuses runs of other machines or parameters, unless `--anyway` is given;
@@ -48,12 +54,23 @@ of processors, others were at work: then a wait says little, and a ratio somethi
 def rendered() -> str:
     """The page."""
     kept = [results.read(path) for path in sorted(FOLDER.glob("*.json"))]
-    lines = ["# Benchmarks and measurements", *wrapped(INTRODUCTION), "", *wrapped(HOW), "", *wrapped(COMPARE), ""]
+    lines = [
+        "# Benchmarks",
+        *wrapped(f"{INTRODUCTION} {SOME_KEPT if kept else NONE_KEPT}"),
+        "",
+        *wrapped(HOW),
+        "",
+        *wrapped(DOCUMENTS),
+        "",
+        *wrapped(COMPARE),
+        "",
+    ]
     known = {one.benchmark for one in kept}
     for one in catalogue.benchmarks():
         name = f"[`{one.name}`](#{_anchor(one.name)})" if one.name in known else f"`{one.name}`"
         lines += wrapped(f"{name}: {one.question}", "- ", "  ")
-    lines += ["", *wrapped(READING)]
+    if kept:
+        lines += ["", *wrapped(READING)]
     for result in kept:
         lines += _section(result)
     return "\n".join(lines) + "\n"
@@ -96,7 +113,7 @@ def take(path: Path) -> None:
 
 def main() -> None:
     """Write the page, see whether it is what it should be, or keep results and write it."""
-    parser = argparse.ArgumentParser(description="Writes docs/reference/measurements.md from kept results of benchmarks.")
+    parser = argparse.ArgumentParser(description="Writes docs/reference/benchmarks.md from kept results of benchmarks.")
     parser.add_argument("--check", action="store_true", help="only see whether the page is what the results say")
     parser.add_argument("--take", nargs="+", type=Path, metavar="FILE", default=[], help="keep these results first")
     chosen = parser.parse_args()

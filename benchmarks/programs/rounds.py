@@ -1,13 +1,12 @@
 """What each program does in a round, how long its steps take, and what comes of it. The same for ours and for its peers.
 
-A job is made in a process of its own, which has imported the program before anything is timed. In each round the cache and the
-folder of the output are new, or the size of the pages is.
+A trial is made in a process of its own, which has imported the program before anything is timed. In each round the cache and
+the folder of the output are new, or the size of the pages is.
 """
 
 from __future__ import annotations
 
 import ast
-import gc
 import http.client
 import importlib.util
 import io
@@ -21,7 +20,6 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -29,24 +27,22 @@ import pymupdf
 from PIL import Image
 
 ROOT = Path(__file__).parents[2]
-PACE_S = 0.15
-"""From one turn of the desktop program to the next."""
 PATIENCE_S = 60.0
 SEEN_PX = 48
 """Images are compared at so many pixels, which forgives another antialiasing and shows another page."""
 WIDTH_PX = 700
-"""Of a page that `library` is asked for. It is none of its screens'."""
+"""The width of a page that `library` is asked for. It is none of its screens'."""
 LOGIN = {"x-member": "yamada:open sesame"}
 
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """Where a job is done."""
+    """Where a trial is made."""
 
     program: Path
     document: Path
     folder: Path
-    """Of this candidate alone."""
+    """No other candidate uses the folder."""
 
 
 @dataclass(slots=True)
@@ -54,7 +50,7 @@ class Round:
     """What came of one round."""
 
     ms: dict[str, list[float]] = field(default_factory=dict)
-    """By step."""
+    """The times of each step."""
     images: dict[str, tuple[tuple[int, int], bytes]] = field(default_factory=dict)
     """Width and height in pixels, and `SEEN_PX` x `SEEN_PX` shades of grey."""
     facts: dict[str, str] = field(default_factory=dict)
@@ -69,7 +65,7 @@ class Round:
         self.images[name] = image.size, image.convert("L").resize((SEEN_PX, SEEN_PX), Image.Resampling.BOX).tobytes()
 
 
-Job = Callable[[int], Round]
+Trial = Callable[[int], Round]
 """Does the round of a number."""
 
 
@@ -99,7 +95,7 @@ def _all_pages(found: Round, step: str, get: Callable[[int], bytes], pages: int)
 
 
 @contextmanager
-def thumbnails(setting: Setting) -> Iterator[Job]:
+def thumbnails(setting: Setting) -> Iterator[Trial]:
     """The function of the program, twice; and the whole command, with the start of Python and all imports."""
     main = loaded(setting.program).main
 
@@ -122,7 +118,7 @@ def thumbnails(setting: Setting) -> Iterator[Job]:
 
 
 @contextmanager
-def library(setting: Setting) -> Iterator[Job]:
+def library(setting: Setting) -> Iterator[Trial]:
     """Pages drawn ahead for two screens, and pages in another size, asked by Flask's own client."""
     papers = setting.folder / "papers"
     papers.mkdir(parents=True)
@@ -162,7 +158,7 @@ def library(setting: Setting) -> Iterator[Job]:
 
 
 @contextmanager
-def books_with_login(setting: Setting) -> Iterator[Job]:
+def books_with_login(setting: Setting) -> Iterator[Trial]:
     """Pages over HTTP, one after the other, in a size that nobody has asked for in another round."""
     papers = setting.folder / "papers"
     papers.mkdir(parents=True)
@@ -208,115 +204,7 @@ def _pages_read(port: int, size: str, pages: int) -> Round:
 
 
 @contextmanager
-def flipper(setting: Setting) -> Iterator[Job]:
-    """Turns through the document and back, in a window on the display that DISPLAY names."""
-    import tkinter
-
-    program, window = loaded(setting.program), tkinter.Tk()
-
-    def once(number: int) -> Round:
-        os.environ["XDG_CACHE_HOME"] = str(setting.folder / str(number))
-        found = Round()
-        _in_main_loop(window, _turns(program, window, setting.document, found))
-        gc.collect()  # here, and not in a thread of the next reader: Tcl ends a process whose objects another thread frees
-        shutil.rmtree(setting.folder / str(number), ignore_errors=True)
-        return found
-
-    yield once
-    window.destroy()
-
-
-Steps = Iterator[Callable[[], bool]]
-"""Goes on when what it yielded holds."""
-
-
-def _in_main_loop(window: Any, steps: Steps) -> None:
-    """Run steps in the main loop, since only there Tk takes what comes from a reader's thread. Raises what they raise."""
-    failed: list[BaseException] = []
-    awaited, deadline_s = next(steps), time.monotonic() + PATIENCE_S
-
-    def go_on() -> None:
-        nonlocal awaited, deadline_s
-        try:
-            while awaited():
-                awaited, deadline_s = next(steps), time.monotonic() + PATIENCE_S
-            if time.monotonic() > deadline_s:
-                raise RuntimeError(f"no sharp page within {PATIENCE_S:.0f} s")
-            window.after(1, go_on)
-        except StopIteration:
-            window.quit()
-        except Exception as error:  # noqa: BLE001 - raised again outside; Tk would print it and go on
-            failed.append(error)
-            window.quit()
-
-    window.after(0, go_on)
-    window.mainloop()
-    if failed:
-        raise failed[0]
-
-
-def _turns(program: Any, window: Any, document: Path, found: Round) -> Steps:
-    yield lambda: True  # the rest is in the main loop
-    with _canvas(program, window, document) as (canvas, pages, is_sharp):
-        yield is_sharp
-        for way, by in (("forwards", 1), ("back", -1)):
-            for _ in range(pages - 1):
-                begun_s = time.perf_counter()
-                found.timed(f"a turn {way}, painted", partial(_turn, window, canvas, by))
-                yield is_sharp
-                found.ms.setdefault(f"a turn {way}, sharp", []).append((time.perf_counter() - begun_s) * 1000)
-                found.see(f"after turn {len(found.images) + 1}", _painted(canvas, program.SCREEN))
-                yield partial(_is_past, begun_s + PACE_S)
-        if hasattr(canvas, "reader"):
-            canvas.reader.on_refined = None
-        yield partial(_is_past, time.perf_counter() + PACE_S)  # what is under way to the main loop gets there
-        canvas.destroy()
-    found.facts["pages"] = str(pages)
-
-
-def _turn(window: Any, canvas: Any, by: int) -> None:
-    canvas.turn(by, None)
-    window.update_idletasks()
-
-
-def _painted(canvas: Any, screen: tuple[int, int]) -> Image.Image:
-    """What is on the canvas."""
-    from PIL import ImageTk
-
-    image = Image.new("RGB", screen, "grey")
-    for item, photo in zip(canvas.find_all(), canvas.shown, strict=True):
-        x, y = map(int, canvas.coords(item))
-        image.paste(ImageTk.getimage(photo).convert("RGB"), (x, y))
-    return image
-
-
-def _is_past(at_s: float) -> bool:
-    return time.perf_counter() >= at_s
-
-
-@contextmanager
-def _canvas(program: Any, window: Any, document: Path) -> Iterator[tuple[Any, int, Callable[[], bool]]]:
-    """The canvas of the program, the number of pages, and whether what is painted is sharp. As the program itself begins."""
-    if not hasattr(program, "sb"):
-        opened = program.pymupdf.open(document)
-        yield program.Flipper(window, opened), len(opened), lambda: True
-        return
-    with program.sb.TileService() as service, service.reader(service.open(document), program.SCREEN) as reader:
-        canvas = program.Flipper(window, reader)
-        paint, is_sharp = canvas.paint, False
-
-        def noted(view: Any) -> None:
-            nonlocal is_sharp
-            paint(view)
-            is_sharp = view.is_sharp
-
-        canvas.paint = noted
-        canvas.paint(reader.view())
-        yield canvas, reader.document.page_count, lambda: is_sharp
-
-
-@contextmanager
-def notebook(setting: Setting) -> Iterator[Job]:
+def notebook(setting: Setting) -> Iterator[Trial]:
     """All cells, with what a notebook makes of the last line of each."""
     text = setting.program.read_text(encoding="utf-8")
     cells = ["".join(one["source"]) for one in json.loads(text)["cells"] if one["cell_type"] == "code"]
