@@ -72,7 +72,8 @@ def test_a_dictionary_that_forms_share_is_read_once(monkeypatch: pytest.MonkeyPa
     more = {10: form(b"", "/Resources<</Font<</F 5 0 R>>>>"), 11: f"<<{shared}>>".encode(), **forms}
     read = counted(monkeypatch, "ll_pdf_dict_get_val")
     drawn(one_page(b"", "/XObject<<" + "".join(f"/F{number} {number} 0 R" for number in forms) + ">>", more=more))
-    assert len(read) < 2 * (len(forms) + 100), "and not as often as there are forms"
+    # Three walks at most: the last one is for fonts, if one was replaced in this process before.
+    assert len(read) < 3 * (len(forms) + 100), "and not as often as there are forms"
 
 
 def test_forms_that_share_the_names_of_the_page_are_looked_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
