@@ -8,12 +8,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from test_fonts_discovery import font_file
 
 from sidebooks_core.engine.fonts.character_maps import CIDS, characters_of
 from sidebooks_core.engine.mupdf import mupdf
 from sidebooks_core.fonts.discovery import Face, discover
 from sidebooks_core.fonts.glyph_maps import glyphs_of
-from tests.test_fonts_discovery import font_file
 
 COLLECTIONS = ("Adobe-Japan1-UCS2", "Adobe-GB1-UCS2", "Adobe-CNS1-UCS2", "Adobe-Korea1-UCS2")
 

@@ -18,12 +18,12 @@ import numpy as np
 import psutil
 import pytest
 from PIL import Image
+from quiet import wait_identified
 
 import sidebooks_core as sb
 from sidebooks_core import Settings, TileService
 from sidebooks_core.documents.document import ContentIds, Opened
 from sidebooks_core.workers.process import WorkerProcess
-from tests.quiet import wait_identified
 
 
 def test_a_document_says_what_it_is(service: TileService, sample: Path) -> None:
