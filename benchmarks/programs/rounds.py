@@ -150,7 +150,7 @@ def library(setting: Setting) -> Iterator[Trial]:
             found.facts["after the last page"] = str(page(len(found.images) + 1, WIDTH_PX).status_code)
         finally:
             if hasattr(program, "service"):
-                program.service.close()
+                program.service().close()
         shutil.rmtree(folder)
         return found
 
@@ -165,8 +165,9 @@ def books_with_login(setting: Setting) -> Iterator[Trial]:
     shutil.copy(setting.document, papers / "paper.pdf")
     environment = {
         **os.environ,
-        "SIDEBOOKS_PAPERS": str(papers),
+        "PAPERS": str(papers),
         "YAMADA_SECRET": "open sesame",
+        "SATO_SECRET": "not used",
         "XDG_CACHE_HOME": str(setting.folder / "cache"),
     }
     command = [sys.executable, "-m", "uvicorn", f"{setting.program.stem}:app", "--app-dir", str(setting.program.parent)]

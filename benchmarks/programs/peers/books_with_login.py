@@ -1,4 +1,4 @@
-"""Pages behind a login, with FastAPI and PyMuPDF: uvicorn books_with_login:app. SIDEBOOKS_PAPERS names a folder."""
+"""Pages behind a login, with FastAPI and PyMuPDF: uvicorn books_with_login:app. PAPERS names a folder."""
 
 import os
 import secrets
@@ -14,7 +14,7 @@ from starlette.requests import HTTPConnection
 from starlette.responses import Response
 
 MEMBERS = {"yamada": os.environ["YAMADA_SECRET"].encode()}
-PAPERS = {path.name: path for path in sorted(Path(os.environ["SIDEBOOKS_PAPERS"]).iterdir())}
+PAPERS = {path.name: path for path in sorted(Path(os.environ["PAPERS"]).iterdir())}
 lock = threading.Lock()
 """PyMuPDF is not for two threads at a time, and FastAPI has many."""
 
