@@ -6,8 +6,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import pytest
+
 import sidebooks_core as sb
-from sidebooks_core.marks import Anchor, Body, Mark, Note, Stamp, Visibility, new_mark_id
+from sidebooks_core.marks import Anchor, Body, Mark, MarkStore, Note, Stamp, Visibility, new_mark_id
 from sidebooks_core.shelf import Paper, Shelf
 from sidebooks_core.testing import FakeDocument, FakeEngine, FakePage
 
@@ -67,3 +69,27 @@ def note(
 def texts(marks: list[Mark]) -> list[str]:
     """What is written in the marks, in order."""
     return sorted(mark.body.text for mark in marks if isinstance(mark.body, Note))
+
+
+@pytest.fixture
+def shelf() -> Iterator[Shelf]:
+    with marked_shelf() as made:
+        yield made
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def store(shelf: Shelf, clock: Clock) -> Iterator[MarkStore]:
+    made = MarkStore(shelf.database, clock=clock)
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def paper(shelf: Shelf) -> str:
+    """Of three pages."""
+    return prepared(shelf, 1, 2, 3).id

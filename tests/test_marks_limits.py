@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator
 
 import pytest
-from marks_house import RED, Clock, marked_shelf, note, prepared
+from marks_house import RED, Clock, clock, note, paper, shelf, store
 from msgspec.structs import replace
 
 import sidebooks_core as sb
@@ -23,28 +22,7 @@ from sidebooks_core.marks.rows import CLAMPED_BYTES, ENDED_BYTES, ROW_BYTES
 from sidebooks_core.marks.taking import MOST_CLAMPED
 from sidebooks_core.shelf import Shelf
 
-
-@pytest.fixture
-def shelf() -> Iterator[Shelf]:
-    with marked_shelf() as made:
-        yield made
-
-
-@pytest.fixture
-def clock() -> Clock:
-    return Clock()
-
-
-@pytest.fixture
-def store(shelf: Shelf, clock: Clock) -> Iterator[MarkStore]:
-    made = MarkStore(shelf.database, clock=clock)
-    yield made
-    made.close()
-
-
-@pytest.fixture
-def paper(shelf: Shelf) -> str:
-    return prepared(shelf, 1, 2, 3).id
+__all__ = ["clock", "paper", "shelf", "store"]
 
 
 def assert_counted(shelf: Shelf, paper: str) -> None:

@@ -2,36 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from marks_house import Clock, marked_shelf, note, prepared, texts
+from marks_house import Clock, clock, marked_shelf, note, prepared, shelf, store, texts
 from msgspec.structs import replace
 
 from sidebooks_core.marks import Mark, MarkReader, MarkStore, Stamp
 from sidebooks_core.marks.reading import Place, SeenRows
 from sidebooks_core.shelf import Shelf
 
+__all__ = ["clock", "shelf", "store"]
+
 BEN, CARL = MarkReader("ben"), MarkReader("carl")
-
-
-@pytest.fixture
-def shelf() -> Iterator[Shelf]:
-    with marked_shelf() as made:
-        yield made
-
-
-@pytest.fixture
-def clock() -> Clock:
-    return Clock()
-
-
-@pytest.fixture
-def store(shelf: Shelf, clock: Clock) -> Iterator[MarkStore]:
-    made = MarkStore(shelf.database, clock=clock)
-    yield made
-    made.close()
 
 
 @pytest.fixture

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from marks_house import Clock, marked_shelf, note, prepared, texts
+from marks_house import Clock, clock, note, paper, shelf, store, texts
 from msgspec.structs import replace
 
 from sidebooks_core.errors import StorageFailed
@@ -24,30 +23,9 @@ from sidebooks_core.marks.reading import Place
 from sidebooks_core.marks.rows import ENDED_BYTES
 from sidebooks_core.shelf import Shelf
 
+__all__ = ["clock", "paper", "shelf", "store"]
+
 ANNA, BEN = MarkReader("anna"), MarkReader("ben")
-
-
-@pytest.fixture
-def shelf() -> Iterator[Shelf]:
-    with marked_shelf() as made:
-        yield made
-
-
-@pytest.fixture
-def clock() -> Clock:
-    return Clock()
-
-
-@pytest.fixture
-def store(shelf: Shelf, clock: Clock) -> Iterator[MarkStore]:
-    made = MarkStore(shelf.database, clock=clock)
-    yield made
-    made.close()
-
-
-@pytest.fixture
-def paper(shelf: Shelf) -> str:
-    return prepared(shelf, 1, 2, 3).id
 
 
 def test_who_sees_a_mark_is_told_when_it_goes_and_nobody_else_is(store: MarkStore, clock: Clock, paper: str) -> None:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-from marks_house import RED, Clock, marked_shelf, note, pages, prepared, texts
+from marks_house import RED, Clock, clock, marked_shelf, note, pages, paper, prepared, shelf, store, texts
 from msgspec.structs import replace
 from quiet import wait_until
 
@@ -29,30 +29,9 @@ from sidebooks_core.shelf.schema import SHELF
 from sidebooks_core.shelf.upkeep import DATABASE_NAME
 from sidebooks_core.testing import FakeEngine
 
+__all__ = ["clock", "paper", "shelf", "store"]
+
 ANNA, BEN = MarkReader("anna"), MarkReader("ben")
-
-
-@pytest.fixture
-def shelf() -> Iterator[Shelf]:
-    with marked_shelf() as made:
-        yield made
-
-
-@pytest.fixture
-def clock() -> Clock:
-    return Clock()
-
-
-@pytest.fixture
-def store(shelf: Shelf, clock: Clock) -> Iterator[MarkStore]:
-    made = MarkStore(shelf.database, clock=clock)
-    yield made
-    made.close()
-
-
-@pytest.fixture
-def paper(shelf: Shelf) -> str:
-    return prepared(shelf, 1, 2, 3).id
 
 
 def test_a_mark_has_the_owner_and_the_content_id_that_the_server_knows(

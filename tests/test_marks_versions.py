@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator
 
 import pytest
-from marks_house import RED, Clock, marked_shelf, note, prepared, texts
+from marks_house import RED, Clock, clock, note, paper, shelf, store, texts
 from msgspec.structs import replace
 
 from sidebooks_core.marks import (
@@ -20,30 +19,9 @@ from sidebooks_core.marks import (
 )
 from sidebooks_core.shelf import Shelf
 
+__all__ = ["clock", "paper", "shelf", "store"]
+
 ANNA = MarkReader("anna")
-
-
-@pytest.fixture
-def shelf() -> Iterator[Shelf]:
-    with marked_shelf() as made:
-        yield made
-
-
-@pytest.fixture
-def clock() -> Clock:
-    return Clock()
-
-
-@pytest.fixture
-def store(shelf: Shelf, clock: Clock) -> Iterator[MarkStore]:
-    made = MarkStore(shelf.database, clock=clock)
-    yield made
-    made.close()
-
-
-@pytest.fixture
-def paper(shelf: Shelf) -> str:
-    return prepared(shelf, 1, 2, 3).id
 
 
 def test_a_later_version_holds_whenever_it_comes_and_a_deleted_mark_never_comes_back(
