@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from test_viewer_marks_store import played
+from marks_node import played
 from viewer_node import NODE, run
 
 pytestmark = pytest.mark.skipif(NODE is None, reason="needs node")

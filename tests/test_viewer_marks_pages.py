@@ -8,7 +8,7 @@ import pymupdf
 import pytest
 from house import NEEDS_CHROMIUM, House, Visits, browser, house, pdf, visit
 from ink_hand import LATE_MS, Stylus, begin, middle
-from test_viewer_marks_store import played
+from marks_node import played
 from viewer_node import NODE
 from viewer_screen import picture, shown
 
