@@ -43,7 +43,7 @@ from sidebooks_core.text.packing import pack
 from sidebooks_core.worker.annotating import annotated_file, annotations_read
 from sidebooks_core.worker.banding import BandDrawer
 from sidebooks_core.worker.freeing import Freeing
-from sidebooks_core.worker.memory import resident_bytes
+from sidebooks_core.worker.memory import taken_bytes
 from sidebooks_core.worker.searching import searched
 from sidebooks_core.worker.sheets import MIN_LIST_BYTES, Held, Keeping, Place, Sheet, is_to_be_mended
 from sidebooks_core.workers.answers import Drawn, Inspected
@@ -100,7 +100,7 @@ class Desk:
         self._held: OrderedDict[str, Held] = OrderedDict()
         self._is_clearing = False
         self._just_opened: DocumentRef | None = None
-        self._freeing = Freeing()
+        self.freeing = Freeing(self._forget_read_objects)
         self.bands = BandDrawer()
         self.tell_drawn: Callable[[], None] = lambda: None
         """Called when the raster of a job that `tells_drawn` is drawn, before it is encoded."""
@@ -126,7 +126,7 @@ class Desk:
             forget_resources(held.document.handle)  # the next page that uses them reports the problem, too
         _require_unchanged(held.source, ref)
         if isinstance(job, PageJob) and not isinstance(job, Draw | DrawBands | Inspect):  # these have asked for a display list
-            self._freeing.at_page((ref.token, job.page))
+            self.freeing.at_page((ref.token, job.page))
         return cast(A, answer)
 
     @property
@@ -147,7 +147,7 @@ class Desk:
     @property
     def has_chores(self) -> bool:
         """Whether there are chores to do while no job waits."""
-        return self.bands.is_holding or self._must_clear() or lacks_colour_links()
+        return self.bands.is_holding or self._must_clear() or lacks_colour_links() or self.freeing.is_due
 
     def do_chore(self) -> None:
         """Do one chore, while no job waits. It takes 2 to 40 ms; closing some documents takes 70."""
@@ -155,13 +155,19 @@ class Desk:
             self.bands.forget()
         elif self._must_clear():
             self._forget(next(iter(self._held)))
-        else:
+        elif lacks_colour_links():
             make_colour_link()
+        else:
+            self.freeing.free_idle()
 
     def forget_everything(self) -> None:
         """Close all documents and give their memory back."""
         while self._held:
             self._forget(next(iter(self._held)))
+
+    def _forget_read_objects(self) -> None:
+        for held in self._held.values():
+            held.document.forget_read_objects()
 
     def _must_clear(self) -> bool:
         self._is_clearing &= len(self._held) > KEPT_DOCUMENTS
@@ -171,7 +177,7 @@ class Desk:
         if not isinstance(job, EncodeBands):
             self.bands.forget()
         if isinstance(job, Draw | DrawBands):
-            self._freeing.before_raster((job.document.token, job.page), max(job.spec.x1_px, job.spec.y1_px))
+            self.freeing.before_raster((job.document.token, job.page), max(job.spec.x1_px, job.spec.y1_px))
         match job:
             case Open():
                 return self._described(held, job.document)
@@ -283,7 +289,7 @@ class Desk:
         held.document.close()
         shrink_store()
         held.source.close()
-        self._freeing.settle()
+        self.freeing.settle()
 
     def _drawn_mended(self, held: Held, job: PageJob[A], sheet: Sheet, scale: float, rect_px: list[int]) -> NDArray[np.uint8]:
         """Draw pixels, and add their problems to the sheet. Raises RenderFailed if nothing of the page can be drawn."""
@@ -337,16 +343,16 @@ class Desk:
 
     def _sheet(self, held: Held, ref: DocumentRef, page: int) -> Sheet:
         place = (ref.token, page)
-        self._freeing.at_page(place)
+        self.freeing.at_page(place)
         sheet = held.sheets.get(page)
         if sheet is not None:
             self._keeping.use(sheet)
             return sheet
-        before_bytes, before_s = resident_bytes(), time.process_time()
+        before_bytes, before_s = taken_bytes(), time.process_time()
         take_messages()
         display_list = held.document.display_list(page)
         problems = dict.fromkeys(of_warnings(take_messages()))
-        counted_bytes = max(MIN_LIST_BYTES, resident_bytes() - before_bytes)
+        counted_bytes = max(MIN_LIST_BYTES, taken_bytes() - before_bytes)
         sheet = Sheet(display_list, counted_bytes, problems, time.process_time() - before_s)
         if held.cut_images is None:
             held.cut_images = CutImages(held.document.handle)
@@ -357,7 +363,7 @@ class Desk:
             forget_resources(held.document.handle)  # so the next page that uses them reports the problem, too
         held.sheets[page] = sheet
         self._keeping.use(sheet)
-        self._drop_lists((*self._freeing.last_pages, place))
+        self._drop_lists((*self.freeing.last_pages, place))
         return sheet
 
     def _is_grey(self, sheet: Sheet) -> bool:

@@ -19,7 +19,7 @@ import msgspec
 
 from sidebooks_core.documents.model import Lettering
 from sidebooks_core.errors import RenderFailed, SidebooksError
-from sidebooks_core.worker.memory import limit_memory, resident_bytes
+from sidebooks_core.worker.memory import bound_heap, limit_memory, resident_bytes
 from sidebooks_core.workers import wire
 from sidebooks_core.workers.answers import MESSAGE_CHARS, ErrorTold, Greeting
 from sidebooks_core.workers.jobs import AnyJob, Assignment, Draw, DrawLetters, WorkerConfig, page_of
@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 PR_SET_PDEATHSIG = 1
 CHORES_AFTER_S = 0.1
 """Chores begin after so long without a request. A host that opened a document has asked for its first page by then."""
+REST_AFTER_S = 60.0
+"""After so long without a request a worker lets go of all that it may not need again."""
 LOOK_AHEAD_S = 1.0
 """The longest time for reading a first page before it is asked for. Of the first pages of 105 documents, one takes longer."""
 
@@ -45,6 +47,7 @@ def main(desk_type: type[Desk] | None = None) -> None:
     _die_with_parent()
     config = msgspec.msgpack.decode(wire.receive(requests), type=WorkerConfig)
     limit_memory(config.worker_bytes)
+    bound_heap()
     import sidebooks_core.engine.lettering  # noqa: F401 - a confined worker could not read the module any more
     from sidebooks_core.worker.desk import Desk  # loads the engine, with the limits in force; a forked process has it already
     from sidebooks_core.worker.warming import warm_up
@@ -65,6 +68,8 @@ def main(desk_type: type[Desk] | None = None) -> None:
             look_ahead(desk)
         while desk.has_chores and not _is_asked(requests, CHORES_AFTER_S):
             desk.do_chore()
+        if desk.freeing.can_rest and not _is_asked(requests, REST_AFTER_S):
+            desk.freeing.rest()
         try:
             assignment = assignments.decode(wire.receive(requests))
         except wire.WireClosed:

@@ -8,7 +8,13 @@ import sys
 from functools import lru_cache
 
 TOP_KEPT_BYTES = 16 << 20
-"""Free memory at the end of the heap that `give_back` keeps: a raster of a screen fits in."""
+"""Free memory at the end of the heap that is kept: a raster of a screen fits in."""
+MOST_TOP_BYTES = 32 << 20
+"""If there is more free memory at the end of the heap, glibc gives it back but for TOP_KEPT_BYTES."""
+MAPPED_BYTES = 18 << 20
+"""Blocks of this size are mapped one by one, outside the heap, and given back at once: rasters larger than a screen. glibc
+would take them into the heap after the first, where small blocks that come to lie behind them keep their memory."""
+_M_TRIM_THRESHOLD, _M_TOP_PAD, _M_MMAP_THRESHOLD = -1, -2, -3
 _PAGE_BYTES = os.sysconf("SC_PAGE_SIZE") if hasattr(os, "sysconf") else 4096
 
 
@@ -56,9 +62,9 @@ class Growth:
         Where the C library does not tell what is free, all resident memory counts as used. False if the platform does not tell
         that either.
         """
-        now_bytes = resident_bytes()
-        if now_bytes < self._resident_bytes + self._step_bytes:
+        if not self.has_grown():
             return False
+        now_bytes = resident_bytes()
         # Counted from here even if memory is given back now: a raster may need as much again for each page.
         self._resident_bytes = now_bytes
         if _heap is None or used_bytes() >= self._used_bytes + self._step_bytes:
@@ -66,10 +72,29 @@ class Growth:
         give_back()
         return False
 
+    def has_grown(self) -> bool:
+        """Whether resident memory, used or free, has grown by the step."""
+        return resident_bytes() >= self._resident_bytes + self._step_bytes
+
+    def lower(self) -> None:
+        """Count from what there is now, if that is less."""
+        self._resident_bytes = min(self._resident_bytes, resident_bytes())
+        self._used_bytes = min(self._used_bytes, used_bytes())
+
     def settle(self) -> None:
         """Give free memory back, and count from what is left."""
         give_back()
         self._resident_bytes, self._used_bytes = resident_bytes(), used_bytes()
+
+
+def bound_heap() -> None:
+    """Bound the free memory that glibc keeps. By itself it would keep twice the largest block that was ever freed, up to 64
+    MiB. Does nothing with another C library.
+    """
+    if _heap is not None:
+        _heap.mallopt(_M_MMAP_THRESHOLD, MAPPED_BYTES)
+        _heap.mallopt(_M_TOP_PAD, TOP_KEPT_BYTES)
+        _heap.mallopt(_M_TRIM_THRESHOLD, MOST_TOP_BYTES)
 
 
 def give_back() -> None:
@@ -79,6 +104,11 @@ def give_back() -> None:
     """
     if _heap is not None:
         _heap.malloc_trim(TOP_KEPT_BYTES)
+
+
+def taken_bytes() -> int:
+    """Bytes of the heap that are in use, or resident memory where the C library does not tell: grows with what is made."""
+    return used_bytes() or resident_bytes()
 
 
 def used_bytes() -> int:
