@@ -28,7 +28,7 @@ needs_account = pytest.mark.skipif(memory.used_bytes() == 0, reason="needs glibc
 
 @pytest.fixture(scope="module")
 def notes(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A PDF of few pages with so many objects that reading them takes much memory. Each page leads to the next one by a name."""
+    """A PDF of few pages with so many objects that reading them takes much memory. Each page leads to the next by a name."""
     path = tmp_path_factory.mktemp("forgetting") / "notes.pdf"
     with pymupdf.open() as made:
         for number in range(PAGES):
@@ -189,6 +189,6 @@ print(full_bytes - memory.resident_bytes())
 @needs_account
 @pytest.mark.parametrize(("heap", "is_given_back"), [("bound", True), ("as it is", False)])
 def test_a_large_raster_goes_back_at_once(heap: str, is_given_back: bool) -> None:
-    """By itself, glibc takes blocks of a size into the heap after the first of them, and what comes to lie behind holds them."""
+    """By itself, glibc takes blocks of a size into the heap after the first of them, where what lies behind holds them."""
     told = subprocess.run([sys.executable, "-c", LARGE_RASTER, heap], check=True, capture_output=True, text=True).stdout
     assert (int(told) > memory.MAPPED_BYTES // 2) == is_given_back
