@@ -43,9 +43,9 @@ from sidebooks_core.text.packing import pack
 from sidebooks_core.worker.annotating import annotated_file, annotations_read
 from sidebooks_core.worker.banding import BandDrawer
 from sidebooks_core.worker.freeing import Freeing
-from sidebooks_core.worker.memory import taken_bytes
+from sidebooks_core.worker.memory import resident_bytes
 from sidebooks_core.worker.searching import searched
-from sidebooks_core.worker.sheets import MIN_LIST_BYTES, Held, Keeping, Place, Sheet, is_to_be_mended
+from sidebooks_core.worker.sheets import MANY_PAGES, MIN_LIST_BYTES, Held, Keeping, Place, Sheet, is_to_be_mended
 from sidebooks_core.workers.answers import Drawn, Inspected
 from sidebooks_core.workers.jobs import (
     Annotate,
@@ -118,6 +118,7 @@ class Desk:
             given = os.open(ref.path, os.O_RDONLY | getattr(os, "O_BINARY", 0))
         held = self._hold(ref, given)
         self._just_opened = None
+        held.pages_read += 1
         if isinstance(job, PageJob) and not 0 <= job.page < held.document.page_count:
             page = job.page
             raise PageNotFound(f"{ref.name} has no page {page + 1}: it has {held.document.page_count}", page=page)
@@ -167,7 +168,9 @@ class Desk:
 
     def _forget_read_objects(self) -> None:
         for held in self._held.values():
-            held.document.forget_read_objects()
+            if held.pages_read >= MANY_PAGES:
+                held.document.forget_read_objects()
+                held.pages_read = 0
 
     def _must_clear(self) -> bool:
         self._is_clearing &= len(self._held) > KEPT_DOCUMENTS
@@ -218,6 +221,7 @@ class Desk:
             self._forget(ref.token)  # a document without a description is not kept open
             raise
         self._just_opened = ref
+        held.pages_read += held.document.page_count
         return described
 
     def _identified(self, held: Held, job: Identify) -> tuple[str, ...]:
@@ -229,6 +233,7 @@ class Desk:
         deadline_s = time.perf_counter() + job.budget_s
         while job.page + len(ids) < job.stop and (not ids or time.perf_counter() < deadline_s):
             ids.append(held.identifier.content_id(job.page + len(ids)))
+        held.pages_read += len(ids)
         return tuple(ids)
 
     def _drawn_record(self, held: Held, job: Draw) -> Drawn:
@@ -348,11 +353,11 @@ class Desk:
         if sheet is not None:
             self._keeping.use(sheet)
             return sheet
-        before_bytes, before_s = taken_bytes(), time.process_time()
+        before_bytes, before_s = resident_bytes(), time.process_time()
         take_messages()
         display_list = held.document.display_list(page)
         problems = dict.fromkeys(of_warnings(take_messages()))
-        counted_bytes = max(MIN_LIST_BYTES, taken_bytes() - before_bytes)
+        counted_bytes = max(MIN_LIST_BYTES, resident_bytes() - before_bytes)
         sheet = Sheet(display_list, counted_bytes, problems, time.process_time() - before_s)
         if held.cut_images is None:
             held.cut_images = CutImages(held.document.handle)

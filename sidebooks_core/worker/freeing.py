@@ -12,8 +12,6 @@ from sidebooks_core.worker.sheets import Place
 GROWTH_BYTES = 32 << 20
 """After so much growth a worker lets go of images and fonts that no display list holds. The engine would keep 256 MiB of
 images, and any number of fonts: half a MB for each, of which it counts 330 bytes."""
-IDLE_GROWTH_BYTES = 16 << 20
-"""After so much growth a worker that has no job lets go of what the next page does not need."""
 BEYOND_PREVIEWS_PX = 512
 """The long side of a page's preview is shorter. From a shorter raster nobody zooms."""
 
@@ -28,14 +26,16 @@ class Freeing:
     """
 
     def __init__(self, forget_read_objects: Callable[[], None]) -> None:
-        """forget_read_objects: has all open documents let go of their objects. It takes up to 20 ms for a document."""
+        """forget_read_objects: has the open documents let go of their objects, if these are many. It takes up to 20 ms for a
+        document.
+        """
         self.last_pages: deque[Place] = deque(maxlen=2)
         """Two, for a spread. Who zooms into them needs their lists and images again."""
         self._forget_read_objects = forget_read_objects
         self._growth = Growth(GROWTH_BYTES)
         self._beside: Growth | None = self._growth
         """The growth by other pages. None: it is counted from the next one on."""
-        self._idle = Growth(IDLE_GROWTH_BYTES)
+        self._idle = Growth(GROWTH_BYTES)
         self._has_rested = True
 
     def before_raster(self, place: Place, reach_px: int) -> None:

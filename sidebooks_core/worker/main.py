@@ -19,7 +19,7 @@ import msgspec
 
 from sidebooks_core.documents.model import Lettering
 from sidebooks_core.errors import RenderFailed, SidebooksError
-from sidebooks_core.worker.memory import bound_heap, limit_memory, resident_bytes
+from sidebooks_core.worker.memory import limit_memory, resident_bytes
 from sidebooks_core.workers import wire
 from sidebooks_core.workers.answers import MESSAGE_CHARS, ErrorTold, Greeting
 from sidebooks_core.workers.jobs import AnyJob, Assignment, Draw, DrawLetters, WorkerConfig, page_of
@@ -47,7 +47,6 @@ def main(desk_type: type[Desk] | None = None) -> None:
     _die_with_parent()
     config = msgspec.msgpack.decode(wire.receive(requests), type=WorkerConfig)
     limit_memory(config.worker_bytes)
-    bound_heap()
     import sidebooks_core.engine.lettering  # noqa: F401 - a confined worker could not read the module any more
     from sidebooks_core.worker.desk import Desk  # loads the engine, with the limits in force; a forked process has it already
     from sidebooks_core.worker.warming import warm_up
@@ -66,10 +65,7 @@ def main(desk_type: type[Desk] | None = None) -> None:
     while True:
         if desk.can_look_ahead and not _is_asked(requests, 0):
             look_ahead(desk)
-        while desk.has_chores and not _is_asked(requests, CHORES_AFTER_S):
-            desk.do_chore()
-        if desk.freeing.can_rest and not _is_asked(requests, REST_AFTER_S):
-            desk.freeing.rest()
+        _use_pause(desk, requests)
         try:
             assignment = assignments.decode(wire.receive(requests))
         except wire.WireClosed:
@@ -81,6 +77,16 @@ def main(desk_type: type[Desk] | None = None) -> None:
         for reply in _replies(desk, assignment.job, given):
             wire.send(replies, to_bytes(reply))
         _die_if_host_hangs(0)
+
+
+def _use_pause(desk: Desk, requests: BinaryIO) -> None:
+    """Do chores, and rest, until a request comes or nothing is left to do."""
+    while True:
+        while desk.has_chores and not _is_asked(requests, CHORES_AFTER_S):
+            desk.do_chore()
+        if not desk.freeing.can_rest or _is_asked(requests, REST_AFTER_S):
+            return
+        desk.freeing.rest()  # a conversion of colours may go with the rest, and is made again at once
 
 
 def look_ahead(desk: Desk) -> None:

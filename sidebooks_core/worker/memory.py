@@ -8,13 +8,7 @@ import sys
 from functools import lru_cache
 
 TOP_KEPT_BYTES = 16 << 20
-"""Free memory at the end of the heap that is kept: a raster of a screen fits in."""
-MOST_TOP_BYTES = 32 << 20
-"""If there is more free memory at the end of the heap, glibc gives it back but for TOP_KEPT_BYTES."""
-MAPPED_BYTES = 18 << 20
-"""Blocks of this size are mapped one by one, outside the heap, and given back at once: rasters larger than a screen. glibc
-would take them into the heap after the first, where small blocks that come to lie behind them keep their memory."""
-_M_TRIM_THRESHOLD, _M_TOP_PAD, _M_MMAP_THRESHOLD = -1, -2, -3
+"""Free memory at the end of the heap that `give_back` keeps: a raster of a screen fits in."""
 _PAGE_BYTES = os.sysconf("SC_PAGE_SIZE") if hasattr(os, "sysconf") else 4096
 
 
@@ -87,16 +81,6 @@ class Growth:
         self._resident_bytes, self._used_bytes = resident_bytes(), used_bytes()
 
 
-def bound_heap() -> None:
-    """Bound the free memory that glibc keeps. By itself it would keep twice the largest block that was ever freed, up to 64
-    MiB. Does nothing with another C library.
-    """
-    if _heap is not None:
-        _heap.mallopt(_M_MMAP_THRESHOLD, MAPPED_BYTES)
-        _heap.mallopt(_M_TOP_PAD, TOP_KEPT_BYTES)
-        _heap.mallopt(_M_TRIM_THRESHOLD, MOST_TOP_BYTES)
-
-
 def give_back() -> None:
     """Give free memory back to the kernel. It takes 1 to 2 ms. glibc does so unasked only at the end of the heap.
 
@@ -104,11 +88,6 @@ def give_back() -> None:
     """
     if _heap is not None:
         _heap.malloc_trim(TOP_KEPT_BYTES)
-
-
-def taken_bytes() -> int:
-    """Bytes of the heap that are in use, or resident memory where the C library does not tell: grows with what is made."""
-    return used_bytes() or resident_bytes()
 
 
 def used_bytes() -> int:
