@@ -182,9 +182,9 @@ def test_a_worker_that_waits_long_rests_once_and_is_ready_for_colours(
     ours, theirs = os.pipe()
     with os.fdopen(ours, "rb") as requests, os.fdopen(theirs, "wb", buffering=0) as host:
         host.write(b"a request")
-        main._use_pause(held, requests)
+        main.use_pause(held, requests)
         assert held.freeing.can_rest, "a request waits"
         requests.read(9)
-        main._use_pause(held, requests)
+        main.use_pause(held, requests)
     assert not held.freeing.can_rest
     assert not held.has_chores

@@ -65,7 +65,7 @@ def main(desk_type: type[Desk] | None = None) -> None:
     while True:
         if desk.can_look_ahead and not _is_asked(requests, 0):
             look_ahead(desk)
-        _use_pause(desk, requests)
+        use_pause(desk, requests)
         try:
             assignment = assignments.decode(wire.receive(requests))
         except wire.WireClosed:
@@ -79,7 +79,7 @@ def main(desk_type: type[Desk] | None = None) -> None:
         _die_if_host_hangs(0)
 
 
-def _use_pause(desk: Desk, requests: BinaryIO) -> None:
+def use_pause(desk: Desk, requests: BinaryIO) -> None:
     """Do chores, and rest, until a request comes or nothing is left to do."""
     while True:
         while desk.has_chores and not _is_asked(requests, CHORES_AFTER_S):
