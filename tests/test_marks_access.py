@@ -169,8 +169,15 @@ class TestGuests:
         before = read(hall, "clerk")["seq"]
         hall.access.end_link(hall.links["guest"].id)
         wait_until(lambda: seen(hall, "clerk") == set(), "the mark of the guest is still there")
-        assert hall.shelf.mark_store.owners("guest-") == []
+        assert hall.shelf.mark_store.people("guest-") == []
         assert read(hall, "clerk", before)["is_whole"]
+
+    def test_of_those_who_have_only_read_no_device_is_waited_for(self, hall: TownHall) -> None:
+        store = hall.shelf.mark_store
+        read(hall, "guest")
+        assert store.people("guest-") == [person(hall, "guest")]
+        hall.access.end_link(hall.links["guest"].id)
+        wait_until(lambda: store.people("guest-") == [], "the device of the guest is still known")
 
     def test_they_end_with_the_meeting(self, hall: TownHall) -> None:
         meeting = hall.begin("tender")["id"]
@@ -202,7 +209,7 @@ class TestGuests:
         monkeypatch.setattr(store, "push", push_late)
         assert push(hall, "guest", mark(visibility="collected")).status == 401
         assert seen(hall, "clerk") == set()
-        assert store.owners("guest-") == []
+        assert store.people("guest-") == []
 
     def test_one_guest_never_sees_a_private_mark_of_another(self, hall: TownHall) -> None:
         kept(hall, "guest", mark())
@@ -229,7 +236,7 @@ class TestGuests:
         guests = GuestMarks(hall.shelf.mark_store, hall.access)
         guests.look()
         guests.close()
-        assert hall.shelf.mark_store.owners("guest-") == ["guest-", "guest-book"]
+        assert hall.shelf.mark_store.people("guest-") == ["guest-", "guest-book"]
         assert [len(list(marks)) for marks in own] == [1, 1, 0]
 
     def test_guests_of_another_folder_of_access_keep_theirs(self, hall: TownHall) -> None:

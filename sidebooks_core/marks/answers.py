@@ -129,8 +129,8 @@ class MarkNews(Struct, frozen=True, array_like=True):
 
     paper_id: str
     owner: str
-    """Whose. Empty: of several people, and all who read the paper should look."""
+    """Whose. Empty: of people who are told by themselves; `audiences` should look."""
     audiences: tuple[Audience, ...] = ()
     """To whom beside their owner they are shown, or were until then: these should look too."""
     page: int = 0
-    """From 0. On which page they are: those of `audiences` who may not read it need not look."""
+    """From 0. On which page they see or saw them: those of `audiences` who may not read it need not look."""

@@ -14,7 +14,7 @@ from msgspec.structs import replace
 from sidebooks_core.databases.database import Database, Reading, Writing
 from sidebooks_core.databases.watcher import Watcher
 from sidebooks_core.errors import NotOnShelf, RequestError, SidebooksError, StorageError, StorageFailed
-from sidebooks_core.marks import ending, rows
+from sidebooks_core.marks import audiences, ending, rows
 from sidebooks_core.marks.answers import (
     Destroyed,
     Destruction,
@@ -143,17 +143,20 @@ class MarkStore:
     def last(self, paper_id: str, reader: MarkReader) -> int:
         """The number of the last change of the marks of a paper that a reader could see; 0 if there was none."""
         with self._database.reading() as reading:
-            return rows.last_of(reading, paper_id, reader)
+            return audiences.known_to(reading, paper_id, reader).last
 
     def meetings(self, paper_id: str) -> set[str]:
         """Those that marks of a paper were ever shared with or collected in. Whoever reads says which of them they are in."""
         with self._database.reading() as reading:
-            return rows.meetings_of(reading, paper_id)
+            return audiences.meetings_of(reading, paper_id)
 
-    def owners(self, beginning: str) -> list[str]:
-        """Those who have marks, and whose id begins so."""
+    def people(self, beginning: str) -> list[str]:
+        """Those who have marks, or whose devices have read some, and whose id begins so."""
         with self._database.reading() as reading:
-            query = "SELECT DISTINCT owner FROM mark_use WHERE substr(owner, 1, ?2) = ?1 ORDER BY owner"
+            query = (
+                "SELECT owner FROM mark_use WHERE substr(owner, 1, ?2) = ?1 "
+                "UNION SELECT reader FROM mark_device WHERE substr(reader, 1, ?2) = ?1 ORDER BY 1"
+            )
             return reading.all(str, query, beginning, len(beginning))
 
     def find(self, paper_id: str, mark_id: str, owner: str) -> Mark | None:

@@ -9,6 +9,7 @@ from msgspec.structs import replace
 from sidebooks_core.databases.database import Reading, Writing
 from sidebooks_core.marks import clock, rows
 from sidebooks_core.marks.answers import MarkLimits, RefusalReason, Refused
+from sidebooks_core.marks.audiences import PageAudience, note_last
 from sidebooks_core.marks.merge import merged
 from sidebooks_core.marks.model import Mark, Stamp, text_of
 from sidebooks_core.marks.schema import digest_of, last_seq, set_last_seq
@@ -45,6 +46,7 @@ class Taking:
         self._limits = limits
         self._seq = last_seq(writing)
         self._content_ids: dict[tuple[int, int], str | None] = {}
+        self._last: dict[PageAudience, int] = {}
         query = "SELECT coalesce(sum(shown_bytes), 0) FROM mark_use WHERE paper = ? AND owner != ?"
         self._shown_bytes_of_others = writing.number(query, paper_id, owner)
         self._marks, self._bytes, self._shown_bytes = msgspec.structs.astuple(use_of(writing, paper_id, owner))
@@ -75,8 +77,9 @@ class Taking:
         return kept
 
     def finish(self) -> None:
-        """Write how much the owner has now, and the number of the last change."""
+        """Write how much the owner has now, and the number of the last change, also for those who could see some."""
         set_last_seq(self._writing, self._seq)
+        note_last(self._writing, self._paper_id, self._last)
         self._writing.run(
             "INSERT INTO mark_use (paper, owner, marks, bytes, shown_bytes) VALUES (?, ?, ?, ?, ?) ON CONFLICT (paper, owner) "
             "DO UPDATE SET marks = excluded.marks, bytes = excluded.bytes, shown_bytes = excluded.shown_bytes",
@@ -152,6 +155,7 @@ class Taking:
         if before is None or not row.is_version_of(before):
             rows.write(self._writing, row, winner)
             self._seq += 1
+            self._last |= row.last_seen
             self._marks += is_new
             self._bytes += row.size_bytes - (0 if before is None else before.size_bytes)
             self._shown_bytes += shown

@@ -43,7 +43,7 @@ class MarkReaders:
         limits = self._gate.limits_of(principal, Operation.KEEP_MARKS, standings)
         if not principal.id or limits is None:
             return False
-        if touched.is_for_all or principal.id in touched.owners:
+        if principal.id in touched.owners:
             return True
         reader = self.of(principal, standings, {meeting for (_, meeting), _ in touched.audiences}, limits)
         return any(reader.has_page(page) and is_for(audience, reader) for audience, page in touched.audiences)
