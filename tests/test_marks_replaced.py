@@ -13,7 +13,7 @@ from marked_pages import by_mupdf, extent, marks, page, with_annotations
 from msgspec.structs import replace
 
 import sidebooks_core as sb
-from sidebooks_core.documents.annotations import Annotation
+from sidebooks_core.documents.annotations import MOST_TEXT, Annotation, Kind, packed_quads
 from sidebooks_core.marks import (
     Body,
     Bookmark,
@@ -27,7 +27,7 @@ from sidebooks_core.marks import (
 from sidebooks_core.marks.annotations import FileMarks, salt_of, to_annotation
 from sidebooks_core.marks.files import annotations_in, export_marks
 from sidebooks_core.marks.placing import PlacedMark
-from sidebooks_core.marks.replacing import MarksToWrite, replacing
+from sidebooks_core.marks.replacing import MarksToWrite, Replacing, replacing
 from sidebooks_core.shelf import Paper, Shelf
 
 
@@ -301,3 +301,48 @@ def test_replies_of_others_stay_in_an_export(service: sb.TileService, tmp_path: 
         assert sorted(replies(exported(shelf, paper, "anna"))) == sorted(replies(file)), "nothing is said twice"
         own.remove(mark.id)
         assert replies(exported(shelf, paper, "anna")) == [], "who has deleted a note has deleted what hangs below it"
+
+
+FIRST = Annotation(page=0, place=0, kind="note", x_pt=10, y_pt=10, text="said", replies=("Bob: no", "Bob: no\nindeed"))
+FURTHER = [
+    (("Bob: no", "Bob: no\nindeed", "Eve: yes"), "said"),
+    (("Eve: yes", "Bob: no\nindeed", "Bob: no"), "said"),
+    (("Bob: no\nindeed",), "said\nBob: no"),
+    ((), "said\nBob: no\nBob: no\nindeed"),
+]
+
+
+@pytest.mark.parametrize("kind", ["note", "stamp", "bookmark", "highlight"])
+@pytest.mark.parametrize(("after", "own"), FURTHER)
+def test_a_reply_that_an_import_put_into_a_text_is_said_once(kind: Kind, after: tuple[str, ...], own: str) -> None:
+    quads = packed_quads([(0, 0, 9, 0, 0, 9, 9, 9)]) if kind == "highlight" else b""
+    first = replace(FIRST, kind=kind, name="by another program", height_pt=9, packed_quads=quads)
+    (read,) = FileMarks(1, salt_of("paper", "anna")).of([first], {0: ""})
+    (again,) = FileMarks(2, salt_of("paper", "anna")).of([replace(first, replies=after)], {0: ""})
+    assert read.id == again.id, "a reply makes it no other mark"
+
+    def exported(colour: str, *, flattened: bool = False) -> Replacing:
+        body = read.body if isinstance(read.body, Bookmark) else replace(read.body, colour=colour)
+        changed = replace(read, owner="anna", body=body, stamp=replace(read.stamp, device="pad"))
+        told = MarksToWrite([PlacedMark(changed, "exact", 0)], {}, "paper", frozenset({read.id}), "anna")
+        return replacing([[replace(first, replies=after)]], told, flattened=flattened)
+
+    own = " ".join(own.split()) if kind == "stamp" else own
+    found = exported("#123456")
+    is_same = kind == "bookmark" and own == "said"
+    assert [one.text for one in found.added] == ([] if is_same else [own])
+    assert (found.removed, found.replaced) == ((), () if is_same else ((0, 0),))
+    if own == "said":
+        assert exported(first.colour).added == [], "it says what the annotation says"
+    flat = exported("#123456", flattened=True)
+    is_all = not set(after) - set(first.replies)
+    assert (flat.removed, flat.replaced) == ((((0, 0),), ()) if is_all and after else ((), ((0, 0),)))
+
+
+def test_a_text_that_is_cut_has_no_reply_twice() -> None:
+    first = replace(FIRST, text="x" * (MOST_TEXT - 5))
+    (read,) = FileMarks(1, salt_of("paper", "anna")).of([first], {0: ""})
+    assert isinstance(read.body, Note)
+    changed = replace(read, owner="anna", body=replace(read.body, colour="#123456"))
+    told = MarksToWrite([PlacedMark(changed, "exact", 0)], {}, "paper", frozenset({read.id}), "anna")
+    assert [one.text for one in replacing([[first]], told).added] == [first.text]

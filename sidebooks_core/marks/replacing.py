@@ -14,7 +14,16 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from sidebooks_core.documents.annotations import Annotation, Listed
-from sidebooks_core.marks.annotations import FileMarks, bodies_of, is_in_file, look_of, origin_of, salt_of, to_annotation
+from sidebooks_core.marks.annotations import (
+    FileMarks,
+    bodies_of,
+    is_in_file,
+    look_of,
+    origin_of,
+    said_by,
+    salt_of,
+    to_annotation,
+)
 from sidebooks_core.marks.model import Body
 from sidebooks_core.marks.placing import PlacedMark
 
@@ -126,9 +135,9 @@ class _Found:
 
     @property
     def says_replies(self) -> bool:
-        """Whether one of the marks has the text of the replies, too."""
+        """Whether one of the marks has the texts of all replies, too."""
         made = [self._wanted[mark_id].annotation for mark_id in self.ids]
-        return any(_own_text(one, self._annotation) != one.text for one in made)
+        return bool(self._annotation.replies) and any(not _parted(one, self._annotation)[1] for one in made)
 
     def look(self, owner: str, parts: Sequence[_Part]) -> None:
         """Look for the marks of one owner."""
@@ -138,7 +147,9 @@ class _Found:
             held = next((one for one in part.ids if self._is_mark(one, owner)), None)
             if held is not None:
                 self.ids.append(held)
-                is_same = look_of(self._wanted[held].annotation) in map(look_of, part.said)
+                made = self._wanted[held].annotation
+                looks = look_of(made), look_of(_in_place(made, self._annotation))
+                is_same = looks[0] in map(look_of, part.said) or looks[1] == look_of(part.said[-1])
                 self.same |= {held} if is_same else set()
                 is_other = is_other or (self._is_flattened if is_same else self._may_change(held, owner))
             elif any(self._is_deleted(one, owner) for one in part.ids):
@@ -177,7 +188,7 @@ class _Found:
 
 
 def _parts(file: FileMarks, annotation: Annotation) -> list[_Part]:
-    own = bodies_of(replace(annotation, replied="")) if annotation.replied else []
+    own = bodies_of(replace(annotation, replies=())) if annotation.replies else []
     return [
         _Part((mark_id, file.own_id(mark_id)), (body, own[place] if place < len(own) else annotation))
         for place, (mark_id, body) in enumerate(file.bodies(annotation))
@@ -186,13 +197,21 @@ def _parts(file: FileMarks, annotation: Annotation) -> list[_Part]:
 
 def _in_place(made: Annotation, before: Annotation | None) -> Annotation:
     """A mark that takes the place of an annotation, if there is one. The replies to it stay, and are not said twice."""
-    return made if before is None else replace(made, place=before.place, text=_own_text(made, before))
+    return made if before is None else replace(made, place=before.place, text=_parted(made, before)[0])
 
 
-def _own_text(made: Annotation, before: Annotation) -> str:
-    """The text of a mark without that of the replies to its annotation, which an import has put below it."""
-    if not before.replied:
-        return made.text
-    if not before.text and made.text == before.replied:
-        return ""
-    return made.text.removesuffix(f"\n{before.replied}")
+def _parted(made: Annotation, before: Annotation) -> tuple[str, list[str]]:
+    """The text of a mark without the replies to its annotation, which an import has put below it; and those that it lacks.
+
+    Another program may have added, removed or moved some since.
+    """
+    if made.text == said_by(before):
+        return said_by(replace(before, replies=())), []
+    gap = " " if made.kind == "stamp" else "\n"
+    left = [" ".join(one.split()) for one in before.replies] if made.kind == "stamp" else list(before.replies)
+    text = gap + made.text
+    while below := [one for one in left if text.endswith(gap + one)]:
+        longest = max(below, key=len)
+        left.remove(longest)
+        text = text[: -len(gap + longest)]
+    return text[len(gap) :], left
