@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
@@ -301,6 +302,57 @@ def test_replies_of_others_stay_in_an_export(service: sb.TileService, tmp_path: 
         assert sorted(replies(exported(shelf, paper, "anna"))) == sorted(replies(file)), "nothing is said twice"
         own.remove(mark.id)
         assert replies(exported(shelf, paper, "anna")) == [], "who has deleted a note has deleted what hangs below it"
+
+
+def with_shared_list(*annotations: str) -> bytes:
+    """A PDF of two pages that have the same list of annotations."""
+    with pymupdf.open(stream=with_annotations(*annotations, pages=2), filetype="pdf") as document:
+        first, second = (one.xref for one in document)
+        shared = document.get_new_xref()
+        document.update_object(shared, document.xref_get_key(first, "Annots")[1])
+        for one in (first, second):
+            document.xref_set_key(one, "Annots", f"{shared} 0 R")
+        data: bytes = document.tobytes()
+        return data
+
+
+def threads(data: bytes) -> list[list[tuple[str, str]]]:
+    """Of each page, the text of each annotation and that of the one on the page to which it replies, or whose window it is."""
+    with pymupdf.open(stream=data, filetype="pdf") as document:
+        found = []
+        for one in document:
+            kind, value = document.xref_get_key(one.xref, "Annots")
+            shown = document.xref_object(int(value.split()[0])) if kind == "xref" else value
+            texts = {xref: document.xref_get_key(xref, "Contents")[1] for xref in map(int, re.findall(r"(\d+) 0 R", shown))}
+            found.append([(text, texts.get(_above(document, xref), "")) for xref, text in texts.items()])
+        return found
+
+
+def _above(document: pymupdf.Document, number: int) -> int:
+    (above,) = [one for key in ("IRT", "Parent") if (one := document.xref_get_key(number, key))[0] == "xref"] or [("", "0")]
+    return int(above[1].split()[0])
+
+
+def test_pages_that_share_a_list_of_annotations_have_replies_of_their_own(service: sb.TileService) -> None:
+    text = "/Subtype/Text/Rect[40 340 60 360]"
+    data = with_shared_list(
+        f"{text}/Contents(said)/NM(one)",
+        f"{text}/Contents(no)/IRT {{0}} 0 R/Popup {{2}} 0 R",
+        "/Subtype/Popup/Rect[0 0 9 9]/Contents(window)/Parent {1} 0 R",
+        f"{text}/Contents(no indeed)/IRT {{1}} 0 R",
+    )
+    replied = [("no", "said"), ("window", "no"), ("no indeed", "no")]
+    with Shelf(None, service) as shelf:
+        paper = shelf.register(data, name="議案")
+        own = shelf.marks(paper, owner="anna")
+        first, second = own.import_pdf().marks
+        assert (first.anchor.page, second.anchor.page) == (0, 1)
+        assert threads(exported(shelf, paper, "anna")) == [[("said", ""), *replied]] * 2
+        own.change(first.id, Note(90, 90, "new", "#0000ff"))
+        changed = [("no", "new"), ("window", "no"), ("no indeed", "no"), ("new", "")]
+        assert threads(exported(shelf, paper, "anna")) == [changed, [("said", ""), *replied]]
+        own.change(second.id, Note(90, 90, "new", "#0000ff"))
+        assert threads(exported(shelf, paper, "anna")) == [changed, changed]
 
 
 FIRST = Annotation(page=0, place=0, kind="note", x_pt=10, y_pt=10, text="said", replies=("Bob: no", "Bob: no\nindeed"))
