@@ -6,7 +6,7 @@ from typing import Literal
 
 from msgspec import Struct
 
-from sidebooks_core.marks.model import Mark, Stamp, Visibility
+from sidebooks_core.marks.model import Mark, Stamp
 from sidebooks_core.marks.visibility import Audience
 
 RefusalReason = Literal["invalid", "taken", "paper", "page", "limit"]
@@ -72,14 +72,6 @@ class MarkChanges(Struct, frozen=True):
     """In the order of their changes. None is deleted."""
     gone: list[str]
     """Ids of marks that were deleted, or that the reader sees no more."""
-
-
-class Shared(Struct, frozen=True):
-    """What a file does not tell of a mark."""
-
-    visibility: Visibility
-    meeting: str
-    quote: str
 
 
 class LostText(Struct, frozen=True):

@@ -25,7 +25,6 @@ from sidebooks_core.marks.answers import (
     MarkNews,
     Pushed,
     Refused,
-    Shared,
 )
 from sidebooks_core.marks.devices import Beginning, Devices
 from sidebooks_core.marks.grouped import GroupedWrites
@@ -76,7 +75,8 @@ class MarkStore:
         """Merge versions of the marks of an owner. The same versions in another order, or once more, change nothing.
 
         owner: the id of a principal; whatever the marks say of it is not looked at. of_file: they were read from a file of the
-        paper; else a mark counts as read from it only if it was before. Raises RequestError for no owner or too
+        paper, which does not tell to whom they are shown: that stays as it is. Else a mark counts as read from it only if it was
+        before. Raises RequestError for no owner or too
         many marks at once, NotOnShelf if there is no such paper, StorageFailed. Then nothing was taken.
         """
         if not owner:
@@ -177,12 +177,6 @@ class MarkStore:
         """Those of some marks that an owner had on a paper and has deleted, and whether they were read from a file of it."""
         with self._database.reading() as reading:
             return ending.deleted(reading, paper_id, owner, mark_ids)
-
-    def shared(self, paper_id: str, owner: str, mark_ids: Collection[str]) -> dict[str, Shared]:
-        """To whom an owner shows those of some marks that are on a paper, and the words at them."""
-        with self._database.reading() as reading:
-            found = [one for one in by_ids(reading, mark_ids) if (one.paper, one.owner) == (paper_id, owner) and one.body]
-        return {one.id: Shared(one.visibility, one.meeting, one.quote) for one in found}
 
     def lost_texts(self, paper_id: str, mark_id: str, owner: str) -> list[LostText]:
         """The texts of versions that did not hold, the newest first; for 30 days. Empty for a mark of somebody else."""

@@ -62,7 +62,10 @@ class Taking:
             if ended_owner != digest_of(mark.id + self._owner):
                 return _taken(mark)
             return replace(mark, owner=self._owner, anchor=replace(mark.anchor, quote=""), body=None)
-        if not of_file and (before is None or not before.is_of_file):
+        if of_file and before is not None:  # a file does not tell to whom it is shown
+            anchor = replace(mark.anchor, quote=before.quote)
+            mark = replace(mark, visibility=before.visibility, meeting=before.meeting, anchor=anchor)
+        elif not of_file and (before is None or not before.is_of_file):
             mark = replace(mark, is_of_file=False)
         found = self._as_kept(mark, before)
         if isinstance(found, Refused):
