@@ -75,9 +75,9 @@ class MarkStore:
         """Merge versions of the marks of an owner. The same versions in another order, or once more, change nothing.
 
         owner: the id of a principal; whatever the marks say of it is not looked at. of_file: they were read from a file of the
-        paper, which does not tell to whom they are shown: that stays as it is. Else a mark counts as read from it only if it was
-        before. Raises RequestError for no owner or too
-        many marks at once, NotOnShelf if there is no such paper, StorageFailed. Then nothing was taken.
+        paper, which does not tell to whom they are shown: that stays as it is. Else a mark counts as read from it only if
+        it was before. Raises RequestError for no owner or too many marks at once, NotOnShelf if there is no such paper,
+        StorageFailed. Then nothing was taken.
         """
         if not owner:
             raise RequestError("a mark has an owner: tell whose it is")
