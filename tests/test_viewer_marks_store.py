@@ -256,6 +256,71 @@ def test_a_clock_that_is_wrong_is_corrected_by_the_servers() -> None:
     assert found == [1_000_000, 8_200_000, 8_200_010]
 
 
+AHEAD = """
+const ahead_ms = 10 * 365 * 86400e3;
+const clock = (known = null) => new MarksClock('fast', known, () => Date.now() + ahead_ms);
+const never = { read: () => new Promise(() => {}), push: () => new Promise(() => {}) };
+"""
+
+
+def test_a_clock_that_was_years_ahead_makes_right_stamps_from_then_on() -> None:
+    found = played(
+        AHEAD
+        + """
+      const [api, disk] = [new Server(), new Disk()];
+      const marks = made({ api, disk, clock: clock() });
+      marks.add(1, stroke());
+      await marks.flush();
+      const late = marks.add(1, stroke());
+      const away = made({ clock: clock(), api: never });
+      away.add(1, note("alone"));
+      await away.writer.written;
+      const again = made({ disk: away.given.disk, clock: clock(-ahead_ms), api: never });
+      await again.ready;
+      return [late, again.add(1, stroke())].map(one => Math.abs(one.stamp[0] - Date.now()) < 3600e3);
+    """
+    )
+    assert found == [True, True]
+
+
+def test_an_edit_made_between_two_answers_is_on_the_device_though_its_first_stamp_was_years_ahead() -> None:
+    found = played(
+        AHEAD
+        + """
+      const { stays } = await import("./marks_disk.js");
+      class Careful extends Disk {
+        async write(person, paper, { records = [], gone = [], since, over = [] }) {
+          const known = new Set(over.map(String));
+          const change = { since, gone: gone.filter(id => !stays(this.records.get(id), null, known)) };
+          change.records = records.filter(one => !stays(this.records.get(one.id), one, known));
+          await super.write(person, paper, change);
+        }
+      }
+      const [api, disk] = [new Server(), new Careful()];
+      api.put(ofTheChair);
+      api.put({ ...ofTheChair, id: "0000-more" });
+      api.atOnce = 1;
+      let between = () => {};
+      const first = new Promise(resolve => { between = resolve; });
+      const asked = api.read.bind(api);
+      api.read = async (since, device, next) => {
+        if (next) { between(); await new Promise(resolve => { api.goOn = resolve; }); }
+        return asked(since, device, next);
+      };
+      const marks = made({ api, disk, clock: clock() });
+      const mark = marks.add(1, note("first"));
+      await first;
+      marks.change(mark.id, note("second"));
+      await marks.writer.written;
+      const kept = disk.records.get(mark.id).mark.body.text;
+      api.goOn();
+      await marks.flush();
+      return [kept, disk.records.get(mark.id).mark.body.text, api.marks.get(mark.id).mark.body.text];
+    """
+    )
+    assert found == ["second"] * 3
+
+
 @pytest.mark.parametrize(
     ("last", "now_ms", "expected"),
     [

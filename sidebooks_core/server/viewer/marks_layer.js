@@ -2,7 +2,8 @@
    of a page are kept as a bitmap, which moves and grows with the page, and is made again when the page rests in another size. */
 
 /** @import { Box, Corners, Frame, Mark, PlacedMark, Reader, View } from "./types" */
-/** @import { MarksChange, PageMarks } from "./marks_store.js" */
+/** @import { MarksChange } from "./marks_places.js" */
+/** @import { PageMarks } from "./marks_store.js" */
 
 import { h } from "./elements.js";
 import { frameOf } from "./frames.js";
