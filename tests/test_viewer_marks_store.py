@@ -148,12 +148,12 @@ def test_the_device_does_not_say_that_it_knows_what_it_could_not_write() -> None
       await marks.flush();
       marks.add(1, stroke(5));
       await marks.flush();
-      const full = [disk.since, marks.isKept];
+      const full = [disk.known.since, marks.isKept];
       marks.close();
       disk.room = Infinity;
       const again = made({ api, disk });
       await again.flush();
-      return [full, again.all().length, disk.records.size, disk.since];
+      return [full, again.all().length, disk.records.size, disk.known.since];
     """)
     assert found == [[0, False], 2, 2, 2]
 
@@ -165,7 +165,7 @@ def test_a_version_of_another_tab_stays_until_the_server_has_decided() -> None:
         id: "i", mark: { id: "i", stamp: [at, 0, "d"], body }, isPending });
       const none = new Set();
       const one = version(2, true);
-      const change = joined({ records: [one], since: 1 }, { gone: ["i"], over: [[2, 0, "d"]] });
+      const change = joined({ records: [one], known: { since: 1, epoch: "e" } }, { gone: ["i"], over: [[2, 0, "d"]] });
       return {
         stays: [stays(one, version(9, false), none), stays(one, null, none), stays(one, version(1, true), none),
           stays({ ...version(2, false), refused: "limit" }, null, none), stays(version(2, true, null), version(9, true), none)],
@@ -177,7 +177,7 @@ def test_a_version_of_another_tab_stays_until_the_server_has_decided() -> None:
     """)
     assert found["stays"] == [True] * 5
     assert found["goes"] == [False] * 4
-    assert found["change"] == {"records": [], "gone": ["i"], "since": 1, "over": [[2, 0, "d"]]}
+    assert found["change"] == {"records": [], "gone": ["i"], "known": {"since": 1, "epoch": "e"}, "over": [[2, 0, "d"]]}
 
 
 def test_a_database_that_does_not_answer_keeps_nobody_from_the_server() -> None:
@@ -289,11 +289,11 @@ def test_an_edit_made_between_two_answers_is_on_the_device_though_its_first_stam
         + """
       const { stays } = await import("./marks_disk.js");
       class Careful extends Disk {
-        async write(person, paper, { records = [], gone = [], since, over = [] }) {
-          const known = new Set(over.map(String));
-          const change = { since, gone: gone.filter(id => !stays(this.records.get(id), null, known)) };
-          change.records = records.filter(one => !stays(this.records.get(one.id), one, known));
-          await super.write(person, paper, change);
+        async write(person, paper, { records = [], gone = [], known, over = [] }) {
+          const stamps = new Set(over.map(String));
+          const made = records.filter(one => !stays(this.records.get(one.id), one, stamps));
+          const left = gone.filter(id => !stays(this.records.get(id), null, stamps));
+          await super.write(person, paper, { known, records: made, gone: left });
         }
       }
       const [api, disk] = [new Server(), new Careful()];

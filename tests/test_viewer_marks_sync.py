@@ -294,7 +294,7 @@ def test_marks_that_are_here_only_to_be_sent_go_without_a_reading() -> None:
       first.close();
       const marks = made({ api, disk, clock, isToSend: true });
       await marks.flush();
-      const met = [api.asked.splice(0), marks.unsent, disk.since, disk.records.size];
+      const met = [api.asked.splice(0), marks.unsent, disk.known.since, disk.records.size];
       const never = made({ disk: new Disk(), clock: new MarksClock("tablet", null), api, isToSend: true });
       never.add(1, stroke());
       await never.flush();

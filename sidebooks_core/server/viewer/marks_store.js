@@ -6,7 +6,7 @@
 /** @import { MarksDisk } from "./marks_disk.js" */
 /** @import { MarksChange } from "./marks_places.js" */
 
-import { compared, newMarkId } from "./marks_clock.js";
+import { compared, newMarkId, NO_STAMP } from "./marks_clock.js";
 import { within } from "./marks_disk.js";
 import { MarksHistory } from "./marks_history.js";
 import { isUnsent } from "./marks_merge.js";
@@ -14,6 +14,7 @@ import { MarksPlaces } from "./marks_places.js";
 import { MarksSync } from "./marks_sync.js";
 import { askToKeep, MarksWriter } from "./marks_writer.js";
 
+const OF_FILE = "file"; // as marks/model.py has it
 const DISK_MS = 1000; // so long the server is not asked: what the device has need not come again
 
 /**
@@ -32,6 +33,7 @@ export const createMarks = (given) => new PageMarks(given);
 export class PageMarks {
   #places;
   #since = 0;
+  #epoch = ""; // of the server's shelf, when it was read last; "": nobody knows
   /** @type {Set<(change: MarksChange) => void>} */
   #listeners = new Set();
   #history = new MarksHistory();
@@ -176,8 +178,8 @@ export class PageMarks {
     await reading;
   }
 
-  /** What the device has kept is here. @param {{records: MarkRecord[], since: number}} kept */
-  #restore({ records, since }) {
+  /** What the device has kept is here. @param {{records: MarkRecord[], since: number, epoch: string}} kept */
+  #restore({ records, since, epoch }) {
     const { api, clock } = this.given;
     if (this.#isClosed) return;
     for (const one of records) if (!one.isUnsure || !clock.isSure) clock.see(one.mark.stamp);
@@ -185,7 +187,7 @@ export class PageMarks {
       if (!this.#places.records.has(one.id)) return !this.#hasHeard || isUnsent(one);
       return isUnsent(one) && !this.#isUnsent(one.id);
     });
-    if (!this.#hasHeard) this.#since = since;
+    if (!this.#hasHeard) [this.#since, this.#epoch] = [since, epoch];
     this.#apply(news.map((one) => ((one.refused || one.isLocal) && api
       ? { ...one, isPending: true, refused: undefined, isLocal: undefined } : one)), []);
     if (this.#unsure().length) this.#sync?.read();
@@ -260,9 +262,10 @@ export class PageMarks {
   }
 
   /** What the server knows. @param {MarkChanges} changes */
-  #heard({ seq, is_whole, marks, gone }) {
+  #heard({ seq, is_whole, marks, gone, epoch }) {
     const { clock, person, paper } = this.given;
-    const there = new Set(marks.map((one) => one.id));
+    const there = new Map(marks.map((one) => [one.id, one]));
+    const again = this.#epoch && epoch !== this.#epoch ? this.#sendAgain(there) : [];
     const lost = (is_whole ? [...this.#places.records.keys()].filter((id) => !there.has(id)) : gone).filter((id) => !this.#isUnsent(id));
     const unsure = this.#unsure()
       .map((one) => ({ ...one, mark: { ...one.mark, stamp: clock.corrected(one.mark.stamp) }, isUnsure: undefined }));
@@ -276,10 +279,22 @@ export class PageMarks {
     });
     const kept = records.filter((one) => one.mark.body);
     const ended = [...lost, ...records.filter((one) => !one.mark.body && !isUnsent(one)).map((one) => one.id)];
-    this.#since = seq;
-    this.#hasHeard = true;
-    this.writer.write({ records: [...unsure.filter((one) => !ended.includes(one.id)), ...kept], gone: ended, since: seq, over });
+    const isAnew = this.#epoch !== "" && epoch !== this.#epoch && !is_whole; // marks of others may be those of before
+    [this.#since, this.#epoch, this.#hasHeard] = [isAnew ? 0 : seq, epoch, true];
+    const changed = [...again, ...unsure].filter((one) => !ended.includes(one.id));
+    this.writer.write({ records: [...changed, ...kept], gone: ended, known: { since: this.#since, epoch }, over });
     this.#apply(kept, ended);
+    if (isAnew) this.#sync?.read();
+  }
+
+  /* A backup was restored on the server, which lacks what it took after that: it gets all again. What it has read from a file it can read
+     once more. */
+  /** @param {Map<string, Mark>} there what it has */
+  #sendAgain(there) {
+    const lacking = [...this.#places.records.values()].filter((one) => one.isMine && !isUnsent(one) && one.mark.stamp[2] !== OF_FILE
+      && compared(there.get(one.id)?.stamp ?? NO_STAMP, one.mark.stamp) < 0).map((one) => ({ ...one, isPending: true }));
+    for (const one of lacking) this.#places.records.set(one.id, one);
+    return lacking;
   }
 
   /** What the server took. @param {MarksPushed} pushed @param {Mark[]} sent */
