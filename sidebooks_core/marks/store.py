@@ -154,10 +154,10 @@ class MarkStore:
         """Those who have marks, or whose devices have read some, and whose id begins so."""
         with self._database.reading() as reading:
             query = (
-                "SELECT owner FROM mark_use WHERE substr(owner, 1, ?2) = ?1 "
-                "UNION SELECT reader FROM mark_device WHERE substr(reader, 1, ?2) = ?1 ORDER BY 1"
+                "SELECT owner FROM mark_use WHERE owner BETWEEN ?1 AND ?2 "
+                "UNION SELECT reader FROM mark_device WHERE reader BETWEEN ?1 AND ?2 ORDER BY 1"
             )
-            return reading.all(str, query, beginning, len(beginning))
+            return reading.all(str, query, beginning, f"{beginning}\U0010ffff")
 
     def find(self, paper_id: str, mark_id: str, owner: str) -> Mark | None:
         """A mark of an owner on a paper; None if there is none, or if it was deleted."""
