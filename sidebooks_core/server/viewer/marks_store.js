@@ -313,7 +313,8 @@ export class PageMarks {
       if (server) clock.see(server.stamp);
       const isSame = compared(known.mark.stamp, one.stamp) === 0;
       const reason = reasons.get(one.id);
-      if (reason !== undefined) records.push({ ...known, isPending: !isSame, refused: isSame ? reason : undefined });
+      if (reason !== undefined && isSame && !one.body) gone.push(one.id); // the server has nothing that could be deleted
+      else if (reason !== undefined) records.push({ ...known, isPending: !isSame, refused: isSame ? reason : undefined });
       else if (!(server ?? one).body) gone.push(one.id);
       else if (isSame) records.push({ ...known, mark: server ?? one, isPending: false });
     }
