@@ -212,7 +212,7 @@ class Taking:
         """The same, of what is shown to the readers of the paper."""
         there, most = self._shown_bytes_of_others + self._shown_bytes, self._limits.paper_bytes
         if grown_bytes > 0 and there + grown_bytes > most:
-            return f"the marks on the paper that others see take {there} bytes; MarkLimits.paper_bytes is {most}"
+            return f"the marks on the paper that others see would take more than MarkLimits.paper_bytes, which is {most}"
         return ""
 
 
