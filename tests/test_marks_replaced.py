@@ -25,7 +25,7 @@ from sidebooks_core.marks import (
     Stamp,
     ending,
 )
-from sidebooks_core.marks.annotations import FileMarks, salt_of, to_annotation
+from sidebooks_core.marks.annotations import FileMarks, origin_of, salt_of, to_annotation
 from sidebooks_core.marks.files import annotations_in, export_marks
 from sidebooks_core.marks.placing import PlacedMark
 from sidebooks_core.marks.replacing import MarksToWrite, Replacing, replacing
@@ -379,7 +379,8 @@ def test_a_reply_that_an_import_put_into_a_text_is_said_once(kind: Kind, after: 
         told = MarksToWrite([PlacedMark(changed, "exact", 0)], {}, "paper", frozenset({read.id}), "anna")
         return replacing([[replace(first, replies=after)]], told, flattened=flattened)
 
-    own = " ".join(own.split()) if kind == "stamp" else own
+    if kind == "stamp":  # its words stand in one line
+        own = "said" if after else " ".join(own.split())
     found = exported("#123456")
     is_same = kind == "bookmark" and own == "said"
     assert [one.text for one in found.added] == ([] if is_same else [own])
@@ -389,6 +390,39 @@ def test_a_reply_that_an_import_put_into_a_text_is_said_once(kind: Kind, after: 
     flat = exported("#123456", flattened=True)
     is_all = not set(after) - set(first.replies)
     assert (flat.removed, flat.replaced) == ((((0, 0),), ()) if is_all and after else ((), ((0, 0),)))
+
+
+def text_in_its_place(text: str, replies: tuple[str, ...], *, is_imported: bool = True) -> str:
+    """Of a note that was "said" with these replies, and has another text now."""
+    first = replace(FIRST, name="by another program", replies=replies)
+    (read,) = FileMarks(1, salt_of("paper", "anna")).of([first], {0: ""})
+    mark = replace(read, owner="anna", body=Note(9, 9, text, "#123456"), stamp=replace(read.stamp, device="pad"))
+    imported = frozenset({read.id} if is_imported else ())
+    listed = first if is_imported else replace(first, name=read.id, origin=origin_of("paper", "anna", read.id))
+    told = MarksToWrite([PlacedMark(mark, "exact", 0)], {}, "paper", imported, "anna")
+    (made,) = replacing([[listed]], told).added
+    return made.text
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("said\nno\nand more", "said\nand more"),
+        ("changed\nno\nyes", "changed"),
+        ("said\nand\nno", "said\nand"),
+        ("no", ""),
+        ("said", "said"),
+        ("said\n\nlast", "said\n\nlast"),
+        ("nothing", "nothing"),
+    ],
+)
+def test_what_is_written_beside_replies_stays(text: str, expected: str) -> None:
+    assert text_in_its_place(text, ("no", "yes")) == expected
+
+
+def test_a_text_that_is_what_somebody_replied_stays_in_a_mark_that_was_never_imported() -> None:
+    assert text_in_its_place("no", ("no",), is_imported=False) == "no"
+    assert text_in_its_place("said", ("said",)) == "said", "its own is that of the annotation"
 
 
 def test_a_text_that_is_cut_has_no_reply_twice() -> None:
