@@ -131,6 +131,11 @@ def news(reading: Reading, told: int) -> tuple[list[MarkNews], int]:
     return list(dict.fromkeys(new for _, new in found)), max([told, *(seq for seq, _ in found)])
 
 
+def has_marks(reading: Reading, owner: str) -> bool:
+    """Whether anything is left of marks of somebody, also of deleted ones."""
+    return reading.one(int, "SELECT 1 FROM mark WHERE owner = ?", owner) is not None
+
+
 def end_owner(writing: Writing, owner: str) -> int:
     """Remove all that is known of somebody's marks. Who saw some of them begins anew."""
     papers = writing.all(str, "SELECT DISTINCT paper FROM mark WHERE owner = ?", owner)

@@ -215,9 +215,11 @@ class MarkStore:
         Several are ended in one step, so do not call it for each guest of a meeting.
         """
         with self._database.writing() as writing:
+            had_marks = any(ending.has_marks(writing, owner) for owner in owners)
             count = sum(ending.end_owner(writing, owner) for owner in owners)
-        self._is_log_cut()
-        self._wake()
+        if had_marks:  # of who has only read, there is nothing to be cut
+            self._is_log_cut()
+            self._wake()
         return count
 
     def destroy(self, papers: Sequence[str] | Callable[[Reading], Sequence[str]], who: str) -> Destroyed:
