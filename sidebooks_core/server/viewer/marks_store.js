@@ -227,9 +227,10 @@ export class PageMarks {
       person, paper, id: mark.id, mark, isMine: true, isPending: api !== null,
       ...(!api ? { isLocal: true } : clock.isSure ? {} : { isUnsure: true }),
     }));
-    const kept = records.filter((one) => api || one.mark.body);
-    const gone = records.filter((one) => !kept.includes(one)).map((one) => one.id);
-    this.writer.write({ records: kept, gone, over: marks.map(({ id, stamp }) => this.#places.records.get(id)?.mark.stamp ?? stamp) });
+    const isOver = (/** @type {MarkRecord} */ { mark: { body } }) => !api && body === null; // nobody needs to be told
+    const gone = records.filter(isOver).map((one) => one.id);
+    const over = marks.map(({ id, stamp }) => this.#places.records.get(id)?.mark.stamp ?? stamp);
+    this.writer.write({ records: records.filter((one) => !isOver(one)), gone, over });
     this.#apply(records, []);
     this.#sync?.send();
     askToKeep();
@@ -281,7 +282,8 @@ export class PageMarks {
     const ended = [...lost, ...records.filter((one) => !one.mark.body && !isUnsent(one)).map((one) => one.id)];
     const isAnew = this.#epoch !== "" && epoch !== this.#epoch && !is_whole; // marks of others may be those of before
     [this.#since, this.#epoch, this.#hasHeard] = [isAnew ? 0 : seq, epoch, true];
-    const changed = [...again, ...unsure].filter((one) => !ended.includes(one.id));
+    const goes = new Set(ended);
+    const changed = [...again, ...unsure].filter((one) => !goes.has(one.id));
     this.writer.write({ records: [...changed, ...kept], gone: ended, known: { since: this.#since, epoch }, over });
     this.#apply(kept, ended);
     if (isAnew) this.#sync?.read();
