@@ -8,11 +8,12 @@ from urllib.parse import quote
 
 import pytest
 from asgi import Reply
-from mark_hall import NOTE, attend, kept, mark, person, push, read, refusals, seen
+from mark_hall import INK, NOTE, attend, kept, mark, person, push, read, refusals, seen
 from quiet import wait_until
 from town_hall import EVERYBODY, NOBODY, TownHall, address, body_of, hall, town_hall
 
 from sidebooks_core.access import Access
+from sidebooks_core.access.policy import Grant
 from sidebooks_core.guest_marks import GuestMarks
 from sidebooks_core.marks import Note
 from sidebooks_core.server.mark_routes import MARK_ROUTES
@@ -287,3 +288,16 @@ class TestDestruction:
         kept(hall, "member", one)
         assert hall.ask(who, f"/folders/{hall.finance.id}/marks", "DELETE").status == 404
         assert seen(hall, "member") == {one["id"]}
+
+
+def test_a_deleted_mark_waits_for_no_device_of_somebody_who_may_not_read_any_more(hall: TownHall) -> None:
+    store = hall.shelf.mark_store
+    one = mark(INK, visibility="shared")
+    kept(hall, "clerk", one)
+    read(hall, "member")
+    kept(hall, "clerk", mark(None, id=one["id"], at_ms=one["stamp"][0] + 1))
+    assert store.sweep() == 0, "the device of the member does not know it"
+    hall.access.set_grants(hall.finance.id, [Grant("group", "secretaries", "tend")])
+    assert store.sweep() == 1
+    hall.access.set_grants(hall.finance.id, [Grant("group", "finance"), Grant("group", "secretaries", "tend")])
+    assert read(hall, "member")["marks"] == []

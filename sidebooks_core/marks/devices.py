@@ -26,6 +26,13 @@ WRITE_EVERY_S = 60.0
 _Key = tuple[str, str, str]
 
 
+class PaperReader(Struct, frozen=True, array_like=True):
+    """Somebody whose devices have read a paper."""
+
+    paper_id: str
+    reader: str
+
+
 class Beginning(Struct, frozen=True):
     """A device that needs everything."""
 
@@ -99,6 +106,17 @@ class Devices:
             self._waiting[paper_id, reader.id, device] = _Progress(seq, now_s)
             if len(self._waiting) > MOST_WAITING:
                 del self._waiting[next(iter(self._waiting))]
+
+    @staticmethod
+    def readers(reading: Reading) -> list[PaperReader]:
+        """Those for whose devices deleted marks are kept."""
+        query = "SELECT DISTINCT paper, reader FROM mark_device WHERE paper IN (SELECT paper FROM mark WHERE body IS NULL)"
+        return reading.all(PaperReader, query)
+
+    @staticmethod
+    def forget(writing: Writing, some: Sequence[PaperReader]) -> None:
+        """The devices of some readers begin anew if they come again."""
+        writing.run_each("DELETE FROM mark_device WHERE paper = ? AND reader = ?", [(one.paper_id, one.reader) for one in some])
 
     def write_if_due(self, writing: Writing, now_s: float) -> None:
         """Write what waits, unless that was done just now."""

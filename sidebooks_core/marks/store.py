@@ -40,6 +40,11 @@ LIMITS = MarkLimits()
 _log = logging.getLogger("sidebooks_core.marks")
 
 
+def anybody(_paper_id: str, _reader: str) -> bool:
+    """Nothing is known of who may read."""
+    return True
+
+
 class MarkStore:
     """Thread-safe, safe among processes. It asks nobody whether a reader may read the paper. `close()` it before the database.
 
@@ -63,6 +68,8 @@ class MarkStore:
         self._clock = clock
         self.limits = limits
         self._cut_log = cut_log or database.cut_log
+        self.may_read: Callable[[str, str], bool] = anybody
+        """Whether somebody, by their id, may read a paper still, for all that is known. Who knows sets it; it may wait."""
         self._devices = Devices(limits)
         self._pushes = GroupedWrites(self._write, PUSHES_AT_ONCE)
         self._beginnings = GroupedWrites(self._write_beginnings, PUSHES_AT_ONCE)
@@ -245,10 +252,14 @@ class MarkStore:
     def sweep(self) -> int:
         """Forget what has had its time: texts that lost, marks that were deleted and that no device need hear of. Once a day.
 
-        Returns how many marks were forgotten.
+        Returns how many marks were forgotten. Raises what `may_read` raises.
         """
+        with self._database.reading() as reading:
+            readers = self._devices.readers(reading)
+        ended = [one for one in readers if not self.may_read(one.paper_id, one.reader)]
         with self._database.writing() as writing:
             self._devices.write(writing)
+            self._devices.forget(writing, ended)
             return ending.sweep(writing, self._clock(), self.limits)
 
     def tell(self, listener: Callable[[Sequence[MarkNews]], None]) -> None:
