@@ -115,6 +115,7 @@ TABLES = """
         ended INTEGER NOT NULL DEFAULT 0, -- marks that were deleted and forgotten: their rows in mark_ended stay
         PRIMARY KEY (paper, owner)
     ) STRICT, WITHOUT ROWID;
+    CREATE INDEX mark_use_by_owner ON mark_use (owner);
     CREATE TABLE mark_destruction ( -- who has destroyed the marks of a paper, and how many: the proof that it was done
         paper TEXT NOT NULL REFERENCES paper (id) ON DELETE CASCADE,
         at_s REAL NOT NULL,
