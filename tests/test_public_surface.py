@@ -143,9 +143,9 @@ MARKS_METHODS = {
     marks.MarkStore: """
         close() deleted(paper_id owner mark_ids) destroy(papers who) destructions(paper_id) end_owner(owners)
         find(paper_id mark_id owner) imported(paper_id) last(paper_id reader) lost_texts(paper_id mark_id owner)
-        marks(paper_id reader mark_ids) meetings(paper_id) outlines(paper_id reader) owners(beginning)
+        marks(paper_id reader mark_ids) meetings(paper_id) outlines(paper_id reader) people(beginning)
         push(paper_id marks owner * of_file) read(paper_id reader since * device)
-        read_rows(paper_id reader place * device most_bytes) shared(paper_id owner mark_ids)
+        read_rows(paper_id reader place * device most_bytes)
         search(owner query limit * paper_id reads) sweep() tell(listener)
     """,
 }

@@ -47,7 +47,7 @@ from sidebooks_core.server.live.meetings_here import MeetingsHere
 from sidebooks_core.server.live.refusals import Refusals
 from sidebooks_core.server.live.sockets import Socket, as_request
 from sidebooks_core.server.mark_events import MarkEvents, Touched
-from sidebooks_core.server.mark_readers import MarkReaders
+from sidebooks_core.server.mark_readers import AccountReaders, MarkReaders
 from sidebooks_core.server.noted import Noted
 from sidebooks_core.server.openings import Openings
 from sidebooks_core.server.paper_parts import PaperParts
@@ -158,6 +158,9 @@ class Application:
         self._mark_events = MarkEvents(self._marks_changed)
         self._mark_readers: MarkReaders | None = None
         self._guest_marks = None if papers is None or access is None else GuestMarks(papers.mark_store, access)
+        self._account_readers: AccountReaders | None = None
+        if access is not None and self.places is not None:
+            self._account_readers = AccountReaders(access, gate, self.places)
         parts = ServerParts(
             shelf=shelf,
             service=service,
@@ -246,6 +249,8 @@ class Application:
             self._live.here.close()
         self._pools.close()
         self._mark_events.close()
+        if self._account_readers is not None:
+            self._account_readers.close()
         if self._guest_marks is not None:
             self._guest_marks.close()
         if self._shelf_audit is not None:
