@@ -43,6 +43,7 @@ class Landing:
         self.is_suspect = dispatcher.is_suspect
         self.aged = dispatcher.aged
         self.lingers = dispatcher.lingers
+        self.opened = dispatcher.opened
 
     def slow(self, flight: Flight) -> None:
         """A page that is drawn before it is identified takes long. An idle worker identifies it, so that its record may be
@@ -80,7 +81,7 @@ class Landing:
             self._dispatcher.tell_seats(lambda seats: seats.forget(flight.document))
         if isinstance(work.job, Draw) and work.banding is not None:
             work.banding.close()  # its worker may never have begun
-        self._dispatcher.leave(flight, has_lost_worker=has_lost_worker)
+        self._dispatcher.leave(flight, has_lost_worker=has_lost_worker, is_answered=error is None)
         if error is not None:
             self._beginning.let_go(flight)
             if self._dispatcher.repeat(flight, error):

@@ -53,6 +53,8 @@ class Seat(Struct, eq=False):
     """The worker can take part in the work on a page that another worker has."""
     flight: Flight | None = None
     """The flight that another thread gave to this worker."""
+    look_again_s: float | None = None
+    """By the clock of `Busy`: a flight waits for another worker until then at most."""
 
 
 class Seats:
