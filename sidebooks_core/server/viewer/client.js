@@ -2,6 +2,7 @@
    browser can be given to it. So a front-end team can use it as it is, in a page, in a worker or in node. */
 
 import { Book } from "./book.js";
+import { pagesOf } from "./page_runs.js";
 import { overNetwork, problem } from "./requests.js";
 
 export { Book } from "./book.js";
@@ -98,7 +99,9 @@ export class Library {
       book.load(first.page, first.width, first.height).catch(() => {});
     }
     try {
-      return Object.assign(book, await this.json(`/documents/${id}/pages.json`, signal));
+      const told = await this.json(`/documents/${id}/runs.json`, signal);
+      const { document, name, title, direction, may_print } = told;
+      return Object.assign(book, { document, name, title, direction, may_print, pages: pagesOf(told) });
     } catch (error) {
       book.close();
       throw error;
