@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import gzip
 import io
 import json
 from collections.abc import Iterable
@@ -9,7 +11,7 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from asgi import ask
+from asgi import ask, ask_async
 from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
@@ -184,3 +186,42 @@ def test_some_pages_are_told_of_alone(application: Application, shelf: Shelf, tm
     assert ask(application, f"{here}?pages=1-1200").json() == whole
     for outside in ("0-1", "5-3", "1200-1201", "x", "5"):
         assert ask(application, f"{here}?pages={outside}").status == 404
+
+
+@pytest.fixture
+def long(application: Application, shelf: Shelf, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Document:
+    """A document whose manifest is sent piece by piece."""
+    monkeypatch.setattr("sidebooks_core.server.handlers.iiif.LONG_PAGES", 10)
+    monkeypatch.setattr(presentation, "PIECE_CANVASES", 4)
+    path = tmp_path / 'a "items":[] in a name.pdf'
+    path.write_bytes(flat_pdf(11))
+    return shelf.register(path)
+
+
+def test_a_manifest_in_pieces_is_the_whole_manifest(application: Application, long: Document) -> None:
+    whole = json.loads(json_bytes(presentation.manifest("http://test", long, has_original=True)))
+    assert len(whole["items"]) == 11
+    address = f"/presentation/3/{long.id}/manifest.json"
+    plain = ask(application, address)
+    assert plain.json() == whole
+    packed = ask(application, address, headers={"accept-encoding": "gzip"})
+    assert packed.headers["content-encoding"] == "gzip"
+    assert json.loads(gzip.decompress(packed.body)) == whole
+    assert plain.headers["etag"] == packed.headers["etag"]
+    assert ask(application, address, headers={"if-none-match": plain.headers["etag"]}).status == 304
+    head = ask(application, address, "HEAD")
+    assert (head.status, head.body, head.headers["etag"]) == (200, b"", plain.headers["etag"])
+    long.problems.learn(3, ("an image is cut short",))
+    later = ask(application, address)
+    assert later.headers["etag"] != plain.headers["etag"], "it says more now"
+    assert later.json() != whole
+
+
+def test_no_more_of_a_manifest_is_made_when_its_client_has_left(
+    application: Application, long: Document, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made: list[int] = []
+    its_own = presentation.canvas_id
+    monkeypatch.setattr(presentation, "canvas_id", lambda base, one, page: made.append(page) or its_own(base, one, page))
+    asyncio.run(ask_async(application, f"/presentation/3/{long.id}/manifest.json", leave_after=1))
+    assert len(made) < 11

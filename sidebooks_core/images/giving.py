@@ -36,14 +36,15 @@ class Giving:
     def give(self, seat: Seat) -> None:
         """Give an idle worker its next flight, if there is one. The spare gets none while another worker is idle.
 
-        A visible flight stays for a busy worker that holds its document, if that is sooner than the opening by this one.
+        A visible flight stays for a busy worker that holds its document, if that is sooner than the opening by this one. Work
+        that nobody waits for stays while a visible flight is at work: it would take processor time from that.
         """
         if seat.is_spare and self._seats.has_worker():
             return
         suspect = self._suspects.all(time.monotonic())
         kept = self._busy.kept_from(seat.held_documents, self._flights.first_waiting(Priority.VISIBLE), suspect)
         reserved = self._busy.finishing | kept.documents
-        least_urgent = Priority.VISIBLE if seat.is_spare else Priority.IDLE
+        least_urgent = Priority.VISIBLE if seat.is_spare else Priority.BULK if self._seats.has_visible else Priority.IDLE
         flight = self._flights.take(seat.held_documents, least_urgent, self._suspects.at_work(), reserved)
         if flight is not None:
             self.put_to_work(seat, flight)

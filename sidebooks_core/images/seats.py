@@ -101,6 +101,11 @@ class Seats:
         """Whether a worker other than the spare is idle."""
         return any(not seat.is_spare for seat in self._idle)
 
+    @property
+    def has_visible(self) -> bool:
+        """Whether a worker is at a flight for which a reader waits."""
+        return bool(self._visible)
+
     def in_order(self, document: str | None) -> list[Seat]:
         """First workers that hold the document, by its token: the one that has drawn most of it; last the spare."""
 

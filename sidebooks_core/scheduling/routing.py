@@ -12,6 +12,8 @@ from msgspec import Struct
 
 LONGEST_WAIT_S = 0.2
 """A job waits at most so long for a worker, however long another needs to open the document: workers report that themselves."""
+FRESH_S = 0.02
+"""The first page that a worker draws of a document takes so much longer than the next: its fonts and glyphs are new to it."""
 LAST_KNOWN = 4
 """The longest of so many last jobs of a kind tells how long the next one may take."""
 DOCUMENTS_KNOWN = 256
@@ -37,12 +39,13 @@ def remaining_s(worker: AtJob) -> float:
 def patience_s(holders: Iterable[AtJob], opening_s: float, before_s: float = 0.0) -> float:
     """How long a visible job is to wait before it is looked at again. 0: another worker opens its document now.
 
-    opening_s: how long another worker takes to open the document. before_s: work that a holder does before this job.
+    opening_s: how long another worker takes to open the document; 0: it is not known. before_s: work that a holder does before
+    this job.
 
     It waits for the holder that is likely to be free first, if that is sooner than another's opening. A holder that takes
     longer than expected is waited for until it has been at its job for as long as opening takes.
     """
-    opening_s = min(opening_s, LONGEST_WAIT_S)
+    opening_s = min(opening_s + FRESH_S, LONGEST_WAIT_S) if opening_s else 0.0
     first = min(holders, key=remaining_s, default=None)
     if first is None or first.expected_s is None or remaining_s(first) + before_s >= opening_s:
         return 0.0

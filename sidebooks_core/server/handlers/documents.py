@@ -8,7 +8,7 @@ from concurrent.futures import Future
 from functools import partial
 from typing import TypeVar
 
-from sidebooks_core.access.policy import UNLIMITED
+from sidebooks_core.access.policy import UNLIMITED, Limits
 from sidebooks_core.server import descriptions, headers, page_descriptions, responses
 from sidebooks_core.server.addresses import page_number, page_span
 from sidebooks_core.server.allowance import screen_within
@@ -141,14 +141,16 @@ async def described(
     """
 
     def answered() -> HttpResponse:
-        name = f"{kind} {document.problems.version}"
-        if request.limits != UNLIMITED:
-            limits = request.limits
-            name = f"{name} {limits.pages} {limits.long_side_px} {limits.may_print}"
-        body = parts.described.get(document, name, request.base, make)
+        body = parts.described.get(document, described_name(document, kind, request.limits), request.base, make)
         return responses.text(request, body, media_type, headers.LEARNING)
 
     return await parts.pools.run("descriptions", answered)
+
+
+def described_name(document: Document, kind: str, limits: Limits) -> str:
+    """A description's name among those of its document. Another description has another name."""
+    name = f"{kind} {document.problems.version}"
+    return name if limits == UNLIMITED else f"{name} {limits.pages} {limits.long_side_px} {limits.may_print}"
 
 
 def wants_old_forms(request: HttpRequest) -> bool:
