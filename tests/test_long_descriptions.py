@@ -169,7 +169,7 @@ def test_the_viewer_makes_of_runs_what_is_told_page_by_page(service: TileService
         json.loads(json_bytes(make(BASE, document, limits)))
         for make in (page_descriptions.page_runs, page_descriptions.page_list)
     )
-    made = run("const { pagesOf } = await import('./page_runs.js'); return pagesOf(given[0]);", runs)
+    made = run("const { pagesOf } = await import('./client.js'); return pagesOf(given[0]);", runs)
     assert made == pages_told["pages"]
     assert runs["page_count"] == len(made)
     for name in ("document", "name", "title", "direction", "may_print"):

@@ -2,7 +2,6 @@
    browser can be given to it. So a front-end team can use it as it is, in a page, in a worker or in node. */
 
 import { Book } from "./book.js";
-import { pagesOf } from "./page_runs.js";
 import { overNetwork, problem } from "./requests.js";
 
 export { Book } from "./book.js";
@@ -26,6 +25,16 @@ export const TOP = "top";
  *   watchVisibility?: (changed: () => void) => () => void,
  *   session?: string,
  * }} LibraryOptions
+ */
+
+/** @typedef {import("./book.js").Page} Page */
+
+/**
+ * All pages of a document, in as many words as they differ. `labels`: `text`, and behind it a number that grows by 1, or none.
+ * @typedef {{
+ *   runs: (Omit<Page, "page" | "label" | "image_service" | "problems"> & {count: number})[],
+ *   labels: {count: number, text: string, number: number | null}[], problems: [number, string[]][], image_service: string,
+ * }} PageRuns
  */
 
 /**
@@ -100,8 +109,7 @@ export class Library {
     }
     try {
       const told = await this.json(`/documents/${id}/runs.json`, signal);
-      const { document, name, title, direction, may_print } = told;
-      return Object.assign(book, { document, name, title, direction, may_print, pages: pagesOf(told) });
+      return Object.assign(book, told, { pages: pagesOf(told) });
     } catch (error) {
       book.close();
       throw error;
@@ -125,6 +133,26 @@ export class Library {
     });
     return () => { isOver = true; end(); };
   }
+}
+
+/**
+ * Each page as `pages.json` has it, of `runs.json`. Pages of a run share their list of levels. Pure.
+ * @param {PageRuns} told
+ * @returns {Page[]}
+ */
+export function pagesOf({ runs, labels, problems, image_service }) {
+  /** @type {Page[]} */
+  const pages = [];
+  for (const { count, ...alike } of runs) for (let left = count; left > 0; left -= 1) pages.push(/** @type {Page} */ ({ ...alike }));
+  let page = 0;
+  for (const { count, text, number } of labels) {
+    for (let index = 0; index < count; index += 1) {
+      const label = text + (number === null ? "" : number + index);
+      Object.assign(pages[page], { page: page += 1, label, image_service: image_service.replace("{page}", `${page}`) });
+    }
+  }
+  for (const [number, list] of problems) pages[number - 1].problems = list;
+  return pages;
 }
 
 /**
