@@ -225,3 +225,18 @@ def test_no_more_of_a_manifest_is_made_when_its_client_has_left(
     monkeypatch.setattr(presentation, "canvas_id", lambda base, one, page: made.append(page) or its_own(base, one, page))
     asyncio.run(ask_async(application, f"/presentation/3/{long.id}/manifest.json", leave_after=1))
     assert len(made) < 11
+
+
+@pytest.mark.skipif(NODE is None, reason="Node is not installed")
+def test_a_turn_does_not_look_at_the_labels_of_all_pages() -> None:
+    script = """
+        const { placeText } = await import("./numbers.js");
+        let looks = 0;
+        const page = (number) => ({ get label() { looks += 1; return String(number); } });
+        const pages = Array.from({ length: 1000 }, (_, index) => page(index + 1));
+        const shown = [1, 500, 1000].map((number) => placeText([number], pages, null));
+        return [shown, looks];
+    """
+    shown, looks = run(script)
+    assert shown == ["1 / 1000", "500 / 1000", "1000 / 1000"]
+    assert looks <= 2 * 1000 + 10, "once for all turns"
