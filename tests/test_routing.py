@@ -206,6 +206,27 @@ def test_it_waits_for_a_job_with_a_short_budget_of_which_nothing_else_is_known(s
     scene.dispatcher.close()
 
 
+def test_it_waits_for_a_holder_that_has_just_ended_a_job(scene: Scene) -> None:
+    """Its thread keeps the record and tells those who wait, before it comes for the next job."""
+    scene.busy()
+    other = scene.idle()
+    scene.ends(scene.holder)
+    scene.ask("seen")
+    assert is_waiting(scene, other)
+    assert scene.holder.takes().names == ["seen"]
+    scene.dispatcher.close()
+
+
+def test_it_does_not_wait_for_a_worker_that_does_not_come_back(scene: Scene) -> None:
+    scene.busy()
+    other = scene.idle()
+    scene.ends(scene.holder)
+    scene.ask("seen")
+    assert is_waiting(scene, other)
+    scene.now_s += LONGEST_WAIT_S
+    assert other.takes().names == ["seen"]
+
+
 def test_the_spare_does_not_take_it_either(scene: Scene) -> None:
     scene.busy()
     spare = scene.idle(is_spare=True)

@@ -11,11 +11,16 @@ from collections.abc import Callable, Collection, Sequence
 from msgspec import Struct
 
 from sidebooks_core.images.work import Flight
-from sidebooks_core.scheduling.routing import AtJob, Costs, JobKind, patience_s
+from sidebooks_core.scheduling.routing import LONGEST_WAIT_S, AtJob, Costs, JobKind, patience_s
 from sidebooks_core.workers.jobs import AnyJob, Draw, DrawBands, Identify, ReadAnnotations, Search
 
 LAST_PAGE_S = 0.01
 """A job with a budget ends with the page at which its budget is spent. This is how long that page takes if none is known."""
+
+
+RETURNS_S = 0.001
+"""A worker's thread needs so long between a job and the next: it keeps the record, and tells those who wait."""
+_RETURNING = JobKind("returning")
 
 
 class _Worker(Struct):
@@ -54,6 +59,8 @@ class Busy:
         """clock: in seconds, such as `time.monotonic`."""
         self._clock = clock
         self._at: dict[Flight, _Worker] = {}
+        self._returning: dict[int, _Worker] = {}
+        """Workers whose threads come for the next job in a moment, by the identity of their held documents."""
         self._costs = Costs()
         self._finishing: dict[Flight, str] = {}
         """Flights that were shown, with their documents. The worker of such a flight identifies the page, and is free in a
@@ -66,6 +73,7 @@ class Busy:
 
     def begin(self, flight: Flight, held_documents: Collection[str]) -> None:
         """A worker begins a flight. held_documents: of the worker, by their tokens; they may change."""
+        self.came(held_documents)
         kind, bound_s = _kind(flight.work.job)
         holds_it = flight.document in held_documents
         self._at[flight] = _Worker(held_documents, flight.document, kind, bound_s, self._clock(), holds_it)
@@ -88,7 +96,13 @@ class Busy:
         worker = self._at.pop(flight, None)
         if worker is not None and is_answered:
             self._learn(worker)
+            worker.kind, worker.bound_s, worker.began_s = _RETURNING, RETURNS_S, self._clock()
+            self._returning[id(worker.held_documents)] = worker
         self._finishing.pop(flight, None)
+
+    def came(self, held_documents: Collection[str]) -> None:
+        """A worker's thread came for its next job. held_documents: the same collection as before."""
+        self._returning.pop(id(held_documents), None)
 
     def opened(self, flight: Flight, took_s: float) -> None:
         """The worker of a flight has opened its document, in so many seconds. No longer than it is at the flight counts."""
@@ -102,17 +116,19 @@ class Busy:
         held_documents: of the idle worker. waiting: the visible flights that wait, in their order. barred: documents whose
         flights wait for nobody, since their jobs may take for ever.
         """
-        if not waiting or not self._at:
+        if not waiting or not (self._at or self._returning):
             return NOTHING
         now_s = self._clock()
+        late = [key for key, worker in self._returning.items() if now_s - worker.began_s > LONGEST_WAIT_S]
+        for key in late:  # their workers were replaced
+            del self._returning[key]
+        workers = [*self._at.values(), *self._returning.values()]
         until_s = {}
         for document in {flight.document for flight in waiting}.difference(held_documents, barred):
             opening_s = self._costs.opening_s(document)
             others = [flight for flight in waiting if flight.document == document][1:]
             before_s = sum(self._flight_s(flight, opening_s) for flight in others)
-            holders = [
-                AtJob(now_s - worker.began_s, self._worker_s(worker)) for worker in self._at.values() if worker.has(document)
-            ]
+            holders = [AtJob(now_s - worker.began_s, self._worker_s(worker)) for worker in workers if worker.has(document)]
             patience = patience_s(holders, opening_s, before_s)
             if patience > 0:
                 until_s[document] = now_s + patience

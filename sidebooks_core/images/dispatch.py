@@ -95,6 +95,7 @@ class Dispatcher:
             entered = self._entering.enter_all(follow_ups, is_closed=self._closed)
             if not self._closed:
                 self._seats.add(seat)
+                self._busy.came(held_documents)
                 self._giving.give(seat)
                 self._giving.hand_out()
         tell(entered)
