@@ -109,7 +109,8 @@ export class Library {
     }
     try {
       const told = await this.json(`/documents/${id}/runs.json`, signal);
-      return Object.assign(book, told, { pages: pagesOf(told) });
+      const { name, title, direction, may_print } = told;
+      return Object.assign(book, { name, title, direction, may_print, pages: pagesOf(told) });
     } catch (error) {
       book.close();
       throw error;
