@@ -240,3 +240,17 @@ def test_a_turn_does_not_look_at_the_labels_of_all_pages() -> None:
     shown, looks = run(script)
     assert shown == ["1 / 1000", "500 / 1000", "1000 / 1000"]
     assert looks <= 2 * 1000 + 10, "once for all turns"
+
+
+@pytest.mark.skipif(NODE is None, reason="Node is not installed")
+def test_a_book_has_the_pages_and_their_problems(service: TileService) -> None:
+    document = service.open(flat_pdf(9), name="a book")
+    document.problems.learn(3, ("an image is cut short", "a font is damaged"))
+    script = """
+        const { Library } = await import("./client.js");
+        const library = new Library("", { fetch: async () => new Response(JSON.stringify(given[0])), decode: async () => ({}) });
+        const book = await library.open("d");
+        return [book.name, book.direction, book.may_print, book.pages.length, book.problems(4), book.problems(5)];
+    """
+    made = run(script, json.loads(json_bytes(page_descriptions.page_runs(BASE, document, UNLIMITED))))
+    assert made == ["a book", "ltr", True, 9, "an image is cut short; a font is damaged", ""]
