@@ -248,7 +248,8 @@ def test_a_book_has_the_pages_and_their_problems(service: TileService) -> None:
     document.problems.learn(3, ("an image is cut short", "a font is damaged"))
     script = """
         const { Library } = await import("./client.js");
-        const library = new Library("", { fetch: async () => new Response(JSON.stringify(given[0])), decode: async () => ({}) });
+        const fetch = async () => new Response(JSON.stringify(given[0]));
+        const library = new Library("", { fetch, decode: async () => ({}) });
         const book = await library.open("d");
         return [book.name, book.direction, book.may_print, book.pages.length, book.problems(4), book.problems(5)];
     """
