@@ -84,7 +84,7 @@ def test_the_page_of_an_address_is_shown_before_anything_else_is_there(browser: 
     link = tab.locator("#shelf a").first.get_attribute("href")
     tab.evaluate("localStorage.setItem('sidebooks light', 'night')")
     held: list[Any] = []
-    tab.route(re.compile(r"/pages\.json$|/preview$"), lambda route: held.append(route))
+    tab.route(re.compile(r"/runs\.json$|/preview$"), lambda route: held.append(route))
     tab.goto("about:blank")
     tab.goto(f"{address}{link}/7")
     tab.wait_for_selector('#early[data-page="7"][data-shown="sharp"]')
