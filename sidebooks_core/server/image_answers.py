@@ -73,9 +73,9 @@ class ImageAnswers:
         allowance.require(request.limits, at)
         mark = await self._marks.of(request)
         document, page = at.request.document, at.request.page
-        tag = self._images.etag(at)
-        if mark is None and request.has_etag(tag):
-            return responses.unchanged(tag, document.problems.of(page), links)
+        had = next((tag for tag in self._images.etags(at) if mark is None and request.has_etag(tag)), None)
+        if had is not None:
+            return responses.unchanged(had, document.problems.of(page), links)
         is_loaded = self._render(at) not in self.waiting and self.waiting.before(request.client) >= self.loaded
         if is_loaded and self._images.tile_in_memory(at) is None:
             passing = await self._coarse(request, at, links, mark)
@@ -85,10 +85,10 @@ class ImageAnswers:
         if mark is not None:
             made = await self._pools.run("derived", self._marked, mark, tile, at)
             return responses.image(request, made.data, headers.marked_image(made.media_type, tile.problems, links or []))
-        own = headers.image(tile.media_type, tag, tile.problems, links or [])
+        own = headers.image(tile.media_type, tile.etag, tile.problems, links or [])
         key = self._keeper.key(at.request)
         if key is not None:  # if None, the page is not identified yet; the fast path learns from a later response
-            self._fast_path.learn(request, key, at, tag, own)
+            self._fast_path.learn(request, key, at, tile, own)
         return responses.image(request, tile.data, own)
 
     def are_awaited(self) -> bool:
@@ -221,9 +221,11 @@ class ImageAnswers:
         allowance.require(request.limits, first)
         mark = await self._marks.of(request)
         tag = f"{self._render(first)}-bundle"
-        if mark is None and request.has_etag(tag):
+        may_change = len(self._images.etags(first)) > 1
+        if mark is None and not may_change and request.has_etag(tag):
             return responses.unchanged(tag)
         tiles = []
+        tags = hashlib.blake2b(digest_size=16)
         problems: dict[str, None] = {}
         for row in range(level.rows):
             for column in range(level.columns):
@@ -232,10 +234,15 @@ class ImageAnswers:
                 if mark is not None:
                     tile = await self._pools.run("derived", self._marked, mark, tile, at)
                 tiles.append(PackedTile(tile.data, tile.media_type, tile.width_px, tile.height_px))
+                tags.update(tile.etag.encode())
                 problems.update(dict.fromkeys(tile.problems))
         data = pack(tiles, level.columns, problems)
         if mark is not None:
             return responses.image(request, data, headers.marked_image(BUNDLE_TYPE, tuple(problems), []))
+        if may_change:
+            tag = f"{tags.hexdigest()}-bundle"
+            if request.has_etag(tag):
+                return responses.unchanged(tag)
         return _image(request, Tile(data, BUNDLE_TYPE, 0, 0, tag, tuple(problems)), [])
 
     async def previews(self, request: HttpRequest, document: Document, first: int, last: int) -> HttpResponse:

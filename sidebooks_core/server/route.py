@@ -39,6 +39,7 @@ PARAMETERS = {
     "page": Parameter("A page number, from 1", "[1-9][0-9]{0,6}"),
     "level": Parameter("A level of the page's pyramid, from 0, the coarsest", "[0-9]{1,2}"),
     "span": Parameter("First and last page, from 1, at most 64 pages", "[1-9][0-9]{0,6}-[1-9][0-9]{0,6}"),
+    "pages": Parameter("First and last page, from 1", "[1-9][0-9]{0,6}-[1-9][0-9]{0,6}"),
     "size": Parameter("Such as 1620x2160; `.png`, `.jpg`, `.webp` or `.avif` may follow", rf"[0-9]+x[0-9]+(\.({_ENDINGS}))?"),
     "query": Parameter("What to look for", ".+"),
     "q": Parameter("What to look for", ".*"),

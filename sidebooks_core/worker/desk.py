@@ -100,6 +100,7 @@ class Desk:
         self._held: OrderedDict[str, Held] = OrderedDict()
         self._is_clearing = False
         self._just_opened: DocumentRef | None = None
+        self._opened_s = 0.0
         self._freeing = Freeing()
         self.bands = BandDrawer()
         self.tell_drawn: Callable[[], None] = lambda: None
@@ -128,6 +129,11 @@ class Desk:
         if isinstance(job, PageJob) and not isinstance(job, Draw | DrawBands | Inspect):  # these have asked for a display list
             self._freeing.at_page((ref.token, job.page))
         return cast(A, answer)
+
+    def take_opened_s(self) -> float:
+        """Seconds for opening documents since the last call, with what their first late pages wait for."""
+        taken_s, self._opened_s = self._opened_s, 0.0
+        return taken_s
 
     @property
     def can_look_ahead(self) -> bool:
@@ -176,7 +182,9 @@ class Desk:
             case Open():
                 return self._described(held, job.document)
             case Hold():
+                started_s = time.perf_counter()
                 held.document.find_last_page()
+                self._opened_s += time.perf_counter() - started_s
                 if job.warming is not None:
                     self._drawn_record(held, job.warming)
                 return True
@@ -260,7 +268,9 @@ class Desk:
         while len(self._held) > MAX_DOCUMENTS:  # only if there was no idle moment for chores
             self._forget(next(iter(self._held)))
         assert given is not None
+        started_s = time.perf_counter()
         held = self._open(ref, Source.of_descriptor(given) if isinstance(given, int) else Source(given))
+        self._opened_s += time.perf_counter() - started_s
         self._held[ref.token] = held
         self._is_clearing |= len(self._held) > MAX_DOCUMENTS
         return held

@@ -150,7 +150,7 @@ def _reply(desk: Desk, job: AnyJob, given: bytes | int | None) -> Reply[object]:
     except Exception as fault:  # noqa: BLE001 - whatever a document does, its request gets an answer and the others go on
         what = fault.strerror if isinstance(fault, OSError) else fault  # without the path, which is nobody's business
         error = _told(RenderFailed(f"{type(fault).__name__}: {what}"[:500], page=page))
-    return Reply(answer, error, rss_bytes=resident_bytes())
+    return Reply(answer, error, rss_bytes=resident_bytes(), opened_s=desk.take_opened_s())
 
 
 def _lettering(job: DrawLetters) -> Lettering:

@@ -8,9 +8,9 @@ from concurrent.futures import Future
 from functools import partial
 from typing import TypeVar
 
-from sidebooks_core.access.policy import UNLIMITED
-from sidebooks_core.server import descriptions, headers, responses
-from sidebooks_core.server.addresses import page_number
+from sidebooks_core.access.policy import UNLIMITED, Limits
+from sidebooks_core.server import descriptions, headers, page_descriptions, responses
+from sidebooks_core.server.addresses import page_number, page_span
 from sidebooks_core.server.allowance import screen_within
 from sidebooks_core.server.http import HttpRequest, HttpResponse
 from sidebooks_core.server.json_text import read_json
@@ -47,10 +47,23 @@ async def one_document(parts: ServerParts, request: HttpRequest) -> HttpResponse
 
 
 async def pages(parts: ServerParts, request: HttpRequest) -> HttpResponse:
-    """Every page's size, label and levels."""
+    """Every page's size, label and levels; of some pages, if the request names them."""
+    document, named = parts.document(request), request.query("pages")
+    if named:
+        first, last = page_span(named, document)
+        some = range(first, last + 1)
+        make = partial(page_descriptions.page_list, request.base, document, request.limits, some)
+        return await items(parts, request, len(some), make)
+    return await described(
+        parts, request, document, "pages", lambda base: page_descriptions.page_list(base, document, request.limits)
+    )
+
+
+async def runs(parts: ServerParts, request: HttpRequest) -> HttpResponse:
+    """The same of all pages, as runs of pages that are alike."""
     document = parts.document(request)
     return await described(
-        parts, request, document, "pages", lambda base: descriptions.page_list(base, document, request.limits)
+        parts, request, document, "runs", lambda base: page_descriptions.page_runs(base, document, request.limits)
     )
 
 
@@ -128,14 +141,16 @@ async def described(
     """
 
     def answered() -> HttpResponse:
-        name = f"{kind} {document.problems.version}"
-        if request.limits != UNLIMITED:
-            limits = request.limits
-            name = f"{name} {limits.pages} {limits.long_side_px} {limits.may_print}"
-        body = parts.described.get(document, name, request.base, make)
+        body = parts.described.get(document, described_name(document, kind, request.limits), request.base, make)
         return responses.text(request, body, media_type, headers.LEARNING)
 
     return await parts.pools.run("descriptions", answered)
+
+
+def described_name(document: Document, kind: str, limits: Limits) -> str:
+    """A description's name among those of its document. Another description has another name."""
+    name = f"{kind} {document.problems.version}"
+    return name if limits == UNLIMITED else f"{name} {limits.pages} {limits.long_side_px} {limits.may_print}"
 
 
 def wants_old_forms(request: HttpRequest) -> bool:
