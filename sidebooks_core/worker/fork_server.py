@@ -68,12 +68,11 @@ def main(desk_type: type[Desk] | None = None) -> None:
 
 
 def _load() -> None:
-    """Import everything that a worker needs."""
+    """Import what a worker needs for the pages of a PDF (see `worker.main`)."""
     gc.disable()  # loaded modules stay for ever: a collection would find nothing
-    from sidebooks_core.engine import lettering
     from sidebooks_core.worker import confinement, desk, warming
 
-    del desk, lettering, warming
+    del desk, warming
     confinement.load()
     gc.freeze()  # else a collection in a worker would write to every object, and so copy the shared memory
     gc.enable()
