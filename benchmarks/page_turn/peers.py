@@ -258,6 +258,11 @@ def fit(width_pt: float, height_pt: float, view_px: tuple[int, int]) -> float:
     return min(view_px[0] / width_pt, view_px[1] / height_pt)
 
 
+def half_pt(side_pt: float, screen_px: int, scale: float) -> float:
+    """Half of what a screen shows of a side of an enlarged page, in points."""
+    return min(side_pt, screen_px / scale) / 2
+
+
 def _jpeg(image: Any) -> bytes:
     out = io.BytesIO()
     image.convert("RGB").save(out, "JPEG", quality=QUALITY)
@@ -299,7 +304,7 @@ def _pymupdf(path: str, password: str | None, *, most_lists: int = 0) -> tuple[D
         scale = fit(sheet.rect.width, sheet.rect.height, size_px) * zoom
         clip = None
         if zoom > 1.0:  # the part on the screen: the middle
-            width, height = sheet.rect.width / zoom / 2, sheet.rect.height / zoom / 2
+            width, height = half_pt(sheet.rect.width, size_px[0], scale), half_pt(sheet.rect.height, size_px[1], scale)
             x, y = sheet.rect.width / 2, sheet.rect.height / 2
             clip = pymupdf.Rect(x - width, y - height, x + width, y + height)
         pixmap = sheet.get_pixmap(matrix=pymupdf.Matrix(scale, scale), alpha=0, clip=clip)
@@ -317,10 +322,11 @@ def _pdfium(path: str, password: str | None) -> tuple[Draw, int]:
         sheet = document[page]
         width, height = sheet.get_size()
         crop = (0.0, 0.0, 0.0, 0.0)
+        scale = fit(width, height, size_px) * zoom
         if zoom > 1.0:
-            x, y = width * (1 - 1 / zoom) / 2, height * (1 - 1 / zoom) / 2
+            x, y = width / 2 - half_pt(width, size_px[0], scale), height / 2 - half_pt(height, size_px[1], scale)
             crop = (x, y, x, y)
-        image = sheet.render(scale=fit(width, height, size_px) * zoom, crop=crop).to_pil()
+        image = sheet.render(scale=scale, crop=crop).to_pil()
         sheet.close()
         return _jpeg(image)
 
