@@ -20,8 +20,8 @@ from sidebooks_core.encoding.worth import DRAWING_FLATNESS, MOSTLY_FLAT, UP_TIME
 SAMPLE_BLOCKS = 16
 """Blocks of rows in a sample of a whole image."""
 BLOCKS_OF_TILE = 8
-"""Blocks in a sample of a tile: of 512 rows a quarter, not half, are looked at twice. 267 tiles of 77 pages of the corpus became
-images of the same kinds, in 0.85 of the time."""
+"""Blocks in a sample of a tile: of 512 rows a quarter, not half, are looked at twice. 267 tiles of 77 pages became images of
+the same kinds, in 0.85 of the time."""
 _TILE_ROWS = 1024
 """An image of fewer rows counts as a tile."""
 _BLOCK_ROWS = 16
