@@ -31,7 +31,7 @@ START_TIMEOUT_S = 60.0
 MOST_TRIES = 3
 """One job is given to so many workers in turn, if each dies before it begins the job. If memory is short, the kernel ends
 several."""
-SPARE_AFTER_S = 0.5
+SPARE_AFTER_S = 0.1
 """The spare is started so long after the last other worker, which draws a first page meanwhile."""
 COMPLAIN_S = 60.0
 """The shortest time between two log entries that say that no worker is at hand."""
