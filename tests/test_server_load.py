@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
 from concurrent.futures import Future
 from pathlib import Path
@@ -275,3 +276,23 @@ def test_who_waits_for_what_another_asked_for_gets_its_error(
     assert len({(reply.status, reply.body) for reply in replies}) == 1
     assert replies[0].status >= 400
     assert replies[0].json()["detail"] == "nothing of it can be drawn"
+
+
+def test_who_may_not_have_what_is_being_drawn_does_not_wait_for_it(
+    shelf: Shelf, document: sb.Document, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The second one asks while the first one's image is drawn."""
+    path = f"/documents/{document.id}/pages/3/1224x1999"
+    application = Application(shelf, allowed=lambda scope, _operation, _document: scope["client"][0] != "192.0.2.66")
+    submitted = counted(application.service.parts.images, "submit", monkeypatch)
+
+    async def both() -> tuple[Reply, Reply]:
+        first = asyncio.ensure_future(ask_async(application, path))
+        while not submitted:
+            await asyncio.sleep(0)
+        refused = await ask_async(application, path, client="192.0.2.66")
+        return await first, refused
+
+    with contextlib.closing(application):
+        first, refused = asyncio.run(both())
+    assert (first.status, refused.status) == (200, 403)
