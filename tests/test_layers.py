@@ -297,6 +297,9 @@ def test_what_is_allowed_is_not_called_a_breach() -> None:
 
 ENGINES = ["pymupdf", "fitz", "numpy", "PIL", "diskcache", "sqlite3", "apsw"]
 SERVERS = ["starlette", "anyio", "uvicorn", "httptools"]
+LATE = "engine.texts engine.svg engine.comics engine.epub engine.images.mending engine.transfer.applying engine.inspection"
+OF_OTHER_JOBS = [*(f"{PACKAGE}.{name}" for name in f"{LATE} worker.annotating worker.searching".split()), "urllib.request"]
+"""What the pages of most PDFs do not need: a worker imports it for the first job that does."""
 WAYS_IN = ["argon2", "segno", "joserfc", "cryptography", "urllib.request"]
 
 
@@ -307,6 +310,7 @@ WAYS_IN = ["argon2", "segno", "joserfc", "cryptography", "urllib.request"]
         (f"{PACKAGE}.cli.commands", [*ENGINES, *SERVERS]),
         (f"{PACKAGE}.access", [*ENGINES, *SERVERS, *WAYS_IN]),
         (f"{PACKAGE}.access.access", ["pymupdf", "numpy", "PIL", *SERVERS, *WAYS_IN]),
+        (f"{PACKAGE}.worker.desk", OF_OTHER_JOBS),
         (f"{PACKAGE}.meeting.hub", [*ENGINES, *SERVERS, *WAYS_IN, "redis"]),
         (
             f"{PACKAGE}.server.command",
