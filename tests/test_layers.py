@@ -323,3 +323,24 @@ def test_importing_loads_nothing_that_only_some_uses_need(module: str, heavy: li
     ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, cwd=ROOT.parent)
     assert ran.returncode == 0, ran.stderr
     assert ran.stdout.split() == []
+
+
+LOADED = """
+import importlib, sys
+from pathlib import Path
+import sidebooks_core.worker.confinement, sidebooks_core.worker.desk, sidebooks_core.worker.warming
+from sidebooks_core.worker.fork_server import LATE
+for name in LATE:
+    importlib.import_module(f"sidebooks_core.{name}")
+root = Path(sys.modules["sidebooks_core"].__file__).parent
+for path in sorted(one for room in ("engine", "worker", "text") for one in (root / room).rglob("*.py")):
+    name = ".".join(("sidebooks_core", *path.relative_to(root).with_suffix("").parts)).removesuffix(".__init__")
+    if name not in sys.modules:
+        print(name)
+"""
+
+
+def test_whatever_workers_need_is_loaded_early_or_late_by_the_process_that_forks_them() -> None:
+    ran = subprocess.run([sys.executable, "-c", LOADED], capture_output=True, text=True, timeout=60, cwd=ROOT.parent)
+    assert ran.returncode == 0, ran.stderr
+    assert ran.stdout.split() == [], "each worker would load it by itself"
