@@ -63,8 +63,6 @@ class Expected(Struct, eq=False):
 
     operation: Operation
     document_id: str | None
-    etag: bytes
-    """With its quotes."""
     family: str
     opens: bool
     generation: int
@@ -135,11 +133,11 @@ class FastPath:
         self._known = OrderedDict()
 
     @contextmanager
-    def expecting(self, request: HttpRequest, tag: str, answer: Callable[[], Awaitable[Answer | None]]) -> Iterator[None]:
+    def expecting(self, request: HttpRequest, answer: Callable[[], Awaitable[Answer | None]]) -> Iterator[None]:
         """For the time in which a request waits for an image: requests for the same address wait with it.
 
-        tag: of the image. answer: waits for the image as one request more, and gives the headers of every such response, and
-        its body; None: nobody waits for it any more.
+        answer: waits for the image as one request more, and gives the headers of every such response, and its body; None:
+        nobody waits for it any more.
         """
         host, _ = _host_and_etag(request.scope)
         address = (raw_path(request.scope), host)
@@ -149,7 +147,7 @@ class FastPath:
             return
         family = family_of(request.scope)
         self._expected[address] = Expected(
-            request.operation, request.document_id, etag(tag)[1], family, request.opens, request.generation, answer
+            request.operation, request.document_id, family, request.opens, request.generation, answer
         )
         try:
             yield

@@ -85,17 +85,17 @@ class ImageAnswers:
             tile = await self._get(request, at)
             made = await self._pools.run("derived", self._marked, mark, tile, at)
             return responses.image(request, made.data, headers.marked_image(made.media_type, tile.problems, links or []))
-        tile, own = await self._for_all(request, at, tag, links or [])
+        tile, own = await self._for_all(request, at, links or [])
         key = self._keeper.key(at.request)
         if key is not None:  # if None, the page is not identified yet; the fast path learns from a later response
             self._fast_path.learn(request, key, at, tag, own)
         return responses.image(request, tile.data, own)
 
-    async def _for_all(self, request: HttpRequest, at: TilePlace, tag: str, links: Headers) -> tuple[Tile, Headers]:
+    async def _for_all(self, request: HttpRequest, at: TilePlace, links: Headers) -> tuple[Tile, Headers]:
         """A tile, and the headers of every response with it. If it must be made, other requests for it wait with this one."""
 
         def own(tile: Tile) -> Headers:
-            return headers.image(tile.media_type, tag, tile.problems, links)
+            return headers.image(tile.media_type, tile.etag, tile.problems, links)
 
         held = self._images.tile_in_memory(at)
         if held is not None:
@@ -111,7 +111,7 @@ class ImageAnswers:
             tile: Tile = found[0]
             return own(tile), tile.data
 
-        with self._fast_path.expecting(request, tag, answer):
+        with self._fast_path.expecting(request, answer):
             made = await self._made(request, at)
         return made, own(made)
 
