@@ -186,26 +186,18 @@ class Desk:
                 return self.bands.encode(job)
             case ReadWords():
                 return tuple(word for word in held.document.words(job.page) if _is_somewhere(word))
-            case ReadText():
-                from sidebooks_core.text.packing import pack
-
-                return pack(held.document.text(job.page))
             case ReadLinks():
                 return tuple(link for link in held.document.links(job.page) if _is_somewhere(link))
-            case Search():
-                from sidebooks_core.worker.searching import searched
+            case ReadText() | Search():
+                from sidebooks_core.worker import searching
 
-                return searched(held.document, job)
+                return searching.answer(held.document, job)
             case Inspect():
                 return self._inspected(held, job)
-            case Annotate():
-                from sidebooks_core.worker.annotating import annotated_file
+            case Annotate() | ReadAnnotations():
+                from sidebooks_core.worker import annotating
 
-                return annotated_file(held.document, held.source, job)
-            case ReadAnnotations():
-                from sidebooks_core.worker.annotating import annotations_read
-
-                return annotations_read(held.document, job)
+                return annotating.answer(held.document, held.source, job)
         raise TypeError(f"no such job: {type(job).__name__}")
 
     def _described(self, held: Held, ref: DocumentRef) -> DocumentInfo:

@@ -45,7 +45,6 @@ LATE = (
     "engine.images.mending",
     "engine.images.pages",
     "engine.transfer.applying",
-    "text.packing",
     "worker.annotating",
     "worker.searching",
 )
