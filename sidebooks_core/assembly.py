@@ -33,6 +33,7 @@ from sidebooks_core.stores.tiers import Tiers
 from sidebooks_core.workers.bulk import mark_host
 from sidebooks_core.workers.jobs import WorkerConfig, of_fonts
 from sidebooks_core.workers.pool import JobSource, Pool, WorkerPool
+from sidebooks_core.workers.starting import Starter, best_starter
 from sidebooks_core.workers.versions import encoder_version, engine_version
 
 PoolMaker = Callable[[JobSource[Flight], int], Pool]
@@ -80,6 +81,20 @@ def assemble(settings: Settings, store: TileStore | Sequence[TileStore] | None, 
 
     store: keeps images instead of the disk cache; several are tiers. pool: makes the workers; None: they are processes.
     """
+    if pool is not None:
+        return _assembled(settings, store, lambda source, _: pool(source, settings.workers))
+    # Loading the engine takes longer than all that follows here, so it begins first.
+    starter = best_starter(is_wanted_soon=True)
+    try:
+        return _assembled(settings, store, lambda source, fonts: _processes(settings, fonts, source, starter))
+    except BaseException:
+        starter.close()
+        raise
+
+
+def _assembled(
+    settings: Settings, store: TileStore | Sequence[TileStore] | None, pool: Callable[[Landing, FontSet], Pool]
+) -> Parts:
     fonts = discover([Path(folder) for folder in settings.font_dirs])
     profile = RenderProfile(
         engine=engine_version(),
@@ -109,7 +124,7 @@ def assemble(settings: Settings, store: TileStore | Sequence[TileStore] | None, 
         facts=facts,
         dispatcher=dispatcher,
         compacting=seeker.compacting,
-        pool=pool(source, settings.workers) if pool is not None else _processes(settings, fonts, source),
+        pool=pool(source, fonts),
     )
 
 
@@ -134,11 +149,11 @@ def _disk_tier(settings: Settings) -> list[TileStore]:
     return [EncryptedStore(disk, settings.encryption_key)]
 
 
-def _processes(settings: Settings, fonts: FontSet, source: Landing) -> WorkerPool[Flight]:
+def _processes(settings: Settings, fonts: FontSet, source: Landing, starter: Starter) -> WorkerPool[Flight]:
     config = WorkerConfig(
         worker_bytes=settings.worker_bytes,
         display_list_bytes=settings.display_list_bytes,
         fonts=of_fonts(fonts),
         is_isolated=settings.isolation,
     )
-    return WorkerPool(source, config, settings.workers, recycle_bytes=settings.worker_bytes // 2)
+    return WorkerPool(source, config, settings.workers, settings.worker_bytes // 2, starter)

@@ -16,7 +16,6 @@ from sidebooks_core.documents.shown_text import shown
 from sidebooks_core.documents.sniffing import IMAGE_KINDS, REFLOWABLE_KINDS
 from sidebooks_core.documents.source import Source
 from sidebooks_core.documents.syntax import xmp
-from sidebooks_core.engine.epub import contents as epub_contents
 from sidebooks_core.engine.images import reading as images
 from sidebooks_core.engine.messages import take_warnings
 from sidebooks_core.engine.mupdf import ENGINE_ERRORS, EngineDocument, RawObj, RawPdf, is_pdf, mupdf, pymupdf, raw_pdf
@@ -111,6 +110,8 @@ def _whole_outline(subject: Subject) -> tuple[tuple[OutlineItem, ...], int]:
     except ENGINE_ERRORS:
         pass  # damaged: the pages are there without it
     if subject.kind == "epub":
+        from sidebooks_core.engine.epub import contents as epub_contents
+
         own = epub_contents.outline(handle, subject.source, subject.page_count, subject.chapters)
         if own:  # else the engine's, which lacks text in elements of its own
             deepest = max(item.level for item in own)

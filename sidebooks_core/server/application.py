@@ -20,7 +20,7 @@ from sidebooks_core import __version__
 from sidebooks_core.access import Access
 from sidebooks_core.access.oidc import Oidc
 from sidebooks_core.access.policy import FolderPolicy, Policy
-from sidebooks_core.errors import RequestError, require_type
+from sidebooks_core.errors import RequestError, SidebooksError, require_type
 from sidebooks_core.guest_marks import GuestMarks
 from sidebooks_core.meeting.meetings import Meetings
 from sidebooks_core.server import openapi, responses
@@ -63,7 +63,7 @@ from sidebooks_core.server.sessions import Sessions
 from sidebooks_core.server.sharing import Cache, Sharing
 from sidebooks_core.server.shelf import Shelf
 from sidebooks_core.server.shelf_feed import ShelfFeed
-from sidebooks_core.server.statuses import Refused, not_found
+from sidebooks_core.server.statuses import Refused, not_found, refusal_of
 from sidebooks_core.server.ways_in import BrowserLogins, HouseWithoutPeople, SignedAddresses
 from sidebooks_core.shelf import Change
 from sidebooks_core.shelf import Shelf as PaperShelf
@@ -207,6 +207,12 @@ class Application:
             return
         if scope["method"] == "GET":
             quick = self.fast_path.answer(scope)
+            if quick is None and (expected := self.fast_path.expected(scope)) is not None:
+                try:
+                    quick = await self.fast_path.joined(scope, expected)
+                except SidebooksError as error:
+                    await self._sender.send(scope, receive, send, responses.refusal(refusal_of(error)))
+                    return
             if quick is not None:
                 status, headers, body = quick
                 self._sender.counts[status] += 1

@@ -26,7 +26,7 @@ from sidebooks_core.images.requests import TilePlace, in_format
 from sidebooks_core.images.tile import Tile, tile_of
 from sidebooks_core.scheduling.queue import Priority
 from sidebooks_core.server import allowance, coarse, headers, responses
-from sidebooks_core.server.fast_path import FastPath
+from sidebooks_core.server.fast_path import Answer, FastPath
 from sidebooks_core.server.http import Headers, HttpRequest, HttpResponse
 from sidebooks_core.server.iiif.plan import RasterPlan
 from sidebooks_core.server.joining import JoinedWork
@@ -81,15 +81,39 @@ class ImageAnswers:
             passing = await self._coarse(request, at, links, mark)
             if passing is not None:
                 return passing
-        tile = await self._get(request, at)
         if mark is not None:
+            tile = await self._get(request, at)
             made = await self._pools.run("derived", self._marked, mark, tile, at)
             return responses.image(request, made.data, headers.marked_image(made.media_type, tile.problems, links or []))
-        own = headers.image(tile.media_type, tile.etag, tile.problems, links or [])
+        tile, own = await self._for_all(request, at, links or [])
         key = self._keeper.key(at.request)
         if key is not None:  # if None, the page is not identified yet; the fast path learns from a later response
             self._fast_path.learn(request, key, at, tile, own)
         return responses.image(request, tile.data, own)
+
+    async def _for_all(self, request: HttpRequest, at: TilePlace, links: Headers) -> tuple[Tile, Headers]:
+        """A tile, and the headers of every response with it. If it must be made, other requests for it wait with this one."""
+
+        def own(tile: Tile) -> Headers:
+            return headers.image(tile.media_type, tile.etag, tile.problems, links)
+
+        held = self._images.tile_in_memory(at)
+        if held is not None:
+            return held, own(held)
+        if len(self.waiting) >= self.loaded:  # no client waits for the turn of another one
+            made = await self._made(request, at)
+            return made, own(made)
+
+        async def answer() -> Answer | None:
+            found = await self._joined.join(at)
+            if found is None:
+                return None
+            tile: Tile = found[0]
+            return own(tile), tile.data
+
+        with self._fast_path.expecting(request, answer):
+            made = await self._made(request, at)
+        return made, own(made)
 
     def are_awaited(self) -> bool:
         """Whether a request waits for an image that is queued or drawn, or images are being sent without a pause."""
@@ -126,8 +150,10 @@ class ImageAnswers:
 
     async def _get(self, request: HttpRequest, at: TilePlace) -> Tile:
         held = self._images.tile_in_memory(at)
-        if held is not None:
-            return held
+        return held if held is not None else await self._made(request, at)
+
+    async def _made(self, request: HttpRequest, at: TilePlace) -> Tile:
+        """A tile that is not in memory."""
         client = request.client
         # Under load each client has a request of its own, so that it does not wait for another client's turn. The service joins
         # them.

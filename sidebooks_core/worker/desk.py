@@ -26,8 +26,6 @@ from sidebooks_core.engine.grey import is_grey
 from sidebooks_core.engine.identity.pages import PageIdentifier
 from sidebooks_core.engine.images import decoding as image_decoding
 from sidebooks_core.engine.images.lengths import CutImages
-from sidebooks_core.engine.images.mending import Mender
-from sidebooks_core.engine.inspection import inspect_page
 from sidebooks_core.engine.messages import take_messages
 from sidebooks_core.engine.opening import open_by
 from sidebooks_core.engine.store import (
@@ -39,12 +37,9 @@ from sidebooks_core.engine.store import (
 )
 from sidebooks_core.errors import DamagedDocument, PageNotFound, RenderFailed
 from sidebooks_core.fonts.discovery import FontSet
-from sidebooks_core.text.packing import pack
-from sidebooks_core.worker.annotating import annotated_file, annotations_read
 from sidebooks_core.worker.banding import BandDrawer
 from sidebooks_core.worker.freeing import Freeing
 from sidebooks_core.worker.memory import resident_bytes
-from sidebooks_core.worker.searching import searched
 from sidebooks_core.worker.sheets import MIN_LIST_BYTES, Held, Keeping, Place, Sheet, is_to_be_mended
 from sidebooks_core.workers.answers import Drawn, Inspected
 from sidebooks_core.workers.jobs import (
@@ -199,18 +194,18 @@ class Desk:
                 return self.bands.encode(job)
             case ReadWords():
                 return tuple(word for word in held.document.words(job.page) if _is_somewhere(word))
-            case ReadText():
-                return pack(held.document.text(job.page))
             case ReadLinks():
                 return tuple(link for link in held.document.links(job.page) if _is_somewhere(link))
-            case Search():
-                return searched(held.document, job)
+            case ReadText() | Search():
+                from sidebooks_core.worker import searching
+
+                return searching.answer(held.document, job)
             case Inspect():
                 return self._inspected(held, job)
-            case Annotate():
-                return annotated_file(held.document, held.source, job)
-            case ReadAnnotations():
-                return annotations_read(held.document, job)
+            case Annotate() | ReadAnnotations():
+                from sidebooks_core.worker import annotating
+
+                return annotating.answer(held.document, held.source, job)
         raise TypeError(f"no such job: {type(job).__name__}")
 
     def _described(self, held: Held, ref: DocumentRef) -> DocumentInfo:
@@ -247,6 +242,8 @@ class Desk:
         return Drawn(record, drawn_s - started_s, time.perf_counter() - drawn_s)
 
     def _inspected(self, held: Held, job: Inspect) -> Inspected:
+        from sidebooks_core.engine.inspection import inspect_page
+
         inspection = inspect_page(held.document, job.page, self.font_set)
         if inspection.warnings:
             forget_resources(held.document.handle)  # so the next page reads and reports them
@@ -326,6 +323,8 @@ class Desk:
         if not IMAGE_PROBLEMS.isdisjoint((*sheet.problems, *found)):
             sheet.is_mended = True
             if held.mender is None:
+                from sidebooks_core.engine.images.mending import Mender
+
                 held.mender = Mender(held.document, lambda: open_by(ref, held.source))
             mended = held.mender.mend(page, sheet.cut_images)
         if mended is not None:

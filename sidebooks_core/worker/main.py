@@ -1,7 +1,9 @@
 """The worker process: opens documents, draws pages, encodes tiles. It may be killed at any moment.
 
-Only this module and the modules that it imports use the engine; the host never does. Everything is imported before the first
-job, so no job waits for an import.
+Only this module and the modules that it imports use the engine; the host never does. All that a page of a PDF may need to be
+opened, drawn and encoded is imported before the first job. What only other jobs and other kinds of documents need, such as
+texts, annotations, EPUB and SVG, is imported by the first job that needs it, in 5 to 25 ms: the first page of a program that
+just started comes so much sooner. A confined worker may read these modules.
 """
 
 from __future__ import annotations
@@ -29,6 +31,8 @@ if TYPE_CHECKING:
     from sidebooks_core.worker.desk import Desk
 
 PR_SET_PDEATHSIG = 1
+WARM_UP_AFTER_S = 0.01
+"""A worker warms up after so long without a request. A host that waits for its first worker has sent a job by then."""
 CHORES_AFTER_S = 0.1
 """Chores begin after so long without a request. A host that opened a document has asked for its first page by then."""
 LOOK_AHEAD_S = 1.0
@@ -45,7 +49,6 @@ def main(desk_type: type[Desk] | None = None) -> None:
     _die_with_parent()
     config = msgspec.msgpack.decode(wire.receive(requests), type=WorkerConfig)
     limit_memory(config.worker_bytes)
-    import sidebooks_core.engine.lettering  # noqa: F401 - a confined worker could not read the module any more
     from sidebooks_core.worker.desk import Desk  # loads the engine, with the limits in force; a forked process has it already
     from sidebooks_core.worker.warming import warm_up
 
@@ -57,7 +60,7 @@ def main(desk_type: type[Desk] | None = None) -> None:
     resident_bytes()  # opens what it reads from
     unconfined = _confine(desk, config.worker_bytes) if config.is_isolated else []
     wire.send(replies, to_bytes(Greeting(ready=True, unconfined=tuple(unconfined))))
-    if not _is_asked(requests, 0):
+    if not _is_asked(requests, WARM_UP_AFTER_S):
         _do_unasked(desk, warm_up)  # nobody waits yet
     assignments = msgspec.msgpack.Decoder(Assignment)
     while True:

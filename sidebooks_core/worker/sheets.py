@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Collection, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct, field
 
@@ -12,8 +12,10 @@ from sidebooks_core.documents.problems import IMAGE_PROBLEMS
 from sidebooks_core.documents.source import Source
 from sidebooks_core.engine.identity.pages import PageIdentifier
 from sidebooks_core.engine.images.lengths import CutImages
-from sidebooks_core.engine.images.mending import Mender
 from sidebooks_core.engine.open_document import OpenDocument
+
+if TYPE_CHECKING:
+    from sidebooks_core.engine.images.mending import Mender
 
 Place = tuple[str, int]
 """A page of a document: the document's token, and the page from 0."""
