@@ -168,7 +168,7 @@ def test_conversions_between_colours_stay(images: Path, drawer: Drawer) -> None:
     after = stored()
     assert after["link"] == links > 0
     assert after["image"] <= IMAGE_BYTES + 1000, "one at most, which was used last"
-    assert not drawer.desk.has_chores
+    assert not store.lacks_colour_links()
 
 
 def test_all_goes_where_little_is_counted(drawer: Drawer, images: Path) -> None:

@@ -22,6 +22,7 @@ from sidebooks_core.engine.mupdf import ENGINE_ERRORS, EngineDocument, EnginePag
 from sidebooks_core.engine.pdf import links as pdf_links
 from sidebooks_core.engine.pdf import mending
 from sidebooks_core.engine.pdf import pages as pdf_pages
+from sidebooks_core.engine.pdf.forgetting import forget_read_objects
 from sidebooks_core.engine.pdf.pages import PageTree
 from sidebooks_core.engine.pdf.targets import Targets
 from sidebooks_core.engine.store import read_from, stop_reading_from
@@ -106,6 +107,13 @@ class OpenDocument:
     def _targets(self) -> Targets | None:
         """Tells where the links and the outline of a PDF lead; None for other kinds."""
         return Targets(self._handle, self.page_count) if is_pdf(self._handle) else None
+
+    def forget_read_objects(self) -> None:
+        """Let go of what can be read from the file of a PDF again. Call it between jobs."""
+        if is_pdf(self._handle):
+            if "_targets" in self.__dict__ and self._targets is not None:
+                self._targets.forget_names()
+            forget_read_objects(self._handle)
 
     def page(self, index: int) -> EnginePage:
         """The engine's page, with appearances for its form fields and notes. Raises RenderFailed."""

@@ -40,7 +40,7 @@ from sidebooks_core.fonts.discovery import FontSet
 from sidebooks_core.worker.banding import BandDrawer
 from sidebooks_core.worker.freeing import Freeing
 from sidebooks_core.worker.memory import resident_bytes
-from sidebooks_core.worker.sheets import MIN_LIST_BYTES, Held, Keeping, Place, Sheet, is_to_be_mended
+from sidebooks_core.worker.sheets import MANY_PAGES, MIN_LIST_BYTES, Held, Keeping, Place, Sheet, is_to_be_mended
 from sidebooks_core.workers.answers import Drawn, Inspected
 from sidebooks_core.workers.jobs import (
     Annotate,
@@ -96,7 +96,7 @@ class Desk:
         self._is_clearing = False
         self._just_opened: DocumentRef | None = None
         self._opened_s = 0.0
-        self._freeing = Freeing()
+        self.freeing = Freeing(self._forget_read_objects)
         self.bands = BandDrawer()
         self.tell_drawn: Callable[[], None] = lambda: None
         """Called when the raster of a job that `tells_drawn` is drawn, before it is encoded."""
@@ -114,6 +114,7 @@ class Desk:
             given = os.open(ref.path, os.O_RDONLY | getattr(os, "O_BINARY", 0))
         held = self._hold(ref, given)
         self._just_opened = None
+        held.pages_read += 1
         if isinstance(job, PageJob) and not 0 <= job.page < held.document.page_count:
             page = job.page
             raise PageNotFound(f"{ref.name} has no page {page + 1}: it has {held.document.page_count}", page=page)
@@ -122,7 +123,7 @@ class Desk:
             forget_resources(held.document.handle)  # the next page that uses them reports the problem, too
         _require_unchanged(held.source, ref)
         if isinstance(job, PageJob) and not isinstance(job, Draw | DrawBands | Inspect):  # these have asked for a display list
-            self._freeing.at_page((ref.token, job.page))
+            self.freeing.at_page((ref.token, job.page))
         return cast(A, answer)
 
     def take_opened_s(self) -> float:
@@ -148,7 +149,7 @@ class Desk:
     @property
     def has_chores(self) -> bool:
         """Whether there are chores to do while no job waits."""
-        return self.bands.is_holding or self._must_clear() or lacks_colour_links()
+        return self.bands.is_holding or self._must_clear() or lacks_colour_links() or self.freeing.is_due
 
     def do_chore(self) -> None:
         """Do one chore, while no job waits. It takes 2 to 40 ms; closing some documents takes 70."""
@@ -156,13 +157,21 @@ class Desk:
             self.bands.forget()
         elif self._must_clear():
             self._forget(next(iter(self._held)))
-        else:
+        elif lacks_colour_links():
             make_colour_link()
+        else:
+            self.freeing.free_idle()
 
     def forget_everything(self) -> None:
         """Close all documents and give their memory back."""
         while self._held:
             self._forget(next(iter(self._held)))
+
+    def _forget_read_objects(self) -> None:
+        for held in self._held.values():
+            if held.pages_read >= MANY_PAGES:
+                held.document.forget_read_objects()
+                held.pages_read = 0
 
     def _must_clear(self) -> bool:
         self._is_clearing &= len(self._held) > KEPT_DOCUMENTS
@@ -172,7 +181,7 @@ class Desk:
         if not isinstance(job, EncodeBands):
             self.bands.forget()
         if isinstance(job, Draw | DrawBands):
-            self._freeing.before_raster((job.document.token, job.page), max(job.spec.x1_px, job.spec.y1_px))
+            self.freeing.before_raster((job.document.token, job.page), max(job.spec.x1_px, job.spec.y1_px))
         match job:
             case Open():
                 return self._described(held, job.document)
@@ -215,6 +224,7 @@ class Desk:
             self._forget(ref.token)  # a document without a description is not kept open
             raise
         self._just_opened = ref
+        held.pages_read += held.document.page_count
         return described
 
     def _identified(self, held: Held, job: Identify) -> tuple[str, ...]:
@@ -226,6 +236,7 @@ class Desk:
         deadline_s = time.perf_counter() + job.budget_s
         while job.page + len(ids) < job.stop and (not ids or time.perf_counter() < deadline_s):
             ids.append(held.identifier.content_id(job.page + len(ids)))
+        held.pages_read += len(ids)
         return tuple(ids)
 
     def _drawn_record(self, held: Held, job: Draw) -> Drawn:
@@ -290,7 +301,7 @@ class Desk:
         held.document.close()
         shrink_store()
         held.source.close()
-        self._freeing.settle()
+        self.freeing.settle()
 
     def _drawn_mended(self, held: Held, job: PageJob[A], sheet: Sheet, scale: float, rect_px: list[int]) -> NDArray[np.uint8]:
         """Draw pixels, and add their problems to the sheet. Raises RenderFailed if nothing of the page can be drawn."""
@@ -346,7 +357,7 @@ class Desk:
 
     def _sheet(self, held: Held, ref: DocumentRef, page: int) -> Sheet:
         place = (ref.token, page)
-        self._freeing.at_page(place)
+        self.freeing.at_page(place)
         sheet = held.sheets.get(page)
         if sheet is not None:
             self._keeping.use(sheet)
@@ -366,7 +377,7 @@ class Desk:
             forget_resources(held.document.handle)  # so the next page that uses them reports the problem, too
         held.sheets[page] = sheet
         self._keeping.use(sheet)
-        self._drop_lists((*self._freeing.last_pages, place))
+        self._drop_lists((*self.freeing.last_pages, place))
         return sheet
 
     def _is_grey(self, sheet: Sheet) -> bool:

@@ -35,6 +35,8 @@ WARM_UP_AFTER_S = 0.01
 """A worker warms up after so long without a request. A host that waits for its first worker has sent a job by then."""
 CHORES_AFTER_S = 0.1
 """Chores begin after so long without a request. A host that opened a document has asked for its first page by then."""
+REST_AFTER_S = 60.0
+"""After so long without a request a worker lets go of all that it may not need again."""
 LOOK_AHEAD_S = 1.0
 """The longest time for reading a first page before it is asked for. Of the first pages of 105 documents, one takes longer."""
 
@@ -66,8 +68,7 @@ def main(desk_type: type[Desk] | None = None) -> None:
     while True:
         if desk.can_look_ahead and not _is_asked(requests, 0):
             look_ahead(desk)
-        while desk.has_chores and not _is_asked(requests, CHORES_AFTER_S):
-            desk.do_chore()
+        use_pause(desk, requests)
         try:
             assignment = assignments.decode(wire.receive(requests))
         except wire.WireClosed:
@@ -79,6 +80,16 @@ def main(desk_type: type[Desk] | None = None) -> None:
         for reply in _replies(desk, assignment.job, given):
             wire.send(replies, to_bytes(reply))
         _die_if_host_hangs(0)
+
+
+def use_pause(desk: Desk, requests: BinaryIO) -> None:
+    """Do chores, and rest, until a request comes or nothing is left to do."""
+    while True:
+        while desk.has_chores and not _is_asked(requests, CHORES_AFTER_S):
+            desk.do_chore()
+        if not desk.freeing.can_rest or _is_asked(requests, REST_AFTER_S):
+            return
+        desk.freeing.rest()  # a conversion of colours may go with the rest, and is made again at once
 
 
 def look_ahead(desk: Desk) -> None:

@@ -56,15 +56,24 @@ class Growth:
         Where the C library does not tell what is free, all resident memory counts as used. False if the platform does not tell
         that either.
         """
-        now_bytes = resident_bytes()
-        if now_bytes < self._resident_bytes + self._step_bytes:
+        if not self.has_grown():
             return False
+        now_bytes = resident_bytes()
         # Counted from here even if memory is given back now: a raster may need as much again for each page.
         self._resident_bytes = now_bytes
         if _heap is None or used_bytes() >= self._used_bytes + self._step_bytes:
             return True
         give_back()
         return False
+
+    def has_grown(self) -> bool:
+        """Whether resident memory, used or free, has grown by the step."""
+        return resident_bytes() >= self._resident_bytes + self._step_bytes
+
+    def lower(self) -> None:
+        """Count from what there is now, if that is less."""
+        self._resident_bytes = min(self._resident_bytes, resident_bytes())
+        self._used_bytes = min(self._used_bytes, used_bytes())
 
     def settle(self) -> None:
         """Give free memory back, and count from what is left."""

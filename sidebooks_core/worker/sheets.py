@@ -24,6 +24,9 @@ MIN_LIST_BYTES = 128 << 10
 """The least size that is counted for a display list. A list smaller than the allocator's step shows no growth of the
 process."""
 
+MANY_PAGES = 100
+"""Objects of a document go only after so many pages were read. The next page takes 1 to 8 ms more then."""
+
 
 class Sheet(Struct):
     """A page ready to draw."""
@@ -54,6 +57,8 @@ class Held(Struct):
     identifier: PageIdentifier | None = None
     mender: Mender | None = None
     cut_images: CutImages | None = None
+    pages_read: int = 0
+    """Since its objects were let go."""
 
 
 def is_to_be_mended(sheet: Sheet, found: tuple[str, ...]) -> bool:

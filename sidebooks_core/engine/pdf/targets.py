@@ -45,6 +45,10 @@ class Targets:
         self._by_text: dict[str, RawObj] | None = None
         self._has_tree = False
 
+    def forget_names(self) -> None:
+        """Let go of the objects that names lead to. The next look-up by text reads them again."""
+        self._by_text = None
+
     def _load_tree(self) -> None:
         self._has_tree = True
         find_by_list(self._document)
