@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from msgspec import to_builtins
 
+from sidebooks_core.cli.arguments import match_options
 from sidebooks_core.cli.pages import chosen_pages, report_failures
 from sidebooks_core.cli.terminal import ProgressBar, print_json, print_json_lines
 from sidebooks_core.documents.shown_text import shown
@@ -66,7 +67,7 @@ def text(arguments: argparse.Namespace) -> int:
                 print("\f" * (not arguments.json), end="")  # pages are counted by it
     if arguments.json:
         print_json({"pages": found, "failed": {page + 1: str(error) for page, error in failed.items()}})
-    return report_failures(failed)
+    return report_failures(failed, as_json=arguments.json)
 
 
 def search(arguments: argparse.Namespace) -> int:
@@ -75,9 +76,8 @@ def search(arguments: argparse.Namespace) -> int:
 
     with TileService(Settings(cache_dir=None)) as service, ProgressBar("searching") as bar:
         document = service.open(arguments.file, arguments.password)
-        hits = service.iter_search(
-            document, arguments.query, old_forms=arguments.old_forms, progress=None if sys.stdout.isatty() else bar
-        )
+        told = None if sys.stdout.isatty() else bar
+        hits = service.iter_search(document, arguments.query, progress=told, **match_options(arguments))
         count = 0
         for hit in islice(hits, arguments.limit):
             count += 1

@@ -6,7 +6,7 @@ msgspec checks them by the types below when they are read: other types and numbe
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Annotated, Literal
+from typing import Annotated, Literal, TypedDict
 
 from msgspec import Meta, Struct, to_builtins
 
@@ -108,6 +108,25 @@ class SearchHit(Struct, frozen=True):
     page: int
     boxes: tuple[tuple[Points, Points, Points, Points], ...]
     text: str
+
+
+class Matching(Struct, frozen=True, kw_only=True):
+    """What counts as a match of a search, beside what always does."""
+
+    old_forms: bool = False
+    """Old and new forms of characters (國 and 国, 髙 and 高) are one."""
+    whole_words: bool = False
+    """A match begins and ends where words do: see `text/matching.py`."""
+    match_case: bool = False
+    """Capital and small letters are two."""
+
+
+class MatchOptions(TypedDict, total=False):
+    """The same, as the arguments of a search."""
+
+    old_forms: bool
+    whole_words: bool
+    match_case: bool
 
 
 class PageGeometry(Struct, frozen=True, gc=False):
