@@ -8,7 +8,7 @@ import shlex
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from ipaddress import ip_address, ip_network
 from pathlib import Path
@@ -36,11 +36,11 @@ Proxy = Callable[..., AbstractContextManager[None]]
 class Behind:
     """A shelf that is open to readers, as a proxy in front of it shows it."""
 
-    def __init__(self, folder: Path, base: str, port: int, server_port: int) -> None:
-        self.folder, self.port, self.server_port = folder, port, server_port
+    def __init__(self, folder: Path, base: str, port: int, at: Sequence[str]) -> None:
+        self.folder, self.port = folder, port
         self.pair = certificate(folder)
         self.base_url = f"https://localhost:{port}{base}"
-        told = ["--open", "--base-url", self.base_url, "--port", str(server_port)]
+        told = ["--open", "--base-url", self.base_url, *at]
         self.served = Served(SAMPLE, "--data", folder / "shelf", *told, cache=folder / "c")
 
     def asks(self, path: str, *more: str) -> tuple[str, str, bytes]:
@@ -61,11 +61,11 @@ class Behind:
 
 
 @pytest.fixture
-def behind(tmp_path: Path) -> Iterator[Callable[[str], Behind]]:
+def behind(tmp_path: Path) -> Iterator[Callable[..., Behind]]:
     made: list[Behind] = []
 
-    def make(base: str = "") -> Behind:
-        made.append(Behind(tmp_path, base, free_port(), free_port()))
+    def make(base: str = "", at: Sequence[str] = ("--port", "0")) -> Behind:
+        made.append(Behind(tmp_path, base, free_port(), at))
         return made[0]
 
     yield make
@@ -94,7 +94,15 @@ def check(place: Behind) -> None:
 @pytest.mark.parametrize("proxy", PROXIES)
 def test_readers_behind_a_proxy(proxy: Proxy, behind: Callable[..., Behind]) -> None:
     place = behind()
-    with proxy(place.folder, port=place.port, server_port=place.server_port, pair=place.pair):
+    with proxy(place.folder, port=place.port, server_port=place.served.port, pair=place.pair):
+        check(place)
+
+
+@pytest.mark.parametrize("proxy", PROXIES)
+def test_readers_behind_a_proxy_over_a_socket(proxy: Proxy, behind: Callable[..., Behind], tmp_path: Path) -> None:
+    socket = tmp_path / "socket"
+    place = behind(at=("--uds", str(socket)))
+    with proxy(place.folder, port=place.port, uds=socket, pair=place.pair):
         check(place)
 
 
@@ -102,7 +110,7 @@ def test_readers_behind_a_proxy(proxy: Proxy, behind: Callable[..., Behind]) -> 
 def test_readers_below_a_path_of_another_site(behind: Callable[..., Behind]) -> None:
     place = behind("/books")
     below = (FILES / "nginx-subpath.conf").read_text(encoding="utf-8")
-    with nginx(place.folder, port=place.port, server_port=place.server_port, pair=place.pair, more=below):
+    with nginx(place.folder, port=place.port, server_port=place.served.port, pair=place.pair, more=below):
         check(place)
 
 

@@ -88,6 +88,25 @@ def test_a_socket_with_its_rights_that_is_gone_at_the_end(sample: Path, tmp_path
     assert "secret" not in errors
 
 
+def test_nobody_who_comes_by_a_socket_counts_as_being_at_this_machine(tmp_path: Path) -> None:
+    path = tmp_path / "s"
+    with served(tmp_path, "--data", tmp_path / "shelf", "--uds", path, "--open"):
+        client = OverSocket(path)
+        body = json.dumps({"name": "mine"})
+        client.request("POST", "/folders/top", body, {"Content-Type": "application/json"})
+        answer = client.getresponse()
+        assert answer.status in (401, 403, 404), answer.read()
+        client.close()
+
+
+def test_a_shelf_on_a_socket_needs_to_be_told_who_comes_in(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as end:
+        main(["serve", "--data", str(tmp_path / "shelf"), "--uds", str(tmp_path / "s"), "--no-browser"])
+    assert end.value.code == 2
+    assert "--uds gives others a way to this server" in capsys.readouterr().err
+    assert not (tmp_path / "s").exists()
+
+
 def test_a_socket_that_a_killed_server_left_is_replaced(tmp_path: Path) -> None:
     path = tmp_path / "s"
     with socket.socket(socket.AF_UNIX) as left:

@@ -12,8 +12,7 @@ from sidebooks_core.errors import RequestError
 from sidebooks_core.settings import Settings
 
 if TYPE_CHECKING:
-    from sidebooks_core.images.prerendering import PrerenderReport
-    from sidebooks_core.service import PrerenderedDocument, Sizes, TileService
+    from sidebooks_core import PrerenderedDocument, PrerenderReport, Sizes, TileService
 
 
 def prerender(arguments: argparse.Namespace) -> int:

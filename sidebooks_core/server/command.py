@@ -40,7 +40,7 @@ from sidebooks_core.server.listening import (
     raise_descriptors,
     shown,
 )
-from sidebooks_core.server.nearness import PEER, is_loopback_name
+from sidebooks_core.server.nearness import BY_SOCKET, PEER, is_loopback_name
 from sidebooks_core.server.options import ALONE, Part, ServeOptions
 from sidebooks_core.server.registering import register_named, register_on_shelf
 from sidebooks_core.server.remembering import remember_accounts
@@ -114,14 +114,14 @@ class _PeerNoted:
     """Notes the address of a connection, before a header of a proxy replaces it."""
 
     def __init__(self, application: ASGIApp, *, is_unix: bool) -> None:
-        """is_unix: connections come by a Unix socket, and have no address: they are this machine's own."""
+        """is_unix: connections come by a Unix socket, and have no address: they get that of a proxy on this machine."""
         self._application = application
         self._is_unix = is_unix
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] in ("http", "websocket"):
             if self._is_unix:
-                scope["client"] = (OWN_ADDRESS, 0)
+                scope["client"], scope[BY_SOCKET] = (OWN_ADDRESS, 0), True
             scope[PEER] = scope.get("client")
         await self._application(scope, receive, send)
 
@@ -200,7 +200,7 @@ def asked_of(options: ServeOptions, access: Access | None) -> Asked:
     """What decides who comes in."""
     return Asked(
         is_this_machine_only=is_this_machine(options.host),
-        is_named_for_others=not all(map(is_loopback_name, _names(options))),
+        is_named_for_others=options.uds is not None or not all(map(is_loopback_name, _names(options))),
         has_shelf=options.data is not None,
         has_people=access is not None and access.has_people(),
         had_people=options.data is not None and had_accounts(options.data),
