@@ -166,6 +166,34 @@ def test_the_container_is_built_as_the_checker_advises() -> None:
     assert (done.returncode, done.stdout) == (0, "")
 
 
+def test_the_compose_file_is_one() -> None:
+    checker = Path(sys.executable).with_name("check-jsonschema")
+    if not checker.exists():
+        pytest.skip("needs check-jsonschema")
+    command = [checker, "--builtin-schema", "vendor.compose-spec", FILES / "compose.yaml"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+    assert done.returncode == 0, done.stdout
+
+
+def test_grafana_understands_the_whole_dashboard() -> None:
+    models = pytest.importorskip("grafana_foundation_sdk.models.dashboard", reason="needs grafana-foundation-sdk")
+    encoder = pytest.importorskip("grafana_foundation_sdk.cog.encoder", reason="needs grafana-foundation-sdk")
+    written = json.loads((FILES / "grafana.json").read_text(encoding="utf-8"))
+    read = models.Dashboard.from_json(written)
+    assert len(read.panels) == len(written["panels"]) > 0
+    assert lacking(written, json.loads(encoder.JSONEncoder().encode(read))) == []
+
+
+def lacking(written: Any, read: Any, place: str = "") -> list[str]:
+    """The places in a value that another one does not have, or has otherwise."""
+    if isinstance(written, dict) and isinstance(read, dict):
+        return [one for key in written for one in lacking(written[key], read.get(key), f"{place}/{key}")]
+    if isinstance(written, list) and isinstance(read, list) and len(written) == len(read):
+        pairs = enumerate(zip(written, read, strict=True))
+        return [one for number, (ours, theirs) in pairs for one in lacking(ours, theirs, f"{place}/{number}")]
+    return [] if written == read else [place]
+
+
 def test_the_container_is_not_root_and_writes_nothing_but_its_volumes() -> None:
     dockerfile = (FILES / "Dockerfile").read_text(encoding="utf-8")
     last = dockerfile.rpartition("\nFROM ")[2]
