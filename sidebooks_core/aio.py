@@ -90,15 +90,20 @@ class AsyncTileService:
         """`async for` goes through the hits. progress: called from the event loop."""
         require_document(self.service, document)
         require_type(query, str, "query", "a text")
-        rules, page = matching_of(matching), 0
-        while page < document.page_count:
-            step = self.service.parts.questions.search(document, query, page, matching=rules)
-            more = await asyncio.wrap_future(step)
-            page = more.reached
-            if progress is not None:
-                progress(page, document.page_count)
-            for hit in more.hits:
-                yield hit
+        ask = partial(self.service.parts.questions.search, document, query, matching=matching_of(matching))
+        step, is_under_way = ask(0), True
+        try:
+            while is_under_way:
+                more = await asyncio.wrap_future(step)
+                is_under_way = more.reached < document.page_count
+                if is_under_way:
+                    step = ask(more.reached)
+                if progress is not None:
+                    progress(more.reached, document.page_count)
+                for hit in more.hits:
+                    yield hit
+        finally:
+            step.cancel()  # of no effect if it is done
 
     async def inspect(self, document: Document) -> DocumentInspection:
         told: ProgressCallback | None = None

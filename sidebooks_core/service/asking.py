@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator
 from concurrent.futures import Future
+from functools import partial
 from typing import Unpack
 
 from sidebooks_core.documents.document import Document
@@ -68,24 +69,26 @@ class Asking(Core):
         progress: Callable[[int, int], None] | None = None,
         **matching: Unpack[MatchOptions],
     ) -> Generator[SearchHit, None, None]:
-        """The same hits one by one, as they are found. Leave the loop, or close the iterator, and the search ends.
+        """The same hits one by one, as they are found; meanwhile the search goes on by one step. Leave the loop, or close the
+        iterator, and it ends.
 
         progress: told (pages done, pages in all), from the thread that takes the hits.
         """
         require_document(self, document)
         require_type(query, str, "query", "a text")
-        rules, page = matching_of(matching), 0
-        while page < document.page_count:
-            step = self.parts.questions.search(document, query, page, matching=rules)
-            try:
+        ask = partial(self.parts.questions.search, document, query, matching=matching_of(matching))
+        step, is_under_way = ask(0), True
+        try:
+            while is_under_way:
                 more = step.result()
-            except BaseException:
-                step.cancel()
-                raise
-            page = more.reached
-            if progress is not None:
-                progress(page, document.page_count)
-            yield from more.hits
+                is_under_way = more.reached < document.page_count
+                if is_under_way:
+                    step = ask(more.reached)
+                if progress is not None:
+                    progress(more.reached, document.page_count)
+                yield from more.hits
+        finally:
+            step.cancel()  # of no effect if it is done
 
 
 def matching_of(options: MatchOptions) -> Matching:
