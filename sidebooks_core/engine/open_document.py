@@ -10,7 +10,7 @@ from msgspec import Struct
 
 from sidebooks_core.documents import addresses
 from sidebooks_core.documents.limits import Limits
-from sidebooks_core.documents.model import DocumentInfo, Link, SearchHit, Word
+from sidebooks_core.documents.model import DocumentInfo, Link, Matching, SearchHit, Word
 from sidebooks_core.documents.source import Source
 from sidebooks_core.engine.description import Subject, describe
 from sidebooks_core.engine.engine_errors import document_errors, file_errors, page_errors
@@ -174,9 +174,9 @@ class OpenDocument:
         """The text of a page as it is searched. Raises RenderFailed."""
         return self._texts.text(index)
 
-    def search(self, query: str, first: int, stop: int, *, old_forms: bool = False) -> list[SearchHit]:
+    def search(self, query: str, first: int, stop: int, matching: Matching) -> list[SearchHit]:
         """Hits on the pages from `first` up to `stop`, which is not searched. Raises RenderFailed."""
-        return self._texts.search(query, first, stop, old_forms=old_forms)
+        return self._texts.search(query, first, stop, matching)
 
     @cached_property
     def _texts(self) -> Texts:

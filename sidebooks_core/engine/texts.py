@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from sidebooks_core.documents.limits import Limits
-from sidebooks_core.documents.model import SearchHit, Word
+from sidebooks_core.documents.model import Matching, SearchHit, Word
 from sidebooks_core.documents.sniffing import REFLOWABLE_KINDS
 from sidebooks_core.engine import actual_text
 from sidebooks_core.engine.engine_errors import page_errors
@@ -18,6 +17,7 @@ from sidebooks_core.errors import RenderFailed
 from sidebooks_core.text import folding
 from sidebooks_core.text import pages as page_text
 from sidebooks_core.text.folded_pages import FoldedPages
+from sidebooks_core.text.matching import Finder
 
 if TYPE_CHECKING:
     from sidebooks_core.engine.open_document import OpenDocument
@@ -53,36 +53,33 @@ class Texts:
             raise self._too_long(index, what)
         return found
 
-    def search(self, query: str, first: int, stop: int, *, old_forms: bool = False) -> list[SearchHit]:
+    def search(self, query: str, first: int, stop: int, matching: Matching) -> list[SearchHit]:
         """Hits on the pages from `first` up to `stop`, which is not searched."""
         hits: list[SearchHit] = []
-        pattern = folding.query_pattern(query, old_forms=old_forms)
-        if pattern is None:
+        finder = Finder.of(query, matching)
+        if finder is None:
             return hits
-        needed = folding.needed(query, old_forms=old_forms)
         for index in range(first, stop):
             known = self._folded.get(index)
-            if known is not None and not known.may_match(pattern, old_forms=old_forms):
+            if known is not None and not known.may_match(finder):
                 continue
             with self._text(index, "searched") as read:
-                if known is None and not self._may_be_on(index, read, pattern, needed, old_forms=old_forms):
+                if known is None and not self._may_be_on(index, read, finder):
                     continue
                 found = page_text.page_text(read.lines())
                 self._folded.keep(index, page_text.folded(found))
-                hits.extend(page_text.search(found, pattern, index, old_forms=old_forms))
+                hits.extend(page_text.search(found, finder, index))
         return hits
 
-    def _may_be_on(
-        self, index: int, read: EngineText, pattern: re.Pattern[str], needed: frozenset[str], *, old_forms: bool
-    ) -> bool:
+    def _may_be_on(self, index: int, read: EngineText, finder: Finder) -> bool:
         """Whether a query may occur on a page. Cheaper than to read the page character by character."""
         glanced, is_in_order = read.glance()
         folded = folding.fold(glanced)
         if is_in_order:
             whole = page_text.Folded(folded, None)
             self._folded.keep(index, whole)
-            return whole.may_match(pattern, old_forms=old_forms)
-        return needed <= set(folding.fold_old_forms(folded) if old_forms else folded)
+            return whole.may_match(finder)
+        return finder.needed <= set(finder.folded(folded))
 
     @contextmanager
     def _text(self, index: int, doing: str) -> Iterator[EngineText]:

@@ -26,6 +26,7 @@ from sidebooks_core.server.json_text import json_bytes
 from sidebooks_core.server.schemas import (
     AttachedFile,
     DocumentDetails,
+    DocumentMetadata,
     DocumentSummary,
     Hit,
     NotServed,
@@ -105,6 +106,7 @@ def details(base: str, registered: Registered, limits: Limits, told: ReaderLimit
         if registered.path and Operation.READ_ORIGINAL in told.may
         else None,
         limits=told,
+        metadata=DocumentMetadata(**asdict(document.metadata)) if Operation.READ_ORIGINAL in told.may else None,
     )
 
 

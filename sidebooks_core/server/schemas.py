@@ -5,6 +5,7 @@ The description of the API (`openapi`) takes its schemas from here.
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Annotated
 
 from msgspec import UNSET, Meta, Struct, UnsetType
@@ -84,6 +85,20 @@ class AttachedFile(Struct):
     media_type: str
 
 
+class DocumentMetadata(Struct):
+    """What a document says of itself. Nobody has checked any of it."""
+
+    title: str
+    author: str
+    subject: str
+    keywords: str
+    creator: str
+    producer: str
+    created: datetime | None
+    """ISO 8601, in UTC; without a time zone if the document states none."""
+    modified: datetime | None
+
+
 class ReaderLimits(Struct, kw_only=True):
     """What the reader who asks may do with a document. The server holds to it, whatever a viewer does."""
 
@@ -108,6 +123,8 @@ class DocumentDetails(DocumentSummary):
     repaired: list[str]
     original: str | None
     limits: ReaderLimits
+    metadata: DocumentMetadata | None
+    """None for readers who may not have the file, of which it is a part."""
 
 
 class PageEntry(Struct):

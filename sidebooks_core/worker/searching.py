@@ -23,7 +23,7 @@ def searched(document: OpenDocument, job: Search) -> Searched:
     deadline_s = time.perf_counter() + job.budget_s
     reached = job.page
     while reached < job.stop and (reached == job.page or time.perf_counter() < deadline_s):
-        found = document.search(job.query, reached, reached + 1, old_forms=job.old_forms)
+        found = document.search(job.query, reached, reached + 1, job.matching)
         hits.extend(hit for hit in found if math.isfinite(sum(map(sum, hit.boxes))))
         reached += 1
     return Searched(tuple(hits), reached)

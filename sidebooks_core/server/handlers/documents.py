@@ -9,6 +9,7 @@ from functools import partial
 from typing import TypeVar
 
 from sidebooks_core.access.policy import UNLIMITED, Limits
+from sidebooks_core.documents.model import Matching, MatchOptions
 from sidebooks_core.server import descriptions, headers, page_descriptions, responses
 from sidebooks_core.server.addresses import page_number, page_span
 from sidebooks_core.server.allowance import screen_within
@@ -89,12 +90,12 @@ async def hint(parts: ServerParts, request: HttpRequest) -> HttpResponse:
 
 async def search(parts: ServerParts, request: HttpRequest) -> HttpResponse:
     """Where a text occurs."""
-    document, query, old_forms = parts.document(request), request.params["query"], wants_old_forms(request)
+    document, query, matching = parts.document(request), request.params["query"], Matching(**matching_of(request))
     start = request.query("start")
     if not start:
-        hits = await parts.searches.hits(request, document, query, old_forms=old_forms)
+        hits = await parts.searches.hits(request, document, query, matching)
         return await items(parts, request, len(hits), partial(descriptions.search_hits, query, hits))
-    step = await parts.searches.step(request, document, query, page_number(start, document), old_forms=old_forms)
+    step = await parts.searches.step(request, document, query, matching, page_number(start, document))
     return await items(parts, request, len(step.hits), partial(descriptions.search_hits, query, step.hits, step.next))
 
 
@@ -153,9 +154,13 @@ def described_name(document: Document, kind: str, limits: Limits) -> str:
     return name if limits == UNLIMITED else f"{name} {limits.pages} {limits.long_side_px} {limits.may_print}"
 
 
-def wants_old_forms(request: HttpRequest) -> bool:
-    """Whether old and new forms of characters count as one in a search."""
-    return request.query("old_forms") in ("1", "true")
+def matching_of(request: HttpRequest) -> MatchOptions:
+    """What counts as a match of a search."""
+
+    def wants(name: str) -> bool:
+        return request.query(name) in ("1", "true")
+
+    return {"old_forms": wants("old_forms"), "whole_words": wants("whole_words"), "match_case": wants("match_case")}
 
 
 async def _of_page(

@@ -5,8 +5,9 @@ from __future__ import annotations
 from functools import partial
 
 from sidebooks_core.access.operations import Operation
+from sidebooks_core.documents.model import Matching
 from sidebooks_core.server import headers, responses
-from sidebooks_core.server.handlers.documents import described, described_name, items, wants_old_forms
+from sidebooks_core.server.handlers.documents import described, described_name, items, matching_of
 from sidebooks_core.server.http import HttpRequest, HttpResponse
 from sidebooks_core.server.iiif import image_api, presentation
 from sidebooks_core.server.parts import ServerParts
@@ -60,7 +61,7 @@ async def content_search(parts: ServerParts, request: HttpRequest) -> HttpRespon
     document, query = parts.document(request), request.query("q")
     hits = []
     if query:
-        hits = await parts.searches.hits(request, document, query, old_forms=wants_old_forms(request))
+        hits = await parts.searches.hits(request, document, query, Matching(**matching_of(request)))
     address = f"{request.base}/search/2/{document.id}"
     make = partial(presentation.search_answer, request.base, document, address, hits)
     media_type = responses.JSON_LD.format(presentation.SEARCH_CONTEXT)
