@@ -183,7 +183,7 @@ class Provoker:
         return ask_route(self.application, route, self.document, If_None_Match=tag)
 
     def status_400(self, route: Route) -> Reply:
-        self._patch.setattr("sidebooks_core.server.addresses.MAX_PREVIEWS", 2)
+        self._patch.setattr("sidebooks_core.server.handlers.images.MAX_PREVIEWS", 2)
         bad = {"size": "99999x99999", "region": "0,0,0,0", "view": "wide"}
         values = {name: value for name, value in bad.items() if name in (*route.parameters, *route.query)}
         return ask(self.application, address(route, self.document, **values), route.method, body=b"{}")

@@ -23,7 +23,6 @@ from sidebooks_core.encoding.cutting import record_of
 from sidebooks_core.engine.drawing import draw, is_blank
 from sidebooks_core.engine.fonts import hooks as fonts
 from sidebooks_core.engine.grey import is_grey
-from sidebooks_core.engine.identity.pages import PageIdentifier
 from sidebooks_core.engine.images import decoding as image_decoding
 from sidebooks_core.engine.images.lengths import CutImages
 from sidebooks_core.engine.messages import take_messages
@@ -40,7 +39,7 @@ from sidebooks_core.fonts.discovery import FontSet
 from sidebooks_core.worker.banding import BandDrawer
 from sidebooks_core.worker.freeing import Freeing
 from sidebooks_core.worker.memory import resident_bytes
-from sidebooks_core.worker.sheets import MANY_PAGES, MIN_LIST_BYTES, Held, Keeping, Place, Sheet, is_to_be_mended
+from sidebooks_core.worker.sheets import MIN_LIST_BYTES, Held, Keeping, Place, Sheet, forget_read_objects, is_to_be_mended
 from sidebooks_core.workers.answers import Drawn, Inspected
 from sidebooks_core.workers.jobs import (
     Annotate,
@@ -96,7 +95,7 @@ class Desk:
         self._is_clearing = False
         self._just_opened: DocumentRef | None = None
         self._opened_s = 0.0
-        self.freeing = Freeing(self._forget_read_objects)
+        self.freeing = Freeing(lambda: forget_read_objects(self._held.values()))
         self.bands = BandDrawer()
         self.tell_drawn: Callable[[], None] = lambda: None
         """Called when the raster of a job that `tells_drawn` is drawn, before it is encoded."""
@@ -167,12 +166,6 @@ class Desk:
         while self._held:
             self._forget(next(iter(self._held)))
 
-    def _forget_read_objects(self) -> None:
-        for held in self._held.values():
-            if held.pages_read >= MANY_PAGES:
-                held.document.forget_read_objects()
-                held.pages_read = 0
-
     def _must_clear(self) -> bool:
         self._is_clearing &= len(self._held) > KEPT_DOCUMENTS
         return self._is_clearing
@@ -193,7 +186,7 @@ class Desk:
                     self._drawn_record(held, job.warming)
                 return True
             case Identify():
-                return self._identified(held, job)
+                return held.identified(job)
             case Draw():
                 return self._drawn_record(held, job)
             case DrawBands():
@@ -226,18 +219,6 @@ class Desk:
         self._just_opened = ref
         held.pages_read += held.document.page_count
         return described
-
-    def _identified(self, held: Held, job: Identify) -> tuple[str, ...]:
-        if held.identifier is None:
-            held.identifier = PageIdentifier(
-                held.document.handle, job.document.digest or job.document.token, held.document.kind
-            )
-        ids: list[str] = []
-        deadline_s = time.perf_counter() + job.budget_s
-        while job.page + len(ids) < job.stop and (not ids or time.perf_counter() < deadline_s):
-            ids.append(held.identifier.content_id(job.page + len(ids)))
-        held.pages_read += len(ids)
-        return tuple(ids)
 
     def _drawn_record(self, held: Held, job: Draw) -> Drawn:
         """Draw once, cut into tiles, encode each."""
