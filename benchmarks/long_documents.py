@@ -31,7 +31,7 @@ from typing import Any
 from PIL import Image
 
 from benchmarks import results
-from benchmarks.meeting.serving import served
+from benchmarks.meeting.serving import server_process
 from benchmarks.results import Series
 from benchmarks.running import begin, with_outputs
 from benchmarks.tables import table
@@ -49,6 +49,7 @@ LISTED_S = 300.0
 PER_NODE = 10
 PACKED = 100
 """Objects in an object stream."""
+DESCRIPTIONS = ("runs", "manifest", "pages")
 COLUMNS = {
     "open_ms": "opened",
     "first_ms": "page 1",
@@ -133,9 +134,11 @@ def opening(path: str, cache_dir: str, turn: int, later_s: float) -> dict[str, f
 
 
 def serving(path: Path, cache_dir: str) -> dict[str, float]:
-    """Milliseconds and bytes of the two descriptions of all pages over HTTP, and of asking for each again."""
+    """Milliseconds and bytes of the descriptions of all pages over HTTP, of asking for each again, and the server's peak in MiB
+    so far.
+    """
     found: dict[str, float] = {}
-    with served([path], cache_dir) as address:
+    with server_process([path], cache_dir) as (address, process_id):
 
         def get(name: str, where: str) -> bytes:
             started_s = time.perf_counter()
@@ -153,11 +156,13 @@ def serving(path: Path, cache_dir: str) -> dict[str, float]:
             time.sleep(0.1)
         document = listed[0]["id"]
         for name, where in (
-            ("pages", f"documents/{document}/pages.json"),
+            ("runs", f"documents/{document}/runs.json"),
             ("manifest", f"presentation/3/{document}/manifest.json"),
+            ("pages", f"documents/{document}/pages.json"),
         ):
             found[f"{name}_plain_bytes"] = len(get(name, where))
             get(f"{name}_again", where)
+            found[f"{name}_server_mib"] = peak_mib(process_id)
     return found
 
 
@@ -300,14 +305,14 @@ def report(measured: list[dict[str, Any]]) -> None:
     print("Milliseconds until it is there, and peaks of memory:\n")
     print(table(["document", "", *COLUMNS.values()], rows))
     print("\nOver HTTP:\n")
-    headers = ["document", "", "ms", "again, ms", "MB", "MB plain"]
+    headers = ["document", "", "ms", "again, ms", "MB", "MB plain", "server, MiB"]
     print(
         table(
             headers,
             [
                 [f"{one['pages']:,} {one['kind']}", name, *_served_cells(one["served"], name)]
                 for one in measured
-                for name in ("pages", "manifest")
+                for name in DESCRIPTIONS
             ],
         )
     )
@@ -322,7 +327,7 @@ def series_of(measured: list[dict[str, Any]]) -> list[Series]:
         for what, one in documents.items():
             for name in ("first", "remembered"):
                 found += results.measured(group.capitalize(), f"{what}, {name}", unit or "ms", [one[name][key]])
-    for name in ("pages", "manifest"):
+    for name in DESCRIPTIONS:
         for what, one in documents.items():
             found += results.measured(f"Over HTTP: {name}", what, "ms", [one["served"][f"{name}_ms"]])
     return found
@@ -330,7 +335,9 @@ def series_of(measured: list[dict[str, Any]]) -> list[Series]:
 
 def _served_cells(found: dict[str, float], name: str) -> list[str]:
     sizes = (found[f"{name}_bytes"], found[f"{name}_plain_bytes"])
-    return [f"{found[f'{name}_ms']:.0f}", f"{found[f'{name}_again_ms']:.0f}", *(f"{size / 1e6:.2f}" for size in sizes)]
+    times = (found[f"{name}_ms"], found[f"{name}_again_ms"])
+    megabytes = (f"{size / 1e6:.4f}" for size in sizes)
+    return [*(f"{one:.0f}" for one in times), *megabytes, f"{found[f'{name}_server_mib']:.0f}"]
 
 
 if __name__ == "__main__":

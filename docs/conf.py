@@ -38,6 +38,11 @@ autodoc_preserve_defaults = True
 python_maximum_signature_line_length = 88
 toc_object_entries_show_parents = "hide"
 
+linkcheck_ignore = [r"https?://([^/]*\.)?(example|localhost|127\.0\.0\.1)\b"]
+"""Addresses that stand for others."""
+linkcheck_anchors = False
+linkcheck_timeout = 20
+
 html_theme = "furo"
 html_title = f"sidebooks_core {__version__}"
 html_copy_source = False

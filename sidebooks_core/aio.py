@@ -8,20 +8,33 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import AsyncGenerator, Callable, Iterable
+from collections.abc import AsyncGenerator, Callable, Iterable, Sequence
+from concurrent.futures import Executor
+from functools import partial
 from types import TracebackType
-from typing import Self, TypeVar, Unpack
+from typing import ParamSpec, Self, TypeVar, Unpack
 
-from sidebooks_core.documents.model import DocumentInspection, Link, SearchHit, Word
+from sidebooks_core.documents.model import DocumentInspection, Link, MatchOptions, SearchHit, Word
 from sidebooks_core.errors import require_type
 from sidebooks_core.images.prerendering import PrerenderReport, ProgressCallback
 from sidebooks_core.images.tile import Tile
 from sidebooks_core.library.remembered import Given
-from sidebooks_core.service import Document, Opening, PageSize, Prerendering, TileService
+from sidebooks_core.service import (
+    Document,
+    Opening,
+    PageSize,
+    PrerenderedDocument,
+    Prerendering,
+    PrerenderProgress,
+    Sizes,
+    TileService,
+)
+from sidebooks_core.service.asking import matching_of
 from sidebooks_core.service.core import require_document
 from sidebooks_core.settings import Settings
 
 T = TypeVar("T")
+P = ParamSpec("P")
 
 
 class AsyncTileService:
@@ -61,38 +74,59 @@ class AsyncTileService:
     async def links(self, document: Document, page: int) -> tuple[Link, ...]:
         return await asyncio.wrap_future(self.service.submit_links(document, page))
 
-    async def search(self, document: Document, query: str, *, limit: int = 1000, old_forms: bool = False) -> list[SearchHit]:
-        return await asyncio.wrap_future(self.service.submit_search(document, query, limit=limit, old_forms=old_forms))
+    async def search(
+        self, document: Document, query: str, *, limit: int = 1000, **matching: Unpack[MatchOptions]
+    ) -> list[SearchHit]:
+        return await asyncio.wrap_future(self.service.submit_search(document, query, limit=limit, **matching))
 
     async def iter_search(
         self,
         document: Document,
         query: str,
         *,
-        old_forms: bool = False,
         progress: Callable[[int, int], None] | None = None,
+        **matching: Unpack[MatchOptions],
     ) -> AsyncGenerator[SearchHit, None]:
         """`async for` goes through the hits. progress: called from the event loop."""
         require_document(self.service, document)
         require_type(query, str, "query", "a text")
-        page = 0
-        while page < document.page_count:
-            step = self.service.parts.questions.search(document, query, page, old_forms=old_forms)
-            more = await asyncio.wrap_future(step)
-            page = more.reached
-            if progress is not None:
-                progress(page, document.page_count)
-            for hit in more.hits:
-                yield hit
+        ask = partial(self.service.parts.questions.search, document, query, matching=matching_of(matching))
+        step, is_under_way = ask(0), True
+        try:
+            while is_under_way:
+                more = await asyncio.wrap_future(step)
+                is_under_way = more.reached < document.page_count
+                if is_under_way:
+                    step = ask(more.reached)
+                if progress is not None:
+                    progress(more.reached, document.page_count)
+                for hit in more.hits:
+                    yield hit
+        finally:
+            step.cancel()  # of no effect if it is done
 
     async def inspect(self, document: Document) -> DocumentInspection:
-        return await _stoppable(lambda progress: self.service.inspect(document, progress), None)
+        told: ProgressCallback | None = None
+        return await _stoppable(lambda progress: self.service.inspect(document, progress), told)
 
     async def prerender(
         self, document: Document, pages: Iterable[int] | None = None, **options: Unpack[Prerendering]
     ) -> PrerenderReport:
         told = options.pop("progress", None)
         return await _stoppable(lambda progress: self.service.prerender(document, pages, progress, **options), told)  # type: ignore[misc]
+
+    async def prerender_all(
+        self,
+        sources: Iterable[Document | Given],
+        progress: Callable[[PrerenderProgress], None] | None = None,
+        *,
+        password: str | None = None,
+        fit_px: Sequence[tuple[int, int]] = (),
+        sizes: Sizes | None = None,
+        executor: Executor | None = None,
+    ) -> list[PrerenderedDocument]:
+        fill = partial(self.service.prerender_all, password=password, fit_px=fit_px, sizes=sizes, executor=executor)
+        return await _stoppable(lambda told: fill(sources, told), progress)
 
     async def close(self) -> None:
         if self._is_own:
@@ -111,15 +145,15 @@ class _Stopped(Exception):
     """The task that waited was cancelled."""
 
 
-async def _stoppable(work: Callable[[ProgressCallback], T], told: ProgressCallback | None) -> T:
+async def _stoppable(work: Callable[[Callable[P, None]], T], told: Callable[P, None] | None) -> T:
     """Work in a thread that ends after its present page if the task is cancelled. told: its progress, from that thread."""
     stopped = threading.Event()
 
-    def progress(done: int, count: int) -> None:
+    def progress(*args: P.args, **kwargs: P.kwargs) -> None:
         if stopped.is_set():
             raise _Stopped
         if told is not None:
-            told(done, count)
+            told(*args, **kwargs)
 
     try:
         return await asyncio.to_thread(work, progress)

@@ -10,6 +10,7 @@ from msgspec import Struct
 from sidebooks_core.documents.document import Document
 from sidebooks_core.documents.model import CONTENT_ID_VERSION
 from sidebooks_core.fonts.discovery import FontSet, discover
+from sidebooks_core.images.compacting import Compacting
 from sidebooks_core.images.dispatch import Dispatcher
 from sidebooks_core.images.finding import Images
 from sidebooks_core.images.keeping import Keeper
@@ -32,6 +33,7 @@ from sidebooks_core.stores.tiers import Tiers
 from sidebooks_core.workers.bulk import mark_host
 from sidebooks_core.workers.jobs import WorkerConfig, of_fonts
 from sidebooks_core.workers.pool import JobSource, Pool, WorkerPool
+from sidebooks_core.workers.starting import Starter, best_starter
 from sidebooks_core.workers.versions import encoder_version, engine_version
 
 PoolMaker = Callable[[JobSource[Flight], int], Pool]
@@ -49,11 +51,13 @@ class Parts(Struct, frozen=True, eq=False):
     prerendering: Prerendering
     facts: Facts
     dispatcher: Dispatcher
+    compacting: Compacting
     pool: Pool
 
     def flush(self) -> None:
-        """Wait until all images shown so far are kept, or cannot be, and all records made so far are written."""
+        """Wait until all images shown so far are kept, or cannot be, and are as small as asked for; and all records written."""
         self.dispatcher.wait_shown(self.images.settings.render_timeout_s)
+        self.compacting.wait(self.images.settings.render_timeout_s)
         self.images.keeper.store.flush()
 
     def close(self, timeout_s: float, documents: list[Document]) -> None:
@@ -67,6 +71,7 @@ class Parts(Struct, frozen=True, eq=False):
             self.identification.remember(document)
         self.dispatcher.close()
         self.pool.close()
+        self.compacting.close()
         self.images.keeper.store.close(timeout_s)
         self.facts.close(timeout_s)
 
@@ -76,6 +81,20 @@ def assemble(settings: Settings, store: TileStore | Sequence[TileStore] | None, 
 
     store: keeps images instead of the disk cache; several are tiers. pool: makes the workers; None: they are processes.
     """
+    if pool is not None:
+        return _assembled(settings, store, lambda source, _: pool(source, settings.workers))
+    # Loading the engine takes longer than all that follows here, so it begins first.
+    starter = best_starter(is_wanted_soon=True)
+    try:
+        return _assembled(settings, store, lambda source, fonts: _processes(settings, fonts, source, starter))
+    except BaseException:
+        starter.close()
+        raise
+
+
+def _assembled(
+    settings: Settings, store: TileStore | Sequence[TileStore] | None, pool: Callable[[Landing, FontSet], Pool]
+) -> Parts:
     fonts = discover([Path(folder) for folder in settings.font_dirs])
     profile = RenderProfile(
         engine=engine_version(),
@@ -104,7 +123,8 @@ def assemble(settings: Settings, store: TileStore | Sequence[TileStore] | None, 
         prerendering=Prerendering(images, fonts),
         facts=facts,
         dispatcher=dispatcher,
-        pool=pool(source, settings.workers) if pool is not None else _processes(settings, fonts, source),
+        compacting=seeker.compacting,
+        pool=pool(source, fonts),
     )
 
 
@@ -129,11 +149,11 @@ def _disk_tier(settings: Settings) -> list[TileStore]:
     return [EncryptedStore(disk, settings.encryption_key)]
 
 
-def _processes(settings: Settings, fonts: FontSet, source: Landing) -> WorkerPool[Flight]:
+def _processes(settings: Settings, fonts: FontSet, source: Landing, starter: Starter) -> WorkerPool[Flight]:
     config = WorkerConfig(
         worker_bytes=settings.worker_bytes,
         display_list_bytes=settings.display_list_bytes,
         fonts=of_fonts(fonts),
         is_isolated=settings.isolation,
     )
-    return WorkerPool(source, config, settings.workers, recycle_bytes=settings.worker_bytes // 2)
+    return WorkerPool(source, config, settings.workers, settings.worker_bytes // 2, starter)

@@ -12,8 +12,8 @@ from sidebooks_core.databases.due import DueWork
 class OwnedMarks(Protocol):
     """Where marks are kept (`marks.store.MarkStore`)."""
 
-    def owners(self, beginning: str, /) -> list[str]:
-        """Those who have marks and whose id begins so. Raises StorageError."""
+    def people(self, beginning: str, /) -> list[str]:
+        """Those who have marks, or whose devices have read some, and whose id begins so. Raises StorageError."""
 
     def end_owner(self, *owners: str) -> int:
         """Remove all marks of some people, in one step. Raises StorageError."""
@@ -31,7 +31,7 @@ class GuestMarks:
 
     def look(self) -> int:
         """Remove what is to be removed now. Returns of how many guests. Raises StorageError."""
-        ended = self._access.ended_guests(self._store.owners(GUEST))
+        ended = self._access.ended_guests(self._store.people(GUEST))
         if ended:
             self._store.end_owner(*ended)
         return len(ended)

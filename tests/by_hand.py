@@ -24,8 +24,9 @@ WAIT_S = 20.0
 class Worker:
     """A thread that takes jobs when it is told to, from a dispatcher or from the source of a pool's jobs."""
 
-    def __init__(self, source: Any, *held: str, is_spare: bool = False) -> None:
+    def __init__(self, source: Any, *held: str, is_spare: bool = False, can_help: bool = False) -> None:
         self.held = set(held)
+        self._can_help = can_help
         self.flight: Flight | None = None
         self._source = source
         self._is_spare = is_spare
@@ -92,7 +93,7 @@ class Worker:
 
     def _take(self) -> None:
         follow_ups, self._follow_ups = self._follow_ups, ()
-        self._taken.append(self._source.take(self.held, follow_ups, is_spare=self._is_spare))
+        self._taken.append(self._source.take(self.held, follow_ups, is_spare=self._is_spare, can_help=self._can_help))
 
 
 class Hands:

@@ -10,17 +10,18 @@ HOUSE = """
 const { createMarks } = await import("./marks_store.js");
 const { MarksClock, compared } = await import("./marks_clock.js");
 class Disk {
-  constructor() { this.records = new Map(); this.since = 0; this.writes = 0; }
-  async read() { return { records: [...this.records.values()], since: this.since }; }
-  async write(person, paper, { records = [], gone = [], since }) {
+  constructor() { this.records = new Map(); this.known = { since: 0, epoch: "" }; this.writes = 0; }
+  async read() { return { records: [...this.records.values()], ...this.known }; }
+  async write(person, paper, { records = [], gone = [], known = this.known }) {
     this.writes += 1;
     if (this.fails || JSON.stringify(records).length > (this.room ?? Infinity)) throw new Error("full");
     for (const one of records) this.records.set(one.id, one);
     for (const id of gone) this.records.delete(id);
-    if (since !== undefined) this.since = since;
+    this.known = known;
   }
 }
 class Server {
+  epoch = "one";
   constructor() { Object.assign(this, { marks: new Map(), seq: 0, asked: [], failures: [], server_ms: Date.now() }); }
   fail() { const one = this.failures.shift(); if (one) throw one; }
   async read(since, device, next) {
@@ -30,12 +31,13 @@ class Server {
     const all = [...this.marks.values()].filter(one => one.seq > after).sort((one, other) => one.seq - other.seq);
     if (this.atOnce && all.length > this.atOnce) {
       const some = all.slice(0, this.atOnce);
-      return { seq: 0, server_ms: this.server_ms, is_whole: since === 0 && !next, next: String(some.at(-1).seq),
+      return { seq: 0, epoch: this.epoch, server_ms: this.server_ms, is_whole: since === 0 && !next,
+        next: String(some.at(-1).seq),
         marks: some.filter(one => one.mark.body).map(one => ({ ...one.mark, mine: one.mark.owner === "me" })),
         gone: all.filter(one => !one.mark.body).map(one => one.mark.id) };
     }
     const shown = all.filter(one => one.mark.body).map(one => ({ ...one.mark, mine: one.mark.owner === "me" }));
-    return { seq: this.seq, server_ms: this.server_ms, is_whole: since === 0 && !next, marks: shown,
+    return { seq: this.seq, epoch: this.epoch, server_ms: this.server_ms, is_whole: since === 0 && !next, marks: shown,
       gone: all.filter(one => !one.mark.body).map(one => one.mark.id) };
   }
   put(mark) { this.seq += 1; this.marks.set(mark.id, { seq: this.seq, mark }); }

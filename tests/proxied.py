@@ -64,13 +64,15 @@ def replaced(text: str, changes: Sequence[tuple[str, str]]) -> str:
 
 
 @contextmanager
-def nginx(folder: Path, *, port: int, server_port: int, pair: tuple[Path, Path], more: str = "") -> Iterator[None]:
-    """nginx with `nginx.conf`. more: goes into its `server`, before its own locations."""
+def nginx(
+    folder: Path, *, port: int, server_port: int = 0, pair: tuple[Path, Path], more: str = "", uds: Path | None = None
+) -> Iterator[None]:
+    """nginx with `nginx.conf`. more: goes into its `server`, before its own locations. uds: of the server, and not a port."""
     chain, key = pair
     site = replaced(
         (FILES / "nginx.conf").read_text(encoding="utf-8"),
         [
-            ("127.0.0.1:8000", f"127.0.0.1:{server_port}"),
+            ("127.0.0.1:8000", f"unix:{uds}" if uds else f"127.0.0.1:{server_port}"),
             ("    listen [::]:443 ssl http2;\n", ""),
             ("listen 443 ssl http2;", f"listen 127.0.0.1:{port} ssl http2;"),
             ("server_name books.example;", "server_name localhost;"),
@@ -91,13 +93,13 @@ def nginx(folder: Path, *, port: int, server_port: int, pair: tuple[Path, Path],
 
 
 @contextmanager
-def caddy(folder: Path, *, port: int, server_port: int, pair: tuple[Path, Path]) -> Iterator[None]:
-    """Caddy with the `Caddyfile`."""
+def caddy(folder: Path, *, port: int, server_port: int = 0, pair: tuple[Path, Path], uds: Path | None = None) -> Iterator[None]:
+    """Caddy with the `Caddyfile`. uds: of the server, and not a port."""
     chain, key = pair
     site = replaced(
         (FILES / "Caddyfile").read_text(encoding="utf-8"),
         [
-            ("127.0.0.1:8000", f"127.0.0.1:{server_port}"),
+            ("127.0.0.1:8000", f"unix/{uds}" if uds else f"127.0.0.1:{server_port}"),
             ("books.example {", f"localhost:{port} {{\n\tbind 127.0.0.1"),
             ("/etc/ssl/sidebooks/books.example.crt", str(chain)),
             ("/etc/ssl/sidebooks/books.example.key", str(key)),

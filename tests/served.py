@@ -35,16 +35,16 @@ class Served:
 
     def __init__(self, *arguments: str | Path, cache: Path) -> None:
         command = [sys.executable, "-m", "sidebooks_core", "serve", *map(os.fspath, arguments), "--no-browser"]
-        port = [] if "--port" in arguments else ["--port", "0"]
+        port = [] if {"--port", "--uds"} & set(arguments) else ["--port", "0"]
         self.process = subprocess.Popen(
             [*command, *port, "--cache-dir", os.fspath(cache)], stdout=subprocess.PIPE, text=True, start_new_session=True
         )
         assert self.process.stdout is not None
         said = self.process.stdout.readline()
-        found = re.search(r" at (http://\S+/)", said)
+        found = re.search(r" at (http://\S+/|unix:\S+)", said)
         assert found is not None, said
         self.address = found[1]
-        """With the slash at its end."""
+        """With the slash at its end; of a Unix socket `unix:` and its path."""
 
     @property
     def port(self) -> int:

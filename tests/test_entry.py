@@ -96,7 +96,7 @@ def test_a_name_for_others_asks_for_accounts_or_open(tmp_path: Path) -> None:
     assert entry_of(asked_of(served(tmp_path), None)) is Entry.HOUSE
     assert entry_of(asked_of(served(tmp_path, "localhost", base_url="http://127.0.0.1:9/x"), None)) is Entry.HOUSE
     for options in (served(tmp_path, "books.example"), served(tmp_path, base_url="https://books.example")):
-        with pytest.raises(RequestError, match=r"--base-url or --hostname.*--accounts.*--open"):
+        with pytest.raises(RequestError, match=r"--base-url, --hostname or --uds.*--accounts.*--open"):
             entry_of(asked_of(options, None))
 
 

@@ -9,8 +9,10 @@ import os
 import shutil
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
 from typing import Any
@@ -129,7 +131,7 @@ def test_a_library_is_filled_and_shown(sample: Path, tmp_path: Path, monkeypatch
     monkeypatch.setenv("LIBRARY", os.fspath(papers))
     monkeypatch.setenv("XDG_CACHE_HOME", os.fspath(tmp_path / "cache"))
     library: Any = loaded("library")
-    assert library.service.cache_info().currsize == 0, "a service that is made while the module is imported is lost in a fork"
+    assert library.made == [], "a service that is made while the module is imported is lost in a fork"
     try:
         filled = library.app.test_cli_runner().invoke(args=["fill"])
         assert filled.exit_code == 0, filled.output
@@ -142,6 +144,25 @@ def test_a_library_is_filled_and_shown(sample: Path, tmp_path: Path, monkeypatch
         assert client.get("/papers/a.png/0").status_code == 404
         assert client.get("/papers/%2e%2e/1").status_code == 404
         assert client.get("/papers/a.png/1?width=0").status_code == 400
+    finally:
+        library.service().close()
+
+
+def test_threads_that_come_first_at_once_have_one_service(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("flask", reason="needs Flask", exc_type=ImportError)
+    monkeypatch.setenv("LIBRARY", os.fspath(tmp_path))
+    monkeypatch.setenv("XDG_CACHE_HOME", os.fspath(tmp_path / "cache"))
+    library: Any = loaded("library")
+    together = threading.Barrier(4)
+
+    def first(_: int) -> sb.TileService:
+        together.wait(60)
+        made: sb.TileService = library.service()
+        return made
+
+    try:
+        with ThreadPoolExecutor(4) as threads:
+            assert len(set(threads.map(first, range(4)))) == 1
     finally:
         library.service().close()
 

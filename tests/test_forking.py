@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -52,6 +53,24 @@ def test_all_workers_come_from_one_process_and_go_with_the_service(sample: Path)
         assert server.num_threads() == 1, "what a second thread held at a fork would be held for ever"
     _, alive = psutil.wait_procs([server, *workers], timeout=10)
     assert not alive, "no process is left"
+
+
+@linux_only
+def test_the_process_that_forks_may_start_before_a_worker_is_wanted() -> None:
+    starter = starting.best_starter(is_wanted_soon=True)
+    try:
+        assert isinstance(starter, forking.ForkServer)
+        begun = starter.process_id
+        assert begun is not None
+        files, theirs = socket.socketpair()
+        with files, theirs:
+            worker = starter.start(theirs)
+        with worker.stdin, worker.stdout:
+            assert psutil.Process(worker.pid).ppid() == begun
+            worker.kill()
+            worker.wait()
+    finally:
+        starter.close()
 
 
 @linux_only

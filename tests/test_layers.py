@@ -297,6 +297,9 @@ def test_what_is_allowed_is_not_called_a_breach() -> None:
 
 ENGINES = ["pymupdf", "fitz", "numpy", "PIL", "diskcache", "sqlite3", "apsw"]
 SERVERS = ["starlette", "anyio", "uvicorn", "httptools"]
+LATE = "engine.texts engine.svg engine.comics engine.epub engine.images.mending engine.transfer.applying engine.inspection"
+OF_OTHER_JOBS = [*(f"{PACKAGE}.{name}" for name in f"{LATE} worker.annotating worker.searching".split()), "urllib.request"]
+"""What the pages of most PDFs do not need: a worker imports it for the first job that does."""
 WAYS_IN = ["argon2", "segno", "joserfc", "cryptography", "urllib.request"]
 
 
@@ -307,6 +310,7 @@ WAYS_IN = ["argon2", "segno", "joserfc", "cryptography", "urllib.request"]
         (f"{PACKAGE}.cli.commands", [*ENGINES, *SERVERS]),
         (f"{PACKAGE}.access", [*ENGINES, *SERVERS, *WAYS_IN]),
         (f"{PACKAGE}.access.access", ["pymupdf", "numpy", "PIL", *SERVERS, *WAYS_IN]),
+        (f"{PACKAGE}.worker.desk", OF_OTHER_JOBS),
         (f"{PACKAGE}.meeting.hub", [*ENGINES, *SERVERS, *WAYS_IN, "redis"]),
         (
             f"{PACKAGE}.server.command",
@@ -319,3 +323,24 @@ def test_importing_loads_nothing_that_only_some_uses_need(module: str, heavy: li
     ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, cwd=ROOT.parent)
     assert ran.returncode == 0, ran.stderr
     assert ran.stdout.split() == []
+
+
+LOADED = """
+import importlib, sys
+from pathlib import Path
+import sidebooks_core.worker.confinement, sidebooks_core.worker.desk, sidebooks_core.worker.warming
+from sidebooks_core.worker.fork_server import LATE
+for name in LATE:
+    importlib.import_module(f"sidebooks_core.{name}")
+root = Path(sys.modules["sidebooks_core"].__file__).parent
+for path in sorted(one for room in ("engine", "worker", "text") for one in (root / room).rglob("*.py")):
+    name = ".".join(("sidebooks_core", *path.relative_to(root).with_suffix("").parts)).removesuffix(".__init__")
+    if name not in sys.modules:
+        print(name)
+"""
+
+
+def test_whatever_workers_need_is_loaded_early_or_late_by_the_process_that_forks_them() -> None:
+    ran = subprocess.run([sys.executable, "-c", LOADED], capture_output=True, text=True, timeout=60, cwd=ROOT.parent)
+    assert ran.returncode == 0, ran.stderr
+    assert ran.stdout.split() == [], "each worker would load it by itself"

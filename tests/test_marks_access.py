@@ -8,11 +8,12 @@ from urllib.parse import quote
 
 import pytest
 from asgi import Reply
-from mark_hall import NOTE, attend, kept, mark, person, push, read, refusals, seen
+from mark_hall import INK, NOTE, attend, kept, mark, person, push, read, refusals, seen
 from quiet import wait_until
 from town_hall import EVERYBODY, NOBODY, TownHall, address, body_of, hall, town_hall
 
 from sidebooks_core.access import Access
+from sidebooks_core.access.policy import Grant
 from sidebooks_core.guest_marks import GuestMarks
 from sidebooks_core.marks import Note
 from sidebooks_core.server.mark_routes import MARK_ROUTES
@@ -169,8 +170,15 @@ class TestGuests:
         before = read(hall, "clerk")["seq"]
         hall.access.end_link(hall.links["guest"].id)
         wait_until(lambda: seen(hall, "clerk") == set(), "the mark of the guest is still there")
-        assert hall.shelf.mark_store.owners("guest-") == []
+        assert hall.shelf.mark_store.people("guest-") == []
         assert read(hall, "clerk", before)["is_whole"]
+
+    def test_of_those_who_have_only_read_no_device_is_waited_for(self, hall: TownHall) -> None:
+        store = hall.shelf.mark_store
+        read(hall, "guest")
+        assert store.people("guest-") == [person(hall, "guest")]
+        hall.access.end_link(hall.links["guest"].id)
+        wait_until(lambda: store.people("guest-") == [], "the device of the guest is still known")
 
     def test_they_end_with_the_meeting(self, hall: TownHall) -> None:
         meeting = hall.begin("tender")["id"]
@@ -202,7 +210,7 @@ class TestGuests:
         monkeypatch.setattr(store, "push", push_late)
         assert push(hall, "guest", mark(visibility="collected")).status == 401
         assert seen(hall, "clerk") == set()
-        assert store.owners("guest-") == []
+        assert store.people("guest-") == []
 
     def test_one_guest_never_sees_a_private_mark_of_another(self, hall: TownHall) -> None:
         kept(hall, "guest", mark())
@@ -229,7 +237,7 @@ class TestGuests:
         guests = GuestMarks(hall.shelf.mark_store, hall.access)
         guests.look()
         guests.close()
-        assert hall.shelf.mark_store.owners("guest-") == ["guest-", "guest-book"]
+        assert hall.shelf.mark_store.people("guest-") == ["guest-", "guest-book"]
         assert [len(list(marks)) for marks in own] == [1, 1, 0]
 
     def test_guests_of_another_folder_of_access_keep_theirs(self, hall: TownHall) -> None:
@@ -280,3 +288,16 @@ class TestDestruction:
         kept(hall, "member", one)
         assert hall.ask(who, f"/folders/{hall.finance.id}/marks", "DELETE").status == 404
         assert seen(hall, "member") == {one["id"]}
+
+
+def test_a_deleted_mark_waits_for_no_device_of_somebody_who_may_not_read_any_more(hall: TownHall) -> None:
+    store = hall.shelf.mark_store
+    one = mark(INK, visibility="shared")
+    kept(hall, "clerk", one)
+    read(hall, "member")
+    kept(hall, "clerk", mark(None, id=one["id"], at_ms=one["stamp"][0] + 1))
+    assert store.sweep() == 0, "the device of the member does not know it"
+    hall.access.set_grants(hall.finance.id, [Grant("group", "secretaries", "tend")])
+    assert store.sweep() == 1
+    hall.access.set_grants(hall.finance.id, [Grant("group", "finance"), Grant("group", "secretaries", "tend")])
+    assert read(hall, "member")["marks"] == []

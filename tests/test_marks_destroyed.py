@@ -124,6 +124,23 @@ def test_a_log_that_cannot_be_cut_does_not_hide_what_was_destroyed(tmp_path: Pat
         assert store.end_owner("carl") == 1
 
 
+def test_the_log_is_not_cut_for_somebody_who_has_only_read(tmp_path: Path) -> None:
+    with marked_shelf(tmp_path / "data") as shelf:
+        paper = prepared(shelf, 1).id
+        cuts: list[str] = []
+
+        def cut_log() -> bool:
+            cuts.append("cut")
+            return True
+
+        store = MarkStore(shelf.database, cut_log=cut_log)
+        store.read(paper, MarkReader("guest"), device="pad")
+        assert (store.end_owner("guest"), store.people("guest"), cuts) == (0, [], [])
+        mark = note("x", 1)
+        store.push(paper, [mark, replace(mark, body=None)], "guest")
+        assert (store.end_owner("guest"), cuts) == (0, ["cut"]), "something is left of a deleted one"
+
+
 def test_papers_are_found_in_the_step_that_destroys_their_marks(tmp_path: Path) -> None:
     with marked_shelf(tmp_path / "data") as shelf, ThreadPoolExecutor(1) as other:
         folder = shelf.make_folder("a")

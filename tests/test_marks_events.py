@@ -130,13 +130,11 @@ class Told:
 
     def __init__(self) -> None:
         self.now_s = 0.0
-        self.told: list[dict[str, tuple[frozenset[str], frozenset[tuple[Audience, int]], bool]]] = []
+        self.told: list[dict[str, tuple[frozenset[str], frozenset[tuple[Audience, int]]]]] = []
         self.events = MarkEvents(self._tell, 1.0, lambda: self.now_s)
 
     def _tell(self, found: Mapping[str, Touched]) -> None:
-        self.told.append(
-            {paper: (frozenset(one.owners), frozenset(one.audiences), one.is_for_all) for paper, one in found.items()}
-        )
+        self.told.append({paper: (frozenset(one.owners), frozenset(one.audiences)) for paper, one in found.items()})
 
     def wait(self, count: int) -> None:
         wait_until(lambda: len(self.told) == count, f"{self.told}, not {count} events")
@@ -152,12 +150,12 @@ def test_a_pen_that_writes_is_one_event_at_once_and_one_a_while_later() -> None:
     told.events.add([MarkNews("q", "anna", (SHARED,), 3)])
     told.wait(2)
     anna = frozenset({"anna"})
-    shared = {"q": (anna, frozenset({(SHARED, 3)}), False)}
-    assert told.told == [{"p": (anna, frozenset(), False)}, shared], "another paper does not wait"
+    shared = frozenset({(SHARED, 3)})
+    assert told.told == [{"p": (anna, frozenset())}, {"q": (anna, shared)}], "another paper does not wait"
     told.now_s = 2.0
-    told.events.add([MarkNews("p", "")])
+    told.events.add([MarkNews("p", "", (SHARED,), 3)])
     told.wait(3)
-    assert told.told[2] == {"p": (frozenset({"anna", "ben", ""}), frozenset(), True)}
+    assert told.told[2] == {"p": (frozenset({"anna", "ben"}), shared)}
     told.events.close()
     told.events.add([MarkNews("p", "anna")])
     assert len(told.told) == 3

@@ -9,13 +9,14 @@ from marks_house import RED, Clock, marked_shelf, note, prepared
 from msgspec import Struct, field
 from msgspec.structs import replace
 
-from sidebooks_core.marks import Mark, MarkLimits, MarkReader, MarkStore, Note, Stamp
+from sidebooks_core.marks import Anchor, Mark, MarkLimits, MarkReader, MarkStore, Note, Stamp
 from sidebooks_core.marks.model import Visibility
 from sidebooks_core.marks.reading import Place
 
 VISIBLE: list[tuple[Visibility, str]] = [
     ("private", ""), ("shared", ""), ("shared", "m"), ("shared", "n"), ("collected", ""), ("collected", "m"),
 ]  # fmt: skip
+PAGES = [None, None, ((0, 0),), ((1, 2),)]
 MEETINGS = [frozenset[str](), frozenset({"m"}), frozenset({"n"}), frozenset({"m", "n"})]
 
 
@@ -69,7 +70,7 @@ class Town:
     def reader(self, name: str) -> MarkReader:
         chosen = self.chance.choice
         chairs = frozenset({"m"}) if name == "clerk" else frozenset[str]()
-        return MarkReader(name, tends=name == "clerk", meetings=chosen(MEETINGS), chairs=chairs)
+        return MarkReader(name, tends=name == "clerk", meetings=chosen(MEETINGS), chairs=chairs, pages=chosen(PAGES))
 
     def push(self) -> None:
         owner = self.chance.choice(list(self.known))
@@ -78,6 +79,8 @@ class Town:
         body = None if self.chance.random() < 0.15 else Note(1.0, 2.0, str(self.chance.random()), RED)
         known = self.known[owner]
         mark = self.chance.choice(known) if known and self.chance.random() < 0.6 else note("", 0)
+        if self.chance.random() < 0.3:  # as the annotation of another revision is
+            mark = replace(mark, anchor=Anchor(1, self.chance.randrange(3), ""))
         known.append(replace(mark, stamp=stamp, body=body, visibility=visibility, meeting=meeting))
         given = [known[-1], *self.chance.choices(known, k=self.chance.randrange(3))]
         answer = self.store.push(self.paper, given, owner)
@@ -110,7 +113,7 @@ class Town:
 def test_who_reads_what_changed_has_what_there_is(seed: int) -> None:
     chance, clock = random.Random(seed), Clock()
     with marked_shelf() as shelf:
-        paper = prepared(shelf, 1).id
+        paper = prepared(shelf, 1, 2, 3).id
         store = MarkStore(shelf.database, clock=clock, limits=MarkLimits(lost_texts_s=86_400.0))
         town = Town(store, paper, clock, chance)
         seldom = [town.end_guest, town.destroy]

@@ -16,6 +16,7 @@ from sidebooks_core.marks import MarkLimits
 from sidebooks_core.marks.rows import MarkRow
 from sidebooks_core.marks.schema import last_seq
 from sidebooks_core.server.mark_numbers import MarkNumbers
+from sidebooks_core.shelf.changes import begin_epoch
 
 __all__ = ["hall"]
 
@@ -310,3 +311,13 @@ def test_marks_on_papers_that_one_may_not_read_any_more_do_not_count_in_a_search
     hall.access.set_grants(hall.planning.id, [])
     answer = hall.ask("member", f"/marks?query={quote('要確認')}&limit=2").json()
     assert [one["mark"]["id"] for one in answer["marks"]] == [here["id"]]
+
+
+def test_a_device_hears_that_a_backup_was_restored(hall: TownHall) -> None:
+    path = f"/papers/{hall.paper.id}/marks?since=0&device={DEVICE}"
+    before = hall.ask("member", path)
+    assert before.json()["epoch"] == hall.shelf.epoch()
+    with hall.shelf.database.writing() as writing:
+        begin_epoch(writing)
+    after = hall.ask("member", path, If_None_Match=before.headers["etag"])
+    assert after.json()["epoch"] == hall.shelf.epoch() != before.json()["epoch"]

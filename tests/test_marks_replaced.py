@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
@@ -13,7 +14,7 @@ from marked_pages import by_mupdf, extent, marks, page, with_annotations
 from msgspec.structs import replace
 
 import sidebooks_core as sb
-from sidebooks_core.documents.annotations import Annotation
+from sidebooks_core.documents.annotations import MOST_TEXT, Annotation, Kind, packed_quads
 from sidebooks_core.marks import (
     Body,
     Bookmark,
@@ -24,10 +25,10 @@ from sidebooks_core.marks import (
     Stamp,
     ending,
 )
-from sidebooks_core.marks.annotations import FileMarks, salt_of, to_annotation
+from sidebooks_core.marks.annotations import FileMarks, origin_of, salt_of, to_annotation
 from sidebooks_core.marks.files import annotations_in, export_marks
 from sidebooks_core.marks.placing import PlacedMark
-from sidebooks_core.marks.replacing import MarksToWrite, replacing
+from sidebooks_core.marks.replacing import MarksToWrite, Replacing, replacing
 from sidebooks_core.shelf import Paper, Shelf
 
 
@@ -301,3 +302,133 @@ def test_replies_of_others_stay_in_an_export(service: sb.TileService, tmp_path: 
         assert sorted(replies(exported(shelf, paper, "anna"))) == sorted(replies(file)), "nothing is said twice"
         own.remove(mark.id)
         assert replies(exported(shelf, paper, "anna")) == [], "who has deleted a note has deleted what hangs below it"
+
+
+def with_shared_list(*annotations: str) -> bytes:
+    """A PDF of two pages that have the same list of annotations."""
+    with pymupdf.open(stream=with_annotations(*annotations, pages=2), filetype="pdf") as document:
+        first, second = (one.xref for one in document)
+        shared = document.get_new_xref()
+        document.update_object(shared, document.xref_get_key(first, "Annots")[1])
+        for one in (first, second):
+            document.xref_set_key(one, "Annots", f"{shared} 0 R")
+        data: bytes = document.tobytes()
+        return data
+
+
+def threads(data: bytes) -> list[list[tuple[str, str]]]:
+    """Of each page, the text of each annotation and that of the one on the page to which it replies, or whose window it is."""
+    with pymupdf.open(stream=data, filetype="pdf") as document:
+        found = []
+        for one in document:
+            kind, value = document.xref_get_key(one.xref, "Annots")
+            shown = document.xref_object(int(value.split()[0])) if kind == "xref" else value
+            texts = {xref: document.xref_get_key(xref, "Contents")[1] for xref in map(int, re.findall(r"(\d+) 0 R", shown))}
+            found.append([(text, texts.get(_above(document, xref), "")) for xref, text in texts.items()])
+        return found
+
+
+def _above(document: pymupdf.Document, number: int) -> int:
+    (above,) = [one for key in ("IRT", "Parent") if (one := document.xref_get_key(number, key))[0] == "xref"] or [("", "0")]
+    return int(above[1].split()[0])
+
+
+def test_pages_that_share_a_list_of_annotations_have_replies_of_their_own(service: sb.TileService) -> None:
+    text = "/Subtype/Text/Rect[40 340 60 360]"
+    data = with_shared_list(
+        f"{text}/Contents(said)/NM(one)",
+        f"{text}/Contents(no)/IRT {{0}} 0 R/Popup {{2}} 0 R",
+        "/Subtype/Popup/Rect[0 0 9 9]/Contents(window)/Parent {1} 0 R",
+        f"{text}/Contents(no indeed)/IRT {{1}} 0 R",
+    )
+    replied = [("no", "said"), ("window", "no"), ("no indeed", "no")]
+    with Shelf(None, service) as shelf:
+        paper = shelf.register(data, name="議案")
+        own = shelf.marks(paper, owner="anna")
+        first, second = own.import_pdf().marks
+        assert (first.anchor.page, second.anchor.page) == (0, 1)
+        assert threads(exported(shelf, paper, "anna")) == [[("said", ""), *replied]] * 2
+        own.change(first.id, Note(90, 90, "new", "#0000ff"))
+        changed = [("no", "new"), ("window", "no"), ("no indeed", "no"), ("new", "")]
+        assert threads(exported(shelf, paper, "anna")) == [changed, [("said", ""), *replied]]
+        own.change(second.id, Note(90, 90, "new", "#0000ff"))
+        assert threads(exported(shelf, paper, "anna")) == [changed, changed]
+
+
+FIRST = Annotation(page=0, place=0, kind="note", x_pt=10, y_pt=10, text="said", replies=("Bob: no", "Bob: no\nindeed"))
+FURTHER = [
+    (("Bob: no", "Bob: no\nindeed", "Eve: yes"), "said"),
+    (("Eve: yes", "Bob: no\nindeed", "Bob: no"), "said"),
+    (("Bob: no\nindeed",), "said\nBob: no"),
+    ((), "said\nBob: no\nBob: no\nindeed"),
+]
+
+
+@pytest.mark.parametrize("kind", ["note", "stamp", "bookmark", "highlight"])
+@pytest.mark.parametrize(("after", "own"), FURTHER)
+def test_a_reply_that_an_import_put_into_a_text_is_said_once(kind: Kind, after: tuple[str, ...], own: str) -> None:
+    quads = packed_quads([(0, 0, 9, 0, 0, 9, 9, 9)]) if kind == "highlight" else b""
+    first = replace(FIRST, kind=kind, name="by another program", height_pt=9, packed_quads=quads)
+    (read,) = FileMarks(1, salt_of("paper", "anna")).of([first], {0: ""})
+    (again,) = FileMarks(2, salt_of("paper", "anna")).of([replace(first, replies=after)], {0: ""})
+    assert read.id == again.id, "a reply makes it no other mark"
+
+    def exported(colour: str, *, flattened: bool = False) -> Replacing:
+        body = read.body if isinstance(read.body, Bookmark) else replace(read.body, colour=colour)
+        changed = replace(read, owner="anna", body=body, stamp=replace(read.stamp, device="pad"))
+        told = MarksToWrite([PlacedMark(changed, "exact", 0)], {}, "paper", frozenset({read.id}), "anna")
+        return replacing([[replace(first, replies=after)]], told, flattened=flattened)
+
+    if kind == "stamp":  # its words stand in one line
+        own = "said" if after else " ".join(own.split())
+    found = exported("#123456")
+    is_same = kind == "bookmark" and own == "said"
+    assert [one.text for one in found.added] == ([] if is_same else [own])
+    assert (found.removed, found.replaced) == ((), () if is_same else ((0, 0),))
+    if own == "said":
+        assert exported(first.colour).added == [], "it says what the annotation says"
+    flat = exported("#123456", flattened=True)
+    is_all = not set(after) - set(first.replies)
+    assert (flat.removed, flat.replaced) == ((((0, 0),), ()) if is_all and after else ((), ((0, 0),)))
+
+
+def text_in_its_place(text: str, replies: tuple[str, ...], *, is_imported: bool = True) -> str:
+    """Of a note that was "said" with these replies, and has another text now."""
+    first = replace(FIRST, name="by another program", replies=replies)
+    (read,) = FileMarks(1, salt_of("paper", "anna")).of([first], {0: ""})
+    mark = replace(read, owner="anna", body=Note(9, 9, text, "#123456"), stamp=replace(read.stamp, device="pad"))
+    imported = frozenset({read.id} if is_imported else ())
+    listed = first if is_imported else replace(first, name=read.id, origin=origin_of("paper", "anna", read.id))
+    told = MarksToWrite([PlacedMark(mark, "exact", 0)], {}, "paper", imported, "anna")
+    (made,) = replacing([[listed]], told).added
+    return made.text
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("said\nno\nand more", "said\nand more"),
+        ("changed\nno\nyes", "changed"),
+        ("said\nand\nno", "said\nand"),
+        ("no", ""),
+        ("said", "said"),
+        ("said\n\nlast", "said\n\nlast"),
+        ("nothing", "nothing"),
+    ],
+)
+def test_what_is_written_beside_replies_stays(text: str, expected: str) -> None:
+    assert text_in_its_place(text, ("no", "yes")) == expected
+
+
+def test_a_text_that_is_what_somebody_replied_stays_in_a_mark_that_was_never_imported() -> None:
+    assert text_in_its_place("no", ("no",), is_imported=False) == "no"
+    assert text_in_its_place("said", ("said",)) == "said", "its own is that of the annotation"
+
+
+def test_a_text_that_is_cut_has_no_reply_twice() -> None:
+    first = replace(FIRST, text="x" * (MOST_TEXT - 5))
+    (read,) = FileMarks(1, salt_of("paper", "anna")).of([first], {0: ""})
+    assert isinstance(read.body, Note)
+    changed = replace(read, owner="anna", body=replace(read.body, colour="#123456"))
+    told = MarksToWrite([PlacedMark(changed, "exact", 0)], {}, "paper", frozenset({read.id}), "anna")
+    assert [one.text for one in replacing([[first]], told).added] == [first.text]

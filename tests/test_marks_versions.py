@@ -17,6 +17,7 @@ from sidebooks_core.marks import (
     Stamp,
     new_mark_id,
 )
+from sidebooks_core.marks.model import Visibility
 from sidebooks_core.shelf import Shelf
 
 __all__ = ["clock", "paper", "shelf", "store"]
@@ -137,3 +138,16 @@ def test_a_server_whose_clock_was_ahead_for_a_day_takes_edits_again(store: MarkS
     device, stamp = device.met(clock.now_ms, 3000).saw(held.stamp).tick(4000)
     [held] = store.push(paper, [replace(mark, stamp=stamp, body=Note(1.0, 2.0, "another", RED))], "anna").marks
     assert texts([held]) == ["another"]
+
+
+@pytest.mark.parametrize("visibility", ["private", "shared"])
+def test_a_file_never_says_to_whom_a_mark_is_shown(store: MarkStore, clock: Clock, paper: str, visibility: Visibility) -> None:
+    """Its owner may change that while the file is read."""
+    read = note("of the file", clock.now_ms, device="file")
+    [held] = store.push(paper, [read], "anna", of_file=True).marks
+    shown = replace(held, stamp=Stamp(clock.now_ms, 1, "pad"), visibility=visibility, anchor=Anchor(1, 0, "", "words"))
+    store.push(paper, [shown], "anna")
+    late: Visibility = "shared" if visibility == "private" else "private"
+    later = replace(note("later", clock.now_ms + 9, device="file", mark_id=read.id), visibility=late)
+    [held] = store.push(paper, [later], "anna", of_file=True).marks
+    assert (texts([held]), held.visibility, held.anchor.quote) == (["later"], visibility, "words")

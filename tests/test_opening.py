@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 from processes import Watched, processes
-from quiet import wait_identified
+from quiet import wait_identified, wait_idle
 
 import sidebooks_core as sb
 from benchmarks.corpus import documents
@@ -24,10 +24,11 @@ from sidebooks_core.documents.source import Source
 from sidebooks_core.engine import opening, store
 from sidebooks_core.engine.mupdf import mupdf, pymupdf
 from sidebooks_core.fonts.discovery import discover
+from sidebooks_core.images.dispatch import Dispatcher
 from sidebooks_core.tiling.raster import RasterSpec
 from sidebooks_core.worker import desk
 from sidebooks_core.worker import main as worker
-from sidebooks_core.workers.jobs import Draw, Open
+from sidebooks_core.workers.jobs import Draw, Hold, Open
 
 
 def drawing(ref: DocumentRef, page: int, scale: float) -> Draw:
@@ -62,6 +63,32 @@ def test_what_is_only_drawn_is_not_described(sample: Path, monkeypatch: pytest.M
         assert (len(boxes), len(titles)) == seen, "once"
     finally:
         document.close()
+
+
+def test_a_worker_tells_what_opening_took(sample: Path) -> None:
+    """Once. So the host knows how long another worker would take to open the document."""
+    taken = new_desk()
+    ref = DocumentRef(token="t", name="sample", path=None, file_state=None)
+    data = sample.read_bytes()
+    assert taken.take_opened_s() == 0
+    taken.do(drawing(ref, 0, 1.0), data)
+    assert taken.take_opened_s() > 0
+    taken.do(drawing(ref, 1, 1.0), None)
+    assert taken.take_opened_s() == 0, "it holds the document"
+    taken.do(Hold(document=ref, timeout_s=60.0), None)
+    assert taken.take_opened_s() > 0, "what a late page would have to wait for counts, too"
+
+
+def test_the_host_hears_what_opening_took(sample: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    told: list[float] = []
+    monkeypatch.setattr(Dispatcher, "opened", lambda self, flight, took_s: told.append(took_s))
+    with sb.TileService(sb.Settings(cache_dir=None, workers=1), pool=processes(Watched())) as service:
+        document = service.open(sample)
+        wait_idle(service)
+        assert len(told) == 1
+        assert 0 < told[0] < 60
+        service.page_image(document, 1, width_px=100)
+        assert len(told) == 1
 
 
 @pytest.mark.skipif(not hasattr(socket, "send_fds"), reason="no descriptors are handed over on this platform")

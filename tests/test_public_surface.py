@@ -24,8 +24,8 @@ SURFACE: dict[str, str] = {
     # By public class: methods, properties, fields, and what an instance has besides.
     "Attachment": "media_type name size_bytes",
     "DamagedDocument": ERROR,
-    "Document": "attachments content_id content_ids data direction id info inspect is_likely_stored kind known_content_id name "
-    "outline page_count pages problems pyramid ref require_page search title trust_domain withdrawn",
+    "Document": "attachments content_id content_ids data direction id info inspect is_likely_stored kind known_content_id "
+    "metadata name outline page_count pages problems pyramid ref require_page search title trust_domain withdrawn",
     "DocumentError": ERROR,
     "DocumentInspection": "attachments fonts_not_embedded heaviest kind largest_image page_count pages repaired report to_wire",
     "DocumentTooLarge": ERROR,
@@ -38,6 +38,8 @@ SURFACE: dict[str, str] = {
     "width_px",
     "Link": "page uri x0_pt x1_pt y0_pt y1_pt",
     "Opening": "direction name trust_domain",
+    "MatchOptions": "match_case old_forms whole_words",
+    "Metadata": "author created creator keywords modified producer subject title",
     "OutlineItem": "level page title uri",
     "NotOnShelf": ERROR,
     "PageBox": "height_pt page width_pt",
@@ -52,6 +54,8 @@ SURFACE: dict[str, str] = {
     "PasswordRequired": ERROR,
     "PlacedImage": "box_view data height_view is_coarse media_type page tile width_view x0_view y0_view",
     "Placement": "box page rung scale to_pt to_view x0_view y0_view",
+    "PrerenderProgress": "documents documents_done pages pages_done",
+    "PrerenderedDocument": "document error is_whole report source",
     "PrerenderReport": "failed pages problems rendered stored_already",
     "Prerendering": "executor fit_px progress sizes",
     "Priority": "BULK IDLE NEXT PAGE PREVIEW VISIBLE",
@@ -74,16 +78,16 @@ SURFACE: dict[str, str] = {
     "preview_bytes quality queue_jobs raster_pixels render_timeout_s worker_bytes workers",
     "SidebooksError": ERROR,
     "SizePx": "area_px height_px long_px width_px",
-    "Sizes": "levels spread widths_px",
+    "Sizes": "heights_px levels spread widths_px",
     "SpreadRule": "cover_alone landscape_alone pairs unequal_alone",
     "Statistics": "disk_bytes disk_damaged disk_hits disk_write_failures dropped_writes drops failures in_flight joins latency "
     "memory_bytes memory_hits misses prefetch_wasted_bytes prefetched_bytes queued renders worker_deaths",
     "StoreStatistics": "bytes damaged records write_failures",
     "Submitting": "image_format priority",
     "Tile": "data etag extension height_px image media_type pixels problems save width_px",
-    "TileService": "close images inspect is_closed iter_search links open page_image parts prerender purge reader region_image "
-    "require_open search settings statistics submit submit_links submit_open submit_page_image submit_region_image "
-    "submit_search submit_text text tile worker_process_ids",
+    "TileService": "close images inspect is_closed iter_search links open page_image parts prerender prerender_all purge "
+    "reader region_image require_open search settings statistics submit submit_links submit_open submit_page_image "
+    "submit_region_image submit_search submit_text text tile worker_process_ids",
     "TileStore": "close contains delete get leases purge put reopener scrub statistics",
     "UnsupportedDocument": ERROR,
     "Word": "block line text x0_pt x1_pt y0_pt y1_pt",
@@ -94,15 +98,16 @@ PARAMETERS: dict[str, str] = {
     # By class, for whose methods an application writes most: method(parameters), with `*` before those that are named.
     "TileService": """
         close() images(document pages * width_px height_px fit_px image_format) inspect(document progress)
-        iter_search(document query * old_forms progress) links(document page)
+        iter_search(document query * progress matching) links(document page)
         page_image(document page * width_px height_px fit_px image_format)
         open(source password * name direction trust_domain)
-        prerender(document pages progress * fit_px sizes executor) purge(document * positions)
+        prerender(document pages progress * fit_px sizes executor)
+        prerender_all(sources progress * password fit_px sizes executor) purge(document * positions)
         reader(document view_px spread * fit deadline_s resume) region_image(document page region_pt width_px * image_format)
-        require_open() search(document query * limit old_forms) statistics()
+        require_open() search(document query * limit matching) statistics()
         submit(document page level column row asked) submit_links(document page) submit_open(source password options)
         submit_page_image(document page * width_px height_px fit_px asked)
-        submit_region_image(document page region_pt width_px asked) submit_search(document query * limit old_forms)
+        submit_region_image(document page region_pt width_px asked) submit_search(document query * limit matching)
         submit_text(document page) text(document page) tile(document page level column row * image_format)
         worker_process_ids()
     """,
@@ -125,8 +130,9 @@ SHELF_METHODS = """
     placed_marks(paper_id marks revision) progress(paper_id)
     position(paper_id reader) purge(paper_id * who) rebuild_index() register(source folder * password who revision_note shown)
     remove_folder(folder * who) replace(paper_id source * password after note who) restore(paper_id * who)
-    revision(paper_id number) search_in(paper_id query revision * old_forms limit pages)
-    revisions(paper_id) search(query where * before limit budget_s) tell(listener) unlock(paper_id password * who) verify()
+    revision(paper_id number) search_in(paper_id query revision * limit pages matching)
+    revisions(paper_id) search(query where * before limit budget_s matching) tell(listener)
+    unlock(paper_id password * who) verify()
     wait_prepared(timeout_s) watch(path folder * settle_s who told) withdraw(paper_id * who)
 """
 MARKS = (
@@ -143,9 +149,9 @@ MARKS_METHODS = {
     marks.MarkStore: """
         close() deleted(paper_id owner mark_ids) destroy(papers who) destructions(paper_id) end_owner(owners)
         find(paper_id mark_id owner) imported(paper_id) last(paper_id reader) lost_texts(paper_id mark_id owner)
-        marks(paper_id reader mark_ids) meetings(paper_id) outlines(paper_id reader) owners(beginning)
+        marks(paper_id reader mark_ids) meetings(paper_id) outlines(paper_id reader) people(beginning)
         push(paper_id marks owner * of_file) read(paper_id reader since * device)
-        read_rows(paper_id reader place * device most_bytes) shared(paper_id owner mark_ids)
+        read_rows(paper_id reader place * device most_bytes)
         search(owner query limit * paper_id reads) sweep() tell(listener)
     """,
 }

@@ -28,7 +28,8 @@ HINT = json.dumps({"session": "s", "page": 1, "view_px": [300, 400]}).encode()
 GOOD = {
     "page": "2", "level": "1", "size": "300x400.jpg", "query": "jlreq", "file": "client.js", "region": "full",
     "iiifSize": "50,", "rotation": "90", "quality": "gray", "format": "png", "dziLevel": "9", "column": "0", "row": "0",
-    "span": "1-3", "old_forms": "1", "q": "jlreq", "session": "reader", "since": "0", "view": "60x96", "start": "1",
+    "span": "1-3", "pages": "2-3", "old_forms": "1", "q": "jlreq", "session": "reader", "since": "0", "view": "60x96",
+    "start": "1",
 }  # fmt: skip
 
 
@@ -182,7 +183,7 @@ class Provoker:
         return ask_route(self.application, route, self.document, If_None_Match=tag)
 
     def status_400(self, route: Route) -> Reply:
-        self._patch.setattr("sidebooks_core.server.addresses.MAX_PREVIEWS", 2)
+        self._patch.setattr("sidebooks_core.server.handlers.images.MAX_PREVIEWS", 2)
         bad = {"size": "99999x99999", "region": "0,0,0,0", "view": "wide"}
         values = {name: value for name, value in bad.items() if name in (*route.parameters, *route.query)}
         return ask(self.application, address(route, self.document, **values), route.method, body=b"{}")

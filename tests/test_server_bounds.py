@@ -22,7 +22,7 @@ import sidebooks_core as sb
 from sidebooks_core.access.policy import Limits
 from sidebooks_core.documents.model import Word
 from sidebooks_core.encoding.tileset import RecordUnreadable
-from sidebooks_core.server import Application, Shelf, descriptions, responses
+from sidebooks_core.server import Application, Shelf, page_descriptions, responses
 from sidebooks_core.server.compression import CompressedBodies
 from sidebooks_core.server.descriptions import Described
 from sidebooks_core.server.http import FileRange
@@ -83,13 +83,13 @@ def test_descriptions_are_kept_once_for_all_hosts_and_within_a_budget(
     application: Application, document: sb.Document, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     made: list[str] = []
-    page_list = descriptions.page_list
+    page_list = page_descriptions.page_list
 
     def counted(base: str, one: sb.Document, limits: Limits) -> PageList:
         made.append(base)
         return page_list(base, one, limits)
 
-    monkeypatch.setattr(descriptions, "page_list", counted)
+    monkeypatch.setattr(page_descriptions, "page_list", counted)
     replies = [ask(application, f"/documents/{document.id}/pages.json").json() for _ in range(3)]
     assert len(made) == 1
     assert replies[0]["pages"][0]["image_service"].startswith("http://test/iiif/3/")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
 from concurrent.futures import Future
 from pathlib import Path
@@ -71,7 +72,9 @@ def counted(owner: object, name: str, monkeypatch: pytest.MonkeyPatch) -> list[o
     return calls
 
 
-async def ask_and_leave(application: Application, path: str, leaves: asyncio.Event | None = None) -> None:
+async def ask_and_leave(
+    application: Application, path: str, leaves: asyncio.Event | None = None, headers: tuple[tuple[bytes, bytes], ...] = ()
+) -> None:
     """leaves: when it is set. None: at once."""
     sent: list[object] = []
 
@@ -83,7 +86,7 @@ async def ask_and_leave(application: Application, path: str, leaves: asyncio.Eve
     async def send(message: dict[str, object]) -> None:
         sent.append(message)
 
-    scope = {"type": "http", "method": "GET", "path": path, "raw_path": path.encode(), "headers": [], "query_string": b""}
+    scope = {"type": "http", "method": "GET", "path": path, "raw_path": path.encode(), "headers": headers, "query_string": b""}
     await application(scope, receive, send)
     assert leaves is not None or not sent
 
@@ -214,3 +217,82 @@ def test_who_floods_is_refused_and_others_are_not(application: Application, monk
     flood, other = asyncio.run(everybody())
     assert other.status == 200
     assert {reply.status for reply in flood} == {200, 503}
+
+
+def test_who_asks_for_what_is_being_drawn_waits_for_it_on_the_short_way(
+    application: Application, document: sb.Document, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    admitted = counted(application.gate, "admit", monkeypatch)
+    path = f"/documents/{document.id}/pages/3/1221x1999"
+
+    async def all_at_once() -> list[Reply]:
+        return await asyncio.gather(*(ask_async(application, path) for _ in range(20)))
+
+    first, *others = asyncio.run(all_at_once())
+    assert {reply.status for reply in (first, *others)} == {200}
+    assert {reply.body for reply in others} == {first.body}
+    kept = {name: value for name, value in first.headers.items() if name != "server-timing"}
+    for reply in others:
+        assert {name: value for name, value in reply.headers.items() if name != "server-timing"} == kept
+    assert len(admitted) == 1, "only the first one took the long way"
+
+
+def test_who_waits_for_what_another_asked_for_keeps_it_alive(
+    application: Application, document: sb.Document, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who asked first leaves, after the others have begun to wait."""
+    admitted = counted(application.gate, "admit", monkeypatch)
+    submitted = counted(application.service.parts.images, "submit", monkeypatch)
+    path = f"/documents/{document.id}/pages/3/1222x1999"
+
+    async def everybody() -> list[Reply]:
+        leaves = asyncio.Event()
+        first = asyncio.ensure_future(ask_and_leave(application, path, leaves, ((b"host", b"test"),)))
+        while not submitted:
+            await asyncio.sleep(0)
+        others = [asyncio.ensure_future(ask_async(application, path)) for _ in range(3)]
+        await asyncio.sleep(0)
+        leaves.set()
+        await first
+        return await asyncio.gather(*others)
+
+    assert [reply.status for reply in asyncio.run(everybody())] == [200, 200, 200]
+    assert (len(admitted), len(submitted)) == (1, 1)
+
+
+def test_who_waits_for_what_another_asked_for_gets_its_error(
+    application: Application, document: sb.Document, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(*_: object) -> Future[sb.Tile]:
+        raise sb.RenderFailed("nothing of it can be drawn", page=0)
+
+    monkeypatch.setattr(application.service.parts.images, "submit", fails)
+    path = f"/documents/{document.id}/pages/1/1223x1999"
+
+    async def all_at_once() -> list[Reply]:
+        return await asyncio.gather(*(ask_async(application, path) for _ in range(5)))
+
+    replies = asyncio.run(all_at_once())
+    assert len({(reply.status, reply.body) for reply in replies}) == 1
+    assert replies[0].status >= 400
+    assert replies[0].json()["detail"] == "nothing of it can be drawn"
+
+
+def test_who_may_not_have_what_is_being_drawn_does_not_wait_for_it(
+    shelf: Shelf, document: sb.Document, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The second one asks while the first one's image is drawn."""
+    path = f"/documents/{document.id}/pages/3/1224x1999"
+    application = Application(shelf, allowed=lambda scope, _operation, _document: scope["client"][0] != "192.0.2.66")
+    submitted = counted(application.service.parts.images, "submit", monkeypatch)
+
+    async def both() -> tuple[Reply, Reply]:
+        first = asyncio.ensure_future(ask_async(application, path))
+        while not submitted:
+            await asyncio.sleep(0)
+        refused = await ask_async(application, path, client="192.0.2.66")
+        return await first, refused
+
+    with contextlib.closing(application):
+        first, refused = asyncio.run(both())
+    assert (first.status, refused.status) == (200, 403)

@@ -191,8 +191,8 @@ def test_of_two_choices_for_the_second_pane_the_later_one_holds(visit: Visits, h
     tab.wait_for_timeout(700)
     assert names(tab) == ["本", "後"], "the answer that came late"
     tab.locator(".pane-head button").click()
-    of_first = held("/pages.json", lambda: choose(first, 2))
-    of_later = held("/pages.json", lambda: choose(later, 4))
+    of_first = held("/runs.json", lambda: choose(first, 2))
+    of_later = held("/runs.json", lambda: choose(later, 4))
     of_first()
     tab.wait_for_timeout(300)
     of_later()

@@ -359,7 +359,7 @@ def test_a_slow_opening_has_its_cover_and_never_moves_about(open_at: Open, room:
     held: list[Any] = []
     is_slow = [True]
     tab.route(
-        re.compile(r"/pages\.json$|/pages/1/\d+x\d+$"), lambda route: held.append(route) if is_slow[0] else route.continue_()
+        re.compile(r"/runs\.json$|/pages/1/\d+x\d+$"), lambda route: held.append(route) if is_slow[0] else route.continue_()
     )
     tab.get_by_role("link", name="予算書").first.click()
     tab.wait_for_selector("#reader", state="visible")

@@ -71,7 +71,7 @@ def test_the_page_of_an_address_is_asked_for_once_and_before_the_modules_run(bro
     tab.goto("about:blank")
     tab.goto(f"{address}{link}/7")
     shown(tab, 7)
-    asked_of_page = [one for one in asked if one.startswith("pages/7/") or one == "pages.json"]
+    asked_of_page = [one for one in asked if one.startswith("pages/7/") or one == "runs.json"]
     first = [one for one in asked_of_page if not one.endswith(("/text", "/links"))]  # those follow when the page is looked at
     assert len(first) == len(set(first)) == 3, "the preview, the geometry, the page"
     assert len(tab.evaluate("[...globalThis.early]")) == 0, "nothing was asked for in vain"
@@ -84,7 +84,7 @@ def test_the_page_of_an_address_is_shown_before_anything_else_is_there(browser: 
     link = tab.locator("#shelf a").first.get_attribute("href")
     tab.evaluate("localStorage.setItem('sidebooks light', 'night')")
     held: list[Any] = []
-    tab.route(re.compile(r"/pages\.json$|/preview$"), lambda route: held.append(route))
+    tab.route(re.compile(r"/runs\.json$|/preview$"), lambda route: held.append(route))
     tab.goto("about:blank")
     tab.goto(f"{address}{link}/7")
     tab.wait_for_selector('#early[data-page="7"][data-shown="sharp"]')

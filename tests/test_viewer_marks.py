@@ -418,7 +418,7 @@ TWO_TABS = """async () => {
         return records.map(({ mark, isPending }) => [mark.body.text, isPending])[0];
     };
     await one.write('x', 'y', { records: [version(5, 'offline', true)] });
-    await other.write('x', 'y', { records: [version(9, 'server', false)], since: 3 });
+    await other.write('x', 'y', { records: [version(9, 'server', false)], known: { since: 3, epoch: 'e' } });
     const found = [await kept()];
     await other.write('x', 'y', { gone: ['i'] });
     found.push(await kept());

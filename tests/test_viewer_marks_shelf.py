@@ -194,6 +194,19 @@ def test_a_text_that_another_one_replaced_is_taken_back(visit: Visits, house: Ho
     tab.wait_for_function("() => document.querySelector('#side textarea').value === '甲案で質問する'", timeout=LATE_MS)
 
 
+def test_what_is_written_in_a_note_that_another_device_deletes_can_be_copied(visit: Visits, house: House) -> None:
+    paper = house.paper(house.folder("消えた付箋"), "議案.pdf", pdf(*PAGES))
+    tab = open_paper(visit, "議員", paper)
+    note_at(tab, "議案第1号", "甲案で質問する")
+    tab.evaluate(AWAITED, [paper, LATE_MS, "a text"])
+    other = open_paper(visit, "議員", paper)
+    panel(other, "marks").get_by_text("甲案で質問する").click()
+    other.locator("#side[data-panel=mark]").get_by_role("button", name="Remove", exact=True).click()
+    tab.locator("#side").get_by_text("This mark is not there any more.").wait_for(timeout=LATE_MS)
+    field = tab.locator("#side textarea")
+    assert (field.input_value(), field.is_editable()) == ("甲案で質問する", False)
+
+
 def test_a_mark_is_shared_with_a_meeting_and_given_to_its_chair(hall: Hall) -> None:
     chair, member, clerk = (hall.seat(one).sees(1, hall.budget) for one in (CHAIR, MEMBER, CLERK))
     await_text(member.tab)

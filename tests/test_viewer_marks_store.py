@@ -148,12 +148,12 @@ def test_the_device_does_not_say_that_it_knows_what_it_could_not_write() -> None
       await marks.flush();
       marks.add(1, stroke(5));
       await marks.flush();
-      const full = [disk.since, marks.isKept];
+      const full = [disk.known.since, marks.isKept];
       marks.close();
       disk.room = Infinity;
       const again = made({ api, disk });
       await again.flush();
-      return [full, again.all().length, disk.records.size, disk.since];
+      return [full, again.all().length, disk.records.size, disk.known.since];
     """)
     assert found == [[0, False], 2, 2, 2]
 
@@ -165,7 +165,7 @@ def test_a_version_of_another_tab_stays_until_the_server_has_decided() -> None:
         id: "i", mark: { id: "i", stamp: [at, 0, "d"], body }, isPending });
       const none = new Set();
       const one = version(2, true);
-      const change = joined({ records: [one], since: 1 }, { gone: ["i"], over: [[2, 0, "d"]] });
+      const change = joined({ records: [one], known: { since: 1, epoch: "e" } }, { gone: ["i"], over: [[2, 0, "d"]] });
       return {
         stays: [stays(one, version(9, false), none), stays(one, null, none), stays(one, version(1, true), none),
           stays({ ...version(2, false), refused: "limit" }, null, none), stays(version(2, true, null), version(9, true), none)],
@@ -177,7 +177,7 @@ def test_a_version_of_another_tab_stays_until_the_server_has_decided() -> None:
     """)
     assert found["stays"] == [True] * 5
     assert found["goes"] == [False] * 4
-    assert found["change"] == {"records": [], "gone": ["i"], "since": 1, "over": [[2, 0, "d"]]}
+    assert found["change"] == {"records": [], "gone": ["i"], "known": {"since": 1, "epoch": "e"}, "over": [[2, 0, "d"]]}
 
 
 def test_a_database_that_does_not_answer_keeps_nobody_from_the_server() -> None:
@@ -254,6 +254,71 @@ def test_a_clock_that_is_wrong_is_corrected_by_the_servers() -> None:
       return [early.stamp[0], api.marks.get(early.id).mark.stamp[0], late.stamp[0]];
     """)
     assert found == [1_000_000, 8_200_000, 8_200_010]
+
+
+AHEAD = """
+const ahead_ms = 10 * 365 * 86400e3;
+const clock = (known = null) => new MarksClock('fast', known, () => Date.now() + ahead_ms);
+const never = { read: () => new Promise(() => {}), push: () => new Promise(() => {}) };
+"""
+
+
+def test_a_clock_that_was_years_ahead_makes_right_stamps_from_then_on() -> None:
+    found = played(
+        AHEAD
+        + """
+      const [api, disk] = [new Server(), new Disk()];
+      const marks = made({ api, disk, clock: clock() });
+      marks.add(1, stroke());
+      await marks.flush();
+      const late = marks.add(1, stroke());
+      const away = made({ clock: clock(), api: never });
+      away.add(1, note("alone"));
+      await away.writer.written;
+      const again = made({ disk: away.given.disk, clock: clock(-ahead_ms), api: never });
+      await again.ready;
+      return [late, again.add(1, stroke())].map(one => Math.abs(one.stamp[0] - Date.now()) < 3600e3);
+    """
+    )
+    assert found == [True, True]
+
+
+def test_an_edit_made_between_two_answers_is_on_the_device_though_its_first_stamp_was_years_ahead() -> None:
+    found = played(
+        AHEAD
+        + """
+      const { stays } = await import("./marks_disk.js");
+      class Careful extends Disk {
+        async write(person, paper, { records = [], gone = [], known, over = [] }) {
+          const stamps = new Set(over.map(String));
+          const made = records.filter(one => !stays(this.records.get(one.id), one, stamps));
+          const left = gone.filter(id => !stays(this.records.get(id), null, stamps));
+          await super.write(person, paper, { known, records: made, gone: left });
+        }
+      }
+      const [api, disk] = [new Server(), new Careful()];
+      api.put(ofTheChair);
+      api.put({ ...ofTheChair, id: "0000-more" });
+      api.atOnce = 1;
+      let between = () => {};
+      const first = new Promise(resolve => { between = resolve; });
+      const asked = api.read.bind(api);
+      api.read = async (since, device, next) => {
+        if (next) { between(); await new Promise(resolve => { api.goOn = resolve; }); }
+        return asked(since, device, next);
+      };
+      const marks = made({ api, disk, clock: clock() });
+      const mark = marks.add(1, note("first"));
+      await first;
+      marks.change(mark.id, note("second"));
+      await marks.writer.written;
+      const kept = disk.records.get(mark.id).mark.body.text;
+      api.goOn();
+      await marks.flush();
+      return [kept, disk.records.get(mark.id).mark.body.text, api.marks.get(mark.id).mark.body.text];
+    """
+    )
+    assert found == ["second"] * 3
 
 
 @pytest.mark.parametrize(

@@ -163,6 +163,22 @@ def test_what_the_server_refuses_stays_here_and_is_told() -> None:
     assert found["after"] == 2
 
 
+def test_what_the_server_refused_and_was_deleted_then_is_gone() -> None:
+    found = played("""
+      const [api, disk] = [new Server(), new Disk()];
+      const marks = made({ api, disk });
+      api.push = async (device, marks) => (
+        { server_ms: Date.now(), marks: [], refused: marks.map(one => ({ id: one.id, reason: "limit" })) });
+      const mark = marks.add(1, stroke());
+      await marks.flush();
+      const kept = [...disk.records.values()].map(one => one.refused);
+      marks.remove([mark.id]);
+      await marks.flush();
+      return [kept, disk.records.size, marks.unsent.count];
+    """)
+    assert found == [["limit"], 0, 0]
+
+
 def test_what_the_server_refused_is_not_forgotten_when_all_is_read_again() -> None:
     found = played("""
       const [api, disk] = [new Server(), new Disk()];
@@ -294,7 +310,7 @@ def test_marks_that_are_here_only_to_be_sent_go_without_a_reading() -> None:
       first.close();
       const marks = made({ api, disk, clock, isToSend: true });
       await marks.flush();
-      const met = [api.asked.splice(0), marks.unsent, disk.since, disk.records.size];
+      const met = [api.asked.splice(0), marks.unsent, disk.known.since, disk.records.size];
       const never = made({ disk: new Disk(), clock: new MarksClock("tablet", null), api, isToSend: true });
       never.add(1, stroke());
       await never.flush();

@@ -140,8 +140,8 @@ def test_a_paper_that_somebody_opens_for_themselves_stays_whatever_the_presenter
     follower.tab.evaluate(f"location.hash = '{hall.place}'")
     follower.sees(1, hall.budget).says(t("m_following", name=CHAIR))
     document = hall.house.ask("GET", f"papers/{hall.petition}")["document"]["id"]
-    follower.tab.route(f"**/documents/{document}/pages.json", lambda route: held.append(route))
-    with follower.tab.expect_request(f"**/documents/{document}/pages.json", timeout=PATIENCE_MS):
+    follower.tab.route(f"**/documents/{document}/runs.json", lambda route: held.append(route))
+    with follower.tab.expect_request(f"**/documents/{document}/runs.json", timeout=PATIENCE_MS):
         if way == "agenda":
             follower.side("agenda").get_by_role("button", name="請願書").first.click()
         else:

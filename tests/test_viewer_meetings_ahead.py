@@ -34,8 +34,8 @@ def test_the_next_papers_of_an_agenda() -> None:
     )
     assert found == [
         [["a", "b"], ["b", "c"], ["c"], [], ["a", "b"]],
-        ["/documents/d/pages.json", "/documents/d/pages/1/1000x1400", "/documents/d/previews/1-1"],
-        ["/documents/d/pages.json", "/documents/d/previews/1-16"],
+        ["/documents/d/runs.json", "/documents/d/pages/1/1000x1400", "/documents/d/previews/1-1"],
+        ["/documents/d/runs.json", "/documents/d/previews/1-16"],
     ]
 
 

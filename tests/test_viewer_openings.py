@@ -43,7 +43,7 @@ def key_of(tab: Any) -> str:
 def test_a_document_that_comes_when_somebody_is_back_on_the_shelf_stays_away(open_at: Open, room: Room) -> None:
     tab = open_at("右とじ", 1)
     other = room.documents()["予算書"]
-    held = Held(tab, f"documents/{other}/pages.json")
+    held = Held(tab, f"documents/{other}/runs.json")
     tab.evaluate(f"location.hash = '{other}'")
     held.wait()
     tab.evaluate("location.hash = ''")
@@ -71,7 +71,7 @@ def test_the_shelf_keeps_its_address_if_a_page_was_turned_a_moment_before(open_a
 def test_while_a_document_is_on_its_way_the_one_before_is_read_and_one_may_stay(open_at: Open, room: Room) -> None:
     tab = open_at("右とじ", 1)
     first, other = key_of(tab), room.documents()["予算書"]
-    held = Held(tab, f"documents/{other}/pages.json")
+    held = Held(tab, f"documents/{other}/runs.json")
     tab.evaluate(f"location.hash = '{other}'")
     held.wait()
     tab.keyboard.press("PageDown")
@@ -89,7 +89,7 @@ def test_while_a_document_is_on_its_way_the_one_before_is_read_and_one_may_stay(
 
 def test_a_second_paper_that_is_closed_while_it_comes_leaves_the_first_alone(open_at: Open, room: Room) -> None:
     tab = open_at("予算書", 1)
-    held = Held(tab, f"documents/{room.documents()['右とじ']}/pages.json")
+    held = Held(tab, f"documents/{room.documents()['右とじ']}/runs.json")
     tab.click("#more-button")
     tab.get_by_role("button", name="Two papers side by side").click()
     tab.locator("#side .lines button").filter(has_text="右とじ").click()

@@ -13,7 +13,6 @@ import contextlib
 import io
 import os
 import random
-import re
 import time
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
@@ -22,6 +21,7 @@ from typing import Any
 import msgspec
 from PIL import Image
 
+from benchmarks.meeting.connection import Connection
 from benchmarks.meeting.serving import VIEW
 
 CALM_S = 0.02
@@ -34,7 +34,6 @@ TEXT, PING, PONG = 0x81, 0x89, 0x8A
 """First bytes of frames (RFC 6455, 5.2)."""
 MASK = b"\0\0\0\0"
 """It leaves what it masks as it is."""
-LENGTH = re.compile(r"content-length: (\d+)")
 _decoder = msgspec.json.Decoder()
 _encoder = msgspec.json.Encoder()
 _started = f"{os.getpid():x}"
@@ -59,7 +58,7 @@ class Screens:
     def __init__(self) -> None:
         self._took_s: dict[str, float] = {}
 
-    def decode_s(self, path: str, body: bytes) -> float:
+    def decode_s(self, path: str, body: bytearray) -> float:
         """Seconds that it takes to decode an image. It is decoded at the first call."""
         took_s = self._took_s.get(path)
         if took_s is None:
@@ -78,7 +77,7 @@ class Browser:
         self._headers = headers
         self._screens = screens
         self._turn = asyncio.Lock()
-        self._ends: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
+        self._connection: Connection | None = None
         self.kept: set[str] = set()
         self.decode_s: dict[str, float] = {}
         self.bytes = 0
@@ -92,31 +91,28 @@ class Browser:
             self.kept.add(path)
         return self.decode_s[path]
 
-    async def get(self, path: str) -> bytes:
+    async def get(self, path: str) -> bytearray:
         """A body. Raises RuntimeError for any other status than 200, and OSError."""
         async with self._turn:
             try:
                 return await self._get(path)
-            except (OSError, asyncio.IncompleteReadError):  # closed by the server, since nobody used it for a while
-                self._ends = None
+            except OSError:  # closed by the server, since nobody used it for a while
+                self._connection = None
                 return await self._get(path)
 
-    async def _get(self, path: str) -> bytes:
-        if self._ends is None:
-            self._ends = await asyncio.open_connection(*self._address, limit=1 << 20)
-        reader, writer = self._ends
-        writer.write(f"GET {path} HTTP/1.1\r\n{self._headers}Accept-Encoding: identity\r\n\r\n".encode())
-        head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").lower()
-        found = LENGTH.search(head)
-        body = await reader.readexactly(int(found[1]) if found else 0)
+    async def _get(self, path: str) -> bytearray:
+        if self._connection is None:
+            self._connection = await Connection.to(*self._address)
+        request = f"GET {path} HTTP/1.1\r\n{self._headers}Accept-Encoding: identity\r\n\r\n"
+        head, body = await self._connection.ask(request.encode())
         self.bytes += len(body)
         if not head.startswith("http/1.1 200"):
             raise RuntimeError(f"{path}: {head.splitlines()[0]}")
         return body
 
     def close(self) -> None:
-        if self._ends is not None:
-            self._ends[1].close()
+        if self._connection is not None:
+            self._connection.close()
 
 
 class Wire(asyncio.Protocol):

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from benchmarks.meeting.connection import Connection
 from benchmarks.meeting.serving import VIEW
 
 SEED = 20261124
@@ -23,23 +24,17 @@ class Tablet:
 
     host: str
     port: int
-    kept: dict[str, bytes] = field(default_factory=dict)
-    reader: asyncio.StreamReader | None = None
-    writer: asyncio.StreamWriter | None = None
+    kept: dict[str, bytearray] = field(default_factory=dict)
+    connection: Connection | None = None
 
-    async def get(self, path: str) -> bytes:
+    async def get(self, path: str) -> bytearray:
         """A body. Raises RuntimeError for any other status than 200."""
         if path in self.kept:
             return self.kept[path]
-        if self.writer is None or self.reader is None:
-            # A tablet has room for a page: by default its end would stop and go on reading each few times.
-            self.reader, self.writer = await asyncio.open_connection(self.host, self.port, limit=1 << 20)
-        self.writer.write(f"GET {path} HTTP/1.1\r\nHost: {self.host}:{self.port}\r\nAccept-Encoding: identity\r\n\r\n".encode())
-        head = (await self.reader.readuntil(b"\r\n\r\n")).decode("latin-1").lower()
-        length = re.search(r"content-length: (\d+)", head)
-        if length is None:
-            raise RuntimeError(f"no length: {head}")
-        body = await self.reader.readexactly(int(length[1]))
+        if self.connection is None:
+            self.connection = await Connection.to(self.host, self.port)
+        request = f"GET {path} HTTP/1.1\r\nHost: {self.host}:{self.port}\r\nAccept-Encoding: identity\r\n\r\n"
+        head, body = await self.connection.ask(request.encode())
         if not head.startswith("http/1.1 200"):
             raise RuntimeError(f"{path}: {head.splitlines()[0]}")
         if "immutable" in head:
@@ -47,8 +42,8 @@ class Tablet:
         return body
 
     def close(self) -> None:
-        if self.writer is not None:
-            self.writer.close()
+        if self.connection is not None:
+            self.connection.close()
 
 
 @dataclass(slots=True)
@@ -61,9 +56,9 @@ class Tally:
     async def timed(self, what: str, tablet: Tablet, path: str, since_s: float) -> None:
         try:
             await tablet.get(path)
-        except (OSError, RuntimeError, asyncio.IncompleteReadError) as error:
+        except (OSError, RuntimeError) as error:
             self.failures.append(f"{path}: {error!r}")
-            tablet.reader = tablet.writer = None
+            tablet.connection = None
             return
         self.waits.setdefault(what, []).append(time.perf_counter() - since_s)
 

@@ -3,8 +3,9 @@
 python -m benchmarks page_turn [--documents PATH] [--profile NAME] [--trace NAME…] [--turns N] [--json F] [--html F] [--quick]
 
 The clock of a turn starts when the trace wants it, so a peer that is late with one page is late with the next. All peers have
-their document open and, ours, its previews made before the first turn. Peak memory counts pages shared by processes once for
-each.
+their document open and, ours, its previews made before the first turn. All have the same bytes of cache: what ours keeps as
+display lists and previews is taken from its images. All hand out bytes. The peak in MiB counts pages shared by processes once
+for each; PSS counts them once.
 
 What the numbers do not say: the time a client takes to decode and paint an image, and the network; how a person judges a coarse
 page that sharpens; other machines, and other loads on this one.
@@ -14,6 +15,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -37,16 +39,20 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--trace", choices=names["trace"], nargs="+", default=names["trace"], help="default: all")
     parser.add_argument("--peer", choices=list(PEERS), nargs="+", default=list(PEERS), help="default: all")
     parser.add_argument("--turns", type=int, default=30, help="turns of a run, about (default 30)")
+    parser.add_argument("--memory", type=int, metavar="MIB", help="of each peer's caches (default: the profile's)")
     with_outputs(parser)
     parser.add_argument("--quick", action="store_true", help="the sample, two traces, a few turns")
     chosen = parser.parse_args(arguments)
     profile = next(one for one in PROFILES if one.name == chosen.profile)
+    if chosen.memory is not None:
+        profile = replace(profile, memory_bytes=chosen.memory << 20)
     with corpus.needed_by(parser):
         documents = _documents(corpus.SAMPLE if chosen.quick and chosen.documents is None else chosen.documents)
     traces, turns = chosen.trace, chosen.turns
     if chosen.quick:
         documents, traces, turns = documents[:1], ["riffle-5", "fling"], 4
-    begun = begin(chosen, "pymupdf", "pillow", "pypdfium2", "pdf2image", profile=profile.name)
+    cache = f"{profile.memory_bytes >> 20} MiB for each peer"
+    begun = begin(chosen, "pymupdf", "pillow", "pypdfium2", "pdf2image", profile=profile.name, cache=cache)
     runs: list[dict[str, Any]] = []
     for place, document in enumerate(documents):
         for trace in [one for one in TRACES if one.name in traces]:
@@ -65,6 +71,7 @@ def main(arguments: list[str] | None = None) -> None:
                     runs.append(run | {"bare_stop_s": bare_s})
     print(file=sys.stderr)
     print(report.text(runs))
+    print("\n" + report.sharp_text(runs))
     if report.stop_rows(runs):
         print("\n" + report.stops_text(runs))
     for why in {str(run["quota"]) for run in runs if profile.quota < 1.0 and not isinstance(run["quota"], float)}:

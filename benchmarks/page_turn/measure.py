@@ -25,6 +25,8 @@ from sidebooks_core.tiling.spreads import SINGLE_PAGES, SpreadRule, Spreads
 AFTER_LAST_S = 3.0
 """How long the last page is looked at."""
 SAMPLE_EVERY_S = 0.05
+PSS_EVERY_S = 1.0
+"""And at each new peak of RSS. PSS takes the kernel a walk through all memory of a process."""
 LIMIT_S = 900.0
 BARE_LIMIT_S = 60.0
 
@@ -60,7 +62,8 @@ def run(
     quota.hold(process.pid)
     there.close()
     watched = psutil.Process(process.pid)
-    peak_bytes = 0
+    peak_bytes = peak_pss_bytes = 0
+    pss_at_s = 0.0
     deadline_s = time.monotonic() + LIMIT_S
     result: dict[str, Any] | None = None
     while time.monotonic() < deadline_s:
@@ -69,7 +72,11 @@ def run(
                 result = here.recv()
                 break
             family = [watched, *watched.children(recursive=True)]
-            peak_bytes = max(peak_bytes, sum(_own_bytes(one) for one in family))
+            size_bytes = sum(_own_bytes(one) for one in family)
+            if size_bytes > peak_bytes or time.monotonic() > pss_at_s + PSS_EVERY_S:
+                pss_at_s = time.monotonic()
+                peak_pss_bytes = max(peak_pss_bytes, sum(_shared_bytes(one) for one in family))
+            peak_bytes = max(peak_bytes, size_bytes)
         except (EOFError, psutil.Error):
             break
     process.join(30)
@@ -88,7 +95,7 @@ def run(
         "profile": profile.name,
         "quota": quota.why_not or profile.quota,
     }
-    return head | result | {"peak_bytes": peak_bytes}
+    return head | result | {"peak_bytes": peak_bytes, "peak_pss_bytes": peak_pss_bytes}
 
 
 def bare_draw_s(document: corpus.Document, page: int, profile: Profile) -> float | None:
@@ -132,6 +139,14 @@ def _own_bytes(process: Any) -> int:
     try:
         return int(process.memory_info().rss)
     except psutil.Error:  # it ended between the listing and the look
+        return 0
+
+
+def _shared_bytes(one: Any) -> int:
+    """PSS: a page that several processes share counts in parts. 0 where the system does not tell it."""
+    try:
+        return int(getattr(one.memory_full_info(), "pss", 0))
+    except psutil.Error:
         return 0
 
 

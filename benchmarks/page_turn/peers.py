@@ -1,6 +1,9 @@
-"""The programs that turn pages, each set up as its documentation advises, and all with the same memory for page images.
+"""The programs that turn pages, each set up as its documentation advises, and all with the same bytes of cache.
 
-Each delivers a page as an application would send it to a tablet: encoded. Ours chooses the encoding; the others' pages are
+The bytes are the profile's. Ours divides them: display lists in its workers and the spare, previews, and page images. The
+others keep page images alone. Peers with processes have as many workers as ours.
+
+Each delivers a page as an application would send it to a tablet: as bytes. Ours chooses the encoding; the others' pages are
 JPEG at quality 85 by Pillow, the fastest they have.
 """
 
@@ -12,6 +15,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from multiprocessing import get_context
 from typing import Any, Protocol
 
@@ -19,6 +23,10 @@ from benchmarks.page_turn.profiles import Profile
 
 QUALITY = 85
 WORKERS = 2
+PROCESSES_WITH_LISTS = WORKERS + 1
+"""Of ours: the workers and the spare."""
+KEPT_LISTS = 32
+"""Display lists that a peer keeps beside its images, which its budget does not count."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,12 +68,15 @@ class Ours:
         import sidebooks_core as sb
 
         self._folder = tempfile.TemporaryDirectory(prefix="sidebooks-page-turn-")
+        list_bytes = min(sb.Settings().display_list_bytes, profile.memory_bytes // 4 // PROCESSES_WITH_LISTS)
+        memory_bytes = profile.memory_bytes - PROCESSES_WITH_LISTS * list_bytes
         self._service = sb.TileService(
             sb.Settings(
                 cache_dir=self._folder.name,
                 **{
-                    "memory_bytes": profile.memory_bytes,
-                    "preview_bytes": profile.memory_bytes // 4,
+                    "memory_bytes": memory_bytes,
+                    "preview_bytes": memory_bytes // 4,
+                    "display_list_bytes": list_bytes,
                     "disk_bytes": profile.disk_bytes,
                     "workers": WORKERS,
                     **(settings or {}),
@@ -247,6 +258,11 @@ def fit(width_pt: float, height_pt: float, view_px: tuple[int, int]) -> float:
     return min(view_px[0] / width_pt, view_px[1] / height_pt)
 
 
+def half_pt(side_pt: float, screen_px: int, scale: float) -> float:
+    """Half of what a screen shows of a side of an enlarged page, in points."""
+    return min(side_pt, screen_px / scale) / 2
+
+
 def _jpeg(image: Any) -> bytes:
     out = io.BytesIO()
     image.convert("RGB").save(out, "JPEG", quality=QUALITY)
@@ -264,22 +280,34 @@ def open_pymupdf(path: str, password: str | None) -> Any:
     return document
 
 
-def _pymupdf(path: str, password: str | None) -> tuple[Draw, int]:
+def _pymupdf(path: str, password: str | None, *, most_lists: int = 0) -> tuple[Draw, int]:
     import pymupdf
     from PIL import Image
 
     Image.preinit()
     document = open_pymupdf(path, password)
+    lists: OrderedDict[int, Any] = OrderedDict()
+
+    def sheet_of(page: int) -> Any:
+        """The page, or its display list: both have `rect` and `get_pixmap`."""
+        if not most_lists:
+            return document[page]
+        if page not in lists:
+            lists[page] = document[page].get_displaylist()
+        lists.move_to_end(page)
+        while len(lists) > most_lists:
+            lists.popitem(last=False)
+        return lists[page]
 
     def draw(page: int, zoom: float, size_px: tuple[int, int]) -> bytes:
-        sheet = document[page]
+        sheet = sheet_of(page)
         scale = fit(sheet.rect.width, sheet.rect.height, size_px) * zoom
         clip = None
         if zoom > 1.0:  # the part on the screen: the middle
-            width, height = sheet.rect.width / zoom / 2, sheet.rect.height / zoom / 2
+            width, height = half_pt(sheet.rect.width, size_px[0], scale), half_pt(sheet.rect.height, size_px[1], scale)
             x, y = sheet.rect.width / 2, sheet.rect.height / 2
             clip = pymupdf.Rect(x - width, y - height, x + width, y + height)
-        pixmap = sheet.get_pixmap(matrix=pymupdf.Matrix(scale, scale), alpha=False, clip=clip)
+        pixmap = sheet.get_pixmap(matrix=pymupdf.Matrix(scale, scale), alpha=0, clip=clip)
         return _jpeg(Image.frombuffer("RGB", (pixmap.width, pixmap.height), pixmap.samples_mv, "raw", "RGB", 0, 1))
 
     return draw, document.page_count
@@ -294,10 +322,11 @@ def _pdfium(path: str, password: str | None) -> tuple[Draw, int]:
         sheet = document[page]
         width, height = sheet.get_size()
         crop = (0.0, 0.0, 0.0, 0.0)
+        scale = fit(width, height, size_px) * zoom
         if zoom > 1.0:
-            x, y = width * (1 - 1 / zoom) / 2, height * (1 - 1 / zoom) / 2
+            x, y = width / 2 - half_pt(width, size_px[0], scale), height / 2 - half_pt(height, size_px[1], scale)
             crop = (x, y, x, y)
-        image = sheet.render(scale=fit(width, height, size_px) * zoom, crop=crop).to_pil()
+        image = sheet.render(scale=scale, crop=crop).to_pil()
         sheet.close()
         return _jpeg(image)
 
@@ -355,6 +384,7 @@ PEERS: dict[str, Callable[[Files, Profile, bool], Any]] = {
     "sidebooks_core": Ours,
     "PyMuPDF": _on_demand(_pymupdf, keep=False),
     "PyMuPDF + LRU": _on_demand(_pymupdf, keep=True),
+    "PyMuPDF + LRU, lists": _on_demand(partial(_pymupdf, most_lists=KEPT_LISTS), keep=True),
     "pypdfium2 + LRU": _on_demand(_pdfium, keep=True),
     "pdf2image + LRU": _on_demand(_poppler, keep=True),
     "next page in a pool + LRU": NextPageInPool,

@@ -40,6 +40,7 @@ def rows(runs: Sequence[dict[str, Any]]) -> list[list[str]]:
                     str(sum(run["renders"] for run in chosen)),
                     "-" if waste is None else f"{waste:.0%}",
                     f"{max(run['peak_bytes'] for run in chosen) / 2**20:.0f}",
+                    f"{max(run['peak_pss_bytes'] for run in chosen) / 2**20:.0f}",
                 ]
             )
     return found
@@ -47,13 +48,27 @@ def rows(runs: Sequence[dict[str, Any]]) -> list[list[str]]:
 
 HEADERS = [
     "trace", "peer", "turns", "painted median", "p95", "p99", "max", "in 16.7 ms", "in 100 ms", "sharp on arrival",
-    "sharp p95", "renders", "waste", "peak MiB",
+    "sharp p95", "renders", "waste", "peak MiB", "PSS MiB",
 ]  # fmt: skip
+SHARP_HEADERS = ["until sharp, ms", "peer", "turns", "median", "p95", "p99", "max", "never"]
 
 
 def text(runs: Sequence[dict[str, Any]]) -> str:
     """The table."""
     return table(HEADERS, rows(runs))
+
+
+def sharp_text(runs: Sequence[dict[str, Any]]) -> str:
+    """Until the page is sharp: all percentiles. Who turns on before that never sees it so."""
+    found = []
+    for trace in dict.fromkeys(run["trace"] for run in runs):
+        for peer in dict.fromkeys(run["peer"] for run in runs):
+            turns = [turn for run in runs if (run["trace"], run["peer"]) == (trace, peer) for turn in run["turns"]]
+            sharp_ms = [turn["sharp_s"] * 1000 for turn in turns if turn["sharp_s"] is not None]
+            if sharp_ms:
+                never = str(len(turns) - len(sharp_ms))
+                found.append([trace, peer, str(len(turns)), *Percentiles.of(sharp_ms).cells(".1f"), never])
+    return table(SHARP_HEADERS, found)
 
 
 STOP_BOUND = 1.3
@@ -86,8 +101,11 @@ def _stop(run: dict[str, Any]) -> dict[str, Any]:
 
 
 def series_of(runs: Sequence[dict[str, Any]]) -> list[Series]:
-    """For each trace: until something is painted, and until the page is sharp."""
+    """For each trace: until something is painted, and until the page is sharp. Of each peer: the memory of its processes."""
     found: list[Series] = []
+    for peer in dict.fromkeys(run["peer"] for run in runs):
+        peaks = {f"{run['document']} {run['trace']}": run["peak_pss_bytes"] / 2**20 for run in runs if run["peer"] == peer}
+        found += results.measured("Peak of PSS of all processes", peer, "MiB", peaks.values(), labels=peaks)
     for trace in dict.fromkeys(run["trace"] for run in runs):
         for moment, key in (("something is painted", "painted_s"), ("the page is sharp", "sharp_s")):
             for peer in dict.fromkeys(run["peer"] for run in runs):

@@ -127,6 +127,15 @@ def _zoom(chance: random.Random, course: Course, turns: int) -> list[Step]:
     return [Step(index * 1.0, screen, (1.0, 3.0)[index % 2]) for index in range(min(turns, 10) + 1)]
 
 
+def _zoom_anew(chance: random.Random, course: Course, turns: int) -> list[Step]:
+    """To a page anywhere, and into it after a second; then to the next."""
+    steps: list[Step] = []
+    for number in range(min(turns, 10) // 2 + 1):
+        screen = chance.randrange(len(course.screens))
+        steps += [Step(number * 2.5, screen), Step(number * 2.5 + 1.0, screen, 3.0)]
+    return steps
+
+
 TRACES = (
     Trace("read", "2 to 20 s a page", _read),
     Trace("skim", "a page a second", _steady(1.0)),
@@ -137,6 +146,7 @@ TRACES = (
     Trace("jump", "by the outline", _jump),
     Trace("presenter", "follow somebody who speaks", _presenter),
     Trace("zoom", "into a page and out", _zoom),
+    Trace("zoom-anew", "into one page after the other, anywhere in the document", _zoom_anew),
     Trace("spread", "two pages side by side, a spread a second", _steady(1.0), is_spread=True),
     Trace("in-turn", "three documents, a few pages of each, a page a second", _steady(1.0), documents=3),
 )

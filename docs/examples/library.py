@@ -2,8 +2,8 @@
 
 import atexit
 import os
-from functools import cache
 from pathlib import Path
+from threading import Lock
 
 from flask import Flask, Response, abort, request
 
@@ -14,21 +14,23 @@ app = Flask(__name__)
 papers = Path(os.environ["LIBRARY"])
 
 
-@cache
+made: list[sb.TileService] = []
+making = Lock()
+
+
 def service() -> sb.TileService:
-    made = sb.TileService()  # at the first use: a server may fork after the import, and workers belong to one process
-    atexit.register(made.close)  # if two threads come first at once, there are two: each is closed
-    return made
+    with making:  # at the first use: a server may fork after the import, and workers belong to one process
+        if not made:
+            made.append(sb.TileService())
+            atexit.register(made[0].close)
+        return made[0]
 
 
 @app.cli.command("fill")
 def fill() -> None:
-    books = service()
-    for path in sorted(papers.iterdir()):
-        try:
-            print(path.name, books.prerender(books.open(path), fit_px=SCREENS).rendered, "images")
-        except (OSError, sb.SidebooksError) as error:
-            print(error)
+    paths = sorted(papers.iterdir())
+    for path, done in zip(paths, service().prerender_all(paths, fit_px=SCREENS), strict=True):
+        print(path.name, f"{done.report.rendered} images" if done.report else done.error)
 
 
 @app.get("/papers/<name>/<int:number>")

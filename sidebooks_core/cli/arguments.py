@@ -6,10 +6,12 @@ import argparse
 import getpass
 import math
 import os
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Protocol, TypeVar
 
+from sidebooks_core.documents.model import MatchOptions
 from sidebooks_core.encoding.formats import IMAGE_FORMATS
 from sidebooks_core.errors import RequestError
 from sidebooks_core.logs import LEVELS
@@ -23,6 +25,12 @@ def add_document(parser: argparse.ArgumentParser) -> None:
     """FILE and --password."""
     parser.add_argument("file", type=Path, metavar="FILE", help="the document")
     add_password(parser, "if the document needs one; - asks for it")
+
+
+def add_documents(parser: argparse.ArgumentParser) -> None:
+    """FILE, one or several, and --password."""
+    parser.add_argument("file", type=Path, nargs="+", metavar="FILE", help="documents")
+    add_password(parser, "if a document needs one; - asks for it")
 
 
 def add_password(parser: argparse.ArgumentParser, what: str) -> None:
@@ -39,8 +47,28 @@ def add_pages(parser: argparse.ArgumentParser) -> None:
 
 def add_format(parser: argparse.ArgumentParser) -> None:
     """--format."""
-    what = "of images (default auto: by content; compact: fewer bytes for coloured text, 100 ms later)"
+    what = "of images (default auto: by content; compact: fewer bytes for coloured text, after the first answer)"
     parser.add_argument("--format", choices=IMAGE_FORMATS, default="auto", help=what)
+
+
+def add_matching(parser: argparse.ArgumentParser) -> None:
+    """--old-forms, --whole-words and --match-case; `match_options` reads them."""
+    parser.add_argument("--old-forms", action="store_true", help="old and new forms of characters (國 and 国) are one")
+    parser.add_argument(
+        "--whole-words",
+        action="store_true",
+        help="hits begin and end where words do; a word of Japanese is a run of kanji, of hiragana, or of katakana",
+    )
+    parser.add_argument("--match-case", action="store_true", help="capital and small letters are two")
+
+
+def match_options(arguments: argparse.Namespace) -> MatchOptions:
+    """What counts as a match of a search."""
+    return {
+        "old_forms": arguments.old_forms,
+        "whole_words": arguments.whole_words,
+        "match_case": arguments.match_case,
+    }
 
 
 def add_workers(parser: argparse.ArgumentParser) -> None:
@@ -111,6 +139,20 @@ def port(text: str) -> int:
     return int(text)
 
 
+def mode(text: str) -> int:
+    """Rights of a file, 0 to 0o777, as `chmod` takes them in figures. Raises ArgumentTypeError."""
+    if not re.fullmatch("[0-7]{3,4}", text) or int(text, 8) > 0o777:
+        raise argparse.ArgumentTypeError(f"{text} are no rights of a file: write them as 660")
+    return int(text, 8)
+
+
+def chosen_level(arguments: argparse.Namespace) -> str | None:
+    """The level of --log-level, or of -v and -vv; None if neither was typed."""
+    typed = getattr(arguments, "log_level", None)
+    times = getattr(arguments, "verbose", 0)
+    return typed or (("info", "debug")[min(times, 2) - 1] if times else None)
+
+
 def read_password(given: str | None, path: Path | None = None) -> str | None:
     """The password of a document: given, the first line of a file, or from SIDEBOOKS_PASSWORD.
 
@@ -142,8 +184,12 @@ def add_command(
     has_json: bool = True,
 ) -> argparse.ArgumentParser:
     parser = commands.add_parser(name, help=summary, description=description)
-    parser.add_argument(
+    lines = parser.add_mutually_exclusive_group()
+    lines.add_argument(
         "--log-level", choices=LEVELS, metavar="LEVEL", help=f"{', '.join(LEVELS)}: log lines on standard error from there on"
+    )
+    lines.add_argument(
+        "-v", "--verbose", action="count", default=0, help="short for --log-level info; -vv for --log-level debug"
     )
     if has_json:
         parser.add_argument("--json", action="store_true", help="print one JSON value instead of text")

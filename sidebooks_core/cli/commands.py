@@ -10,31 +10,33 @@ from functools import partial
 from pathlib import Path
 
 from sidebooks_core import __version__
-from sidebooks_core.cli import cache, completing, drawing, prerendering, reading, serving, turning
+from sidebooks_core.cli import cache, completing, drawing, prerendering, reading, turning
 from sidebooks_core.cli.arguments import (
     DEFAULT_DPI,
     Commands,
     add_cache_dir,
     add_command,
     add_document,
+    add_documents,
     add_format,
+    add_matching,
     add_pages,
     add_password,
     add_workers,
+    chosen_level,
     count,
-    from_environment,
     levels,
     pixels,
-    port,
     positive,
     read_password,
     screen,
 )
+from sidebooks_core.cli.serve_arguments import add_serve
 from sidebooks_core.cli.shelf_arguments import add_audit, add_link, add_shelf, add_user
 from sidebooks_core.cli.terminal import tell_error
+from sidebooks_core.cli.usage import CommandParser, UsageError, tell_usage
 from sidebooks_core.errors import RequestError, SidebooksError
 from sidebooks_core.logs import log_to_stderr
-from sidebooks_core.settings import default_data_dir
 
 _EPILOG = """
 examples:
@@ -60,9 +62,14 @@ Others on this machine can see a PASSWORD on the command line: `--password -` as
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Run the command and exit with its status."""
-    arguments = command_parser().parse_args(argv)
+    typed = sys.argv[1:] if argv is None else list(argv)
     try:
-        log_to_stderr(getattr(arguments, "log_level", None))
+        arguments = command_parser().parse_args(typed)
+    except UsageError as error:
+        sys.exit(tell_usage(error, typed))
+    as_json = getattr(arguments, "json", False)
+    try:
+        log_to_stderr(chosen_level(arguments))
         if "password" in arguments:
             arguments.password = read_password(arguments.password, arguments.password_file)
         status = arguments.run(arguments)
@@ -70,17 +77,17 @@ def main(argv: Sequence[str] | None = None) -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # what is still to be written at the end
         status = 1
     except (SidebooksError, OSError) as error:
-        tell_error(error, as_json=getattr(arguments, "json", False))
+        tell_error(error, as_json=as_json)
         status = 2 if isinstance(error, RequestError) else 1
     except KeyboardInterrupt:
-        print("sidebooks: stopped; what was finished is kept", file=sys.stderr)
+        tell_error(KeyboardInterrupt("stopped; what was finished is kept"), as_json=as_json)
         status = 130
     sys.exit(status)
 
 
 def command_parser() -> argparse.ArgumentParser:
     """The parser of all commands. Its defaults are those of the settings, the environment and this platform."""
-    parser = argparse.ArgumentParser(
+    parser = CommandParser(
         prog="sidebooks",
         description="Paged documents that feel like paper: PDF, XPS, EPUB, FB2, CBZ, SVG, TIFF and images.",
         epilog=_EPILOG,
@@ -96,7 +103,7 @@ def command_parser() -> argparse.ArgumentParser:
     _add_render(commands)
     _add_prerender(commands)
     _add_flip(commands)
-    _add_serve(commands)
+    add_serve(commands)
     add_shelf(commands)
     add_user(commands)
     add_link(commands)
@@ -139,8 +146,8 @@ def _add_search(commands: Commands) -> None:
         "there is none.",
     )
     add_document(search)
-    search.add_argument("query", metavar="TEXT", help="case, accents, width of characters and ruby do not matter")
-    search.add_argument("--old-forms", action="store_true", help="old and new forms of characters (國 and 国) are one")
+    search.add_argument("query", metavar="TEXT", help="accents, width of characters and ruby do not matter")
+    add_matching(search)
     search.add_argument("--limit", type=count, metavar="N", help="most hits (default: all)")
 
 
@@ -174,6 +181,7 @@ def _add_render(commands: Commands) -> None:
     size = render.add_mutually_exclusive_group()
     size.add_argument("--dpi", type=positive, help=f"resolution (default {DEFAULT_DPI})")
     size.add_argument("--width", type=pixels, metavar="PX", help="exact width in pixels")
+    size.add_argument("--height", type=pixels, metavar="PX", help="exact height in pixels")
     size.add_argument("--fit", type=screen, metavar="WxH", help="as large as fits so many pixels")
     render.add_argument("--region", metavar="X0,Y0,X1,Y1", help="only this part, in points (1/72 inch) from the top left")
     add_format(render)
@@ -189,10 +197,13 @@ def _add_prerender(commands: Commands) -> None:
         "Draws the preview and the screen image of each page into the cache. Can be stopped and started again: what is "
         "there already is skipped.",
     )
-    add_document(prerender)
+    add_documents(prerender)
     add_pages(prerender)
     prerender.add_argument(
         "--width", type=pixels, action="append", default=[], metavar="PX", help="also whole pages this wide; may be repeated"
+    )
+    prerender.add_argument(
+        "--height", type=pixels, action="append", default=[], metavar="PX", help="also whole pages this high; may be repeated"
     )
     prerender.add_argument(
         "--fit",
@@ -222,90 +233,6 @@ def _add_flip(commands: Commands) -> None:
     add_pages(flip)
     flip.add_argument("--width", type=pixels, metavar="PX", help="width of the page images (default: long side 2048)")
     add_workers(flip)
-
-
-def _add_serve(commands: Commands) -> None:
-    serve = add_command(
-        commands,
-        "serve",
-        serving.serve,
-        "documents over HTTP, with a viewer: IIIF, Deep Zoom, our own API",
-        "Serves the documents named, and those in the folders named, which are watched; with --data or without a PATH, a shelf "
-        "of papers. Listens on this machine only, unless --host says otherwise: then people log in, or you say --open. "
-        "Needs the extra: pip install 'sidebooks-core[server]'.",
-        has_json=False,
-    )
-    serve.add_argument(
-        "path", type=Path, nargs="*", metavar="PATH", help="documents, or folders of them; none: the shelf alone"
-    )
-    serve.add_argument(
-        "--data",
-        type=Path,
-        metavar="DIR",
-        help="the shelf that is served; files named are registered on it once, and folders named are mirrored in it while "
-        "the server runs. Default: no shelf if a PATH is named, else "
-        f"{from_environment('DATA', default_data_dir())}".replace("%", "%%"),
-    )
-    serve.add_argument(
-        "--accounts", action="store_true", help="people log in; the first start prints a link that makes the administrator"
-    )
-    serve.add_argument("--open", action="store_true", help="everybody in the network may read; only this machine may change")
-    serve.add_argument(
-        "--trust-proxy",
-        action="append",
-        default=[],
-        metavar="NETWORK",
-        help="a proxy in front, as 10.0.0.5 or 10.0.0.0/24, whose headers say who asks; may be repeated",
-    )
-    serve.add_argument("--user-header", default="X-Remote-User", metavar="NAME", help="of the proxy (default X-Remote-User)")
-    serve.add_argument(
-        "--groups-header", default="X-Remote-Groups", metavar="NAME", help="of the proxy (default X-Remote-Groups)"
-    )
-    serve.add_argument("--oidc-issuer", metavar="URL", help="an identity provider at which people log in (OpenID Connect)")
-    serve.add_argument(
-        "--oidc-client", metavar="ID", help="of this server at the provider; SIDEBOOKS_OIDC_SECRET holds its secret"
-    )
-    serve.add_argument(
-        "--group-role",
-        action="append",
-        default=[],
-        metavar="GROUP=ROLE",
-        help="the role of a group's members, as the proxy or the provider names it: admin, clerk, member; may be repeated",
-    )
-    serve.add_argument(
-        "--base-url",
-        default=from_environment("BASE_URL", None),
-        metavar="URL",
-        help="what addresses begin with, if a proxy has TLS or another name",
-    )
-    serve.add_argument("--processes", type=int, default=1, metavar="N", help="server processes that share the work (default 1)")
-    serve.add_argument(
-        "--hub",
-        metavar="URL",
-        help="a Redis or Valkey by which several processes share their meetings, as redis://HOST:PORT (default: SIDEBOOKS_HUB)",
-    )
-    host, number = from_environment("HOST", "127.0.0.1"), from_environment("PORT", 8000)
-    serve.add_argument("--host", default=host, help="address to listen on (default 127.0.0.1: this machine only)")
-    serve.add_argument("--port", type=port, default=number, help="default 8000; 0 takes any that is free")
-    serve.add_argument("--no-browser", action="store_true", help="do not open the viewer")
-    add_password(serve, "of the documents named that need one; - asks for it")
-    serve.add_argument(
-        "--hostname",
-        action="append",
-        default=[],
-        metavar="NAME",
-        help="a name that readers use for this server, beside localhost and this machine's own; may be repeated",
-    )
-    serve.add_argument(
-        "--allow-origin",
-        action="append",
-        default=[],
-        metavar="ORIGIN",
-        help="web pages from there may read the documents, as https://books.example; '*': from anywhere; may be repeated",
-    )
-    add_format(serve)
-    add_workers(serve)
-    add_cache_dir(serve)
 
 
 def _add_cache(commands: Commands) -> None:

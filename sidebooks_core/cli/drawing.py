@@ -13,7 +13,7 @@ from msgspec import Struct, to_builtins
 from sidebooks_core.cli.arguments import DEFAULT_DPI
 from sidebooks_core.cli.pages import chosen_pages, report_failures
 from sidebooks_core.cli.terminal import ProgressBar, human_bytes, print_json
-from sidebooks_core.encoding.formats import BY_ENDING, BY_MEDIA_TYPE, FORMATS_BY_CONTENT, OTHER_ENDINGS, ImageFormat
+from sidebooks_core.encoding.formats import BY_ENDING, BY_MEDIA_TYPE, COMPACT, FORMATS_BY_CONTENT, OTHER_ENDINGS, ImageFormat
 from sidebooks_core.errors import PageError, RequestError
 from sidebooks_core.settings import Settings
 
@@ -77,6 +77,9 @@ def render(arguments: argparse.Namespace) -> int:
         for done, page in enumerate(pages):
             try:
                 tile = _drawn(service, document.pages[page], arguments, region_pt)
+                if image_format == COMPACT:  # the first answer is the fast one
+                    service.parts.flush()
+                    tile = _drawn(service, document.pages[page], arguments, region_pt)
             except PageError as error:
                 failed[page] = error
                 continue
@@ -107,7 +110,7 @@ def render(arguments: argparse.Namespace) -> int:
     else:
         for entry in written:
             print(f"{entry.file}  {entry.width_px} x {entry.height_px}  {human_bytes(entry.bytes)}")
-    return report_failures(failed, problems)
+    return report_failures(failed, problems, as_json=arguments.json)
 
 
 def _drawn(service: TileService, page: PageInfo, arguments: argparse.Namespace, region_pt: Region | None) -> Tile:
@@ -117,7 +120,9 @@ def _drawn(service: TileService, page: PageInfo, arguments: argparse.Namespace, 
     try:
         if region_pt is not None:
             return service.region_image(page.document, page.index, region_pt, width_px)
-        return page.image(fit_px=arguments.fit) if arguments.fit else page.image(width_px=width_px)
+        if arguments.fit:
+            return page.image(fit_px=arguments.fit)
+        return page.image(height_px=arguments.height) if arguments.height else page.image(width_px=width_px)
     except RequestError as error:
         if arguments.dpi is None:
             raise
@@ -128,6 +133,8 @@ def _width_px(arguments: argparse.Namespace, width_pt: float, height_pt: float) 
     """The width in pixels of an image of so many points."""
     if arguments.width:
         return int(arguments.width)
+    if arguments.height:
+        return max(1, round(arguments.height * width_pt / height_pt)) if height_pt > 0 else int(arguments.height)
     if arguments.fit:
         most_px, most_high_px = arguments.fit
         return max(1, min(most_px, math.floor(most_high_px * width_pt / height_pt))) if height_pt > 0 else int(most_px)

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from collections.abc import Mapping
 
-from sidebooks_core.cli.terminal import parse_pages
+from sidebooks_core.cli.terminal import parse_pages, tell_error
+from sidebooks_core.errors import PageError, RenderFailed
+
+
+class Incomplete(PageError):
+    """A page was drawn, but not all of it. Never raised: JSON names it."""
 
 
 def chosen_pages(arguments: argparse.Namespace, page_count: int) -> list[int]:
@@ -14,13 +18,15 @@ def chosen_pages(arguments: argparse.Namespace, page_count: int) -> list[int]:
     return parse_pages(arguments.pages, page_count) if arguments.pages else list(range(page_count))
 
 
-def report_failures(failed: Mapping[int, object], problems: Mapping[int, tuple[str, ...]] | None = None) -> int:
+def report_failures(
+    failed: Mapping[int, object], problems: Mapping[int, tuple[str, ...]] | None = None, *, as_json: bool
+) -> int:
     """Print errors and problems, by page from 0. Returns the exit status: 1 if there are any.
 
-    problems: the parts that could not be drawn of pages that were.
+    problems: the parts that could not be drawn of pages that were. as_json: a line of JSON for each.
     """
-    for error in failed.values():
-        print(f"sidebooks: {error}", file=sys.stderr)
+    for page, error in failed.items():
+        tell_error(error if isinstance(error, Exception) else RenderFailed(str(error), page=page), as_json=as_json)
     for page, told in (problems or {}).items():
-        print(f"sidebooks: page {page + 1}: {'; '.join(told)}", file=sys.stderr)
+        tell_error(Incomplete(f"page {page + 1}: {'; '.join(told)}", page=page), as_json=as_json)
     return 1 if failed or problems else 0

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from msgspec import to_builtins
 
+from sidebooks_core.cli.arguments import match_options
 from sidebooks_core.cli.pages import chosen_pages, report_failures
 from sidebooks_core.cli.terminal import ProgressBar, print_json, print_json_lines
 from sidebooks_core.documents.shown_text import shown
@@ -33,6 +34,8 @@ def info(arguments: argparse.Namespace) -> int:
     print(f"{shown(document.name)}: {shown(document.title)}" if document.title != document.name else shown(document.name))
     way = "from right to left" if document.direction == "rtl" else "from left to right"
     print(f"{document.kind}, {document.page_count} pages, read {way}")
+    for line in _metadata_lines(document):
+        print(line)
     for (width_mm, height_mm), pages in groupby(document, lambda page: (_mm(page.width_pt), _mm(page.height_pt))):
         numbers = [page.index + 1 for page in pages]
         named = f"page {numbers[0]}" if len(numbers) == 1 else f"pages {numbers[0]}-{numbers[-1]}"
@@ -66,7 +69,7 @@ def text(arguments: argparse.Namespace) -> int:
                 print("\f" * (not arguments.json), end="")  # pages are counted by it
     if arguments.json:
         print_json({"pages": found, "failed": {page + 1: str(error) for page, error in failed.items()}})
-    return report_failures(failed)
+    return report_failures(failed, as_json=arguments.json)
 
 
 def search(arguments: argparse.Namespace) -> int:
@@ -75,9 +78,8 @@ def search(arguments: argparse.Namespace) -> int:
 
     with TileService(Settings(cache_dir=None)) as service, ProgressBar("searching") as bar:
         document = service.open(arguments.file, arguments.password)
-        hits = service.iter_search(
-            document, arguments.query, old_forms=arguments.old_forms, progress=None if sys.stdout.isatty() else bar
-        )
+        told = None if sys.stdout.isatty() else bar
+        hits = service.iter_search(document, arguments.query, progress=told, **match_options(arguments))
         count = 0
         for hit in islice(hits, arguments.limit):
             count += 1
@@ -99,12 +101,21 @@ def _described(document: Document) -> dict[str, object]:
         "name": document.name,
         "title": document.title,
         "kind": document.kind,
+        "metadata": to_builtins(document.metadata),
         "direction": document.direction,
         "page_count": document.page_count,
         "pages": pages,
         "outline": [{**to_builtins(item), "page": None if item.page is None else item.page + 1} for item in document.outline],
         "attachments": to_builtins(document.attachments),
     }
+
+
+def _metadata_lines(document: Document) -> list[str]:
+    """What the document says of itself, apart from its title: a line for each thing that it says."""
+    told = document.metadata
+    texts = {name: getattr(told, name) for name in ("author", "subject", "keywords", "creator", "producer")}
+    dates = {name: date.isoformat(sep=" ") for name in ("created", "modified") if (date := getattr(told, name)) is not None}
+    return [f"{name}: {shown(text)}" for name, text in {**texts, **dates}.items() if text]
 
 
 def _mm(length_pt: float) -> int:

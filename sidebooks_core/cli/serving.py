@@ -5,10 +5,10 @@ from __future__ import annotations
 import argparse
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Required, TypedDict
 
 from sidebooks_core.access.principals import Role
-from sidebooks_core.cli.arguments import from_environment
+from sidebooks_core.cli.arguments import from_environment, port
 from sidebooks_core.errors import RequestError
 from sidebooks_core.settings import Settings, default_data_dir
 
@@ -24,6 +24,10 @@ HUB = "SIDEBOOKS_HUB"
 """The variable that may hold the address of the hub, which may have a password in it: others can see the command line."""
 METRICS_TOKEN = "SIDEBOOKS_METRICS_TOKEN"
 """The variable that may hold the token by which a monitoring program reads the metrics."""
+OWN_ADDRESS = "127.0.0.1"
+DEFAULT_PORT = 8000
+DEFAULT_MODE = 0o660
+"""Of a Unix socket: its owner and its group may connect."""
 SERVER_EXTRA = ("starlette", "anyio", "uvicorn", "httptools", "websockets")
 """The packages that `sidebooks serve` loads, and no other command."""
 
@@ -49,14 +53,45 @@ def serve(arguments: argparse.Namespace) -> int:
         processes=arguments.processes,
         hub=arguments.hub or os.environ.get(HUB) or None,
         metrics_token=os.environ.get(METRICS_TOKEN, ""),
-        host=arguments.host,
-        port=arguments.port,
+        **_where(arguments),
+        access_log=arguments.access_log,
         browser=not arguments.no_browser,
         password=arguments.password,
         hostnames=arguments.hostname,
         allow_origins=arguments.allow_origin,
     )
     return serve_documents(settings, options)
+
+
+class Where(TypedDict, total=False):
+    """Where a server listens."""
+
+    host: Required[str]
+    port: Required[int]
+    uds: Path
+    uds_mode: int
+
+
+def _where(arguments: argparse.Namespace) -> Where:
+    """Raises RequestError. What is typed comes before the environment, so --uds is no contradiction to SIDEBOOKS_PORT."""
+    if arguments.uds is None:
+        if arguments.uds_mode is not None:
+            raise RequestError("--uds-mode is of a socket: name it with --uds")
+        host = arguments.host if arguments.host is not None else from_environment("HOST", OWN_ADDRESS)
+        number = arguments.port if arguments.port is not None else _port(from_environment("PORT", DEFAULT_PORT))
+        return {"host": host, "port": number}
+    if arguments.host is not None or arguments.port is not None:
+        raise RequestError("--uds takes the place of --host and --port: leave them out")
+    uds_mode = DEFAULT_MODE if arguments.uds_mode is None else arguments.uds_mode
+    return {"host": OWN_ADDRESS, "port": 0, "uds": arguments.uds, "uds_mode": uds_mode}
+
+
+def _port(given: int | str) -> int:
+    """Raises RequestError."""
+    try:
+        return given if isinstance(given, int) else port(given)
+    except argparse.ArgumentTypeError as error:
+        raise RequestError(f"SIDEBOOKS_PORT: {error}") from None
 
 
 def _proxies(arguments: argparse.Namespace) -> ProxyRules | None:

@@ -10,6 +10,7 @@ from sidebooks_core.cli.arguments import (
     add_cache_dir,
     add_command,
     add_data_dir,
+    add_matching,
     add_password,
     add_workers,
     pixels,
@@ -92,6 +93,7 @@ def add_shelf(commands: Commands) -> None:
     made["replace"].add_argument("--note", default="", help="why it was replaced")
     made["list"].add_argument("--withdrawn", action="store_true", help="also papers that were withdrawn")
     made["search"].add_argument("query", metavar="TEXT")
+    add_matching(made["search"])
     made["search"].add_argument("--limit", type=pixels, default=50, metavar="N", help="most pages (default 50)")
     made["withdraw"].add_argument("--undo", action="store_true", help="put them back")
     made["backup"].add_argument("target", type=Path, metavar="FOLDER", help="a folder that is not there yet")

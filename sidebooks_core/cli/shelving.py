@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from msgspec import json, to_builtins
 
+from sidebooks_core.cli.arguments import match_options
 from sidebooks_core.cli.shelf_files import files_to_add, made_folder
 from sidebooks_core.cli.shelf_opening import changing, opened, whoever_types
 from sidebooks_core.cli.terminal import ProgressBar, print_json
@@ -136,7 +137,7 @@ def search(arguments: argparse.Namespace) -> int:
 
     with opened(arguments) as shelf:
         folders = frozenset([find_folder(shelf, arguments.folder).id]) if arguments.folder else None
-        look = partial(shelf.search, arguments.query, Where(folders=folders), budget_s=SEARCH_S)
+        look = partial(shelf.search, arguments.query, Where(folders=folders), budget_s=SEARCH_S, **match_options(arguments))
         step = look(limit=arguments.limit)
         found = list(step.pages)
         while step.next is not None and len(found) < arguments.limit:

@@ -87,7 +87,7 @@ def human_bytes(count: int) -> str:
     return f"{size:.1f} TB"
 
 
-def tell_error(error: Exception, *, as_json: bool) -> None:
+def tell_error(error: BaseException, *, as_json: bool) -> None:
     """Print an error to standard error: as text, or as one line of JSON with its kind, document and page (from 1)."""
     if not as_json:
         print(f"sidebooks: {error}", file=sys.stderr)

@@ -27,7 +27,7 @@ def flip(arguments: argparse.Namespace) -> int:
     failed = {page: text for done in report.passes for page, text in done.failed.items()}
     if arguments.json:
         print_json(to_builtins(report))
-        return report_failures(failed)
+        return report_failures(failed, as_json=arguments.json)
     print(f"{report.document}: {report.page_count} pages, images of {report.width_px} x {report.height_px} px")
     print(f"first page {report.first_page_s * 1000:.0f} ms after the start, workers and opening included\n")
     rows = [
@@ -44,4 +44,4 @@ def flip(arguments: argparse.Namespace) -> int:
         for done in report.passes
     ]
     print(table(["turn, in ms", "turns", "p50", "p95", "p99", "max", "within 16.7 ms", "renders"], rows))
-    return report_failures(failed)
+    return report_failures(failed, as_json=arguments.json)

@@ -73,8 +73,8 @@ class Annotation(Struct, frozen=True, kw_only=True):
     """Of the letters of a stamp."""
     text: Annotated[str, Meta(max_length=MOST_TEXT)] = ""
     """Its own."""
-    replied: Annotated[str, Meta(max_length=MOST_TEXT)] = ""
-    """The text of the replies to it, which are annotations of their own. Nothing that is added has any."""
+    replies: Annotated[tuple[Annotated[str, Meta(max_length=MOST_TEXT)], ...], Meta(max_length=MOST_READ)] = ()
+    """The texts of the replies to it, which are annotations of their own. Nothing that is added has any."""
     author: Annotated[str, Meta(max_length=1000)] = ""
     """The name of whoever made it."""
     made_ms: Annotated[int, Meta(ge=0, lt=1 << 48)] = 0
@@ -84,7 +84,7 @@ class Annotation(Struct, frozen=True, kw_only=True):
     @property
     def whole_text(self) -> str:
         """Its own text, and that of the replies below it, at most MOST_TEXT characters."""
-        return "\n".join(one for one in (self.text, self.replied) if one)[:MOST_TEXT]
+        return "\n".join(one for one in (self.text, *self.replies) if one)[:MOST_TEXT]
 
     @property
     def strokes(self) -> list[tuple[Sample, ...]]:
@@ -116,7 +116,8 @@ class Annotation(Struct, frozen=True, kw_only=True):
     @property
     def size_bytes(self) -> int:
         """What its lines and its words take, about."""
-        return sum(map(len, self.packed_strokes)) + len(self.packed_quads) + 4 * (len(self.text) + len(self.replied))
+        characters = len(self.text) + sum(map(len, self.replies))
+        return sum(map(len, self.packed_strokes)) + len(self.packed_quads) + 4 * characters
 
 
 class Changes(Struct, frozen=True):

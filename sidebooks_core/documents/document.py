@@ -11,7 +11,15 @@ from typing import Protocol, TypeVar, get_args, overload
 from msgspec import Struct
 
 from sidebooks_core.documents.limits import MOST_PROBLEMS
-from sidebooks_core.documents.model import Attachment, Direction, DocumentInfo, DocumentInspection, OutlineItem, PageGeometry
+from sidebooks_core.documents.model import (
+    Attachment,
+    Direction,
+    DocumentInfo,
+    DocumentInspection,
+    Metadata,
+    OutlineItem,
+    PageGeometry,
+)
 from sidebooks_core.documents.reference import DocumentRef
 from sidebooks_core.errors import PageNotFound, RenderFailed, RequestError
 from sidebooks_core.tiling.pyramid import Pyramid
@@ -267,6 +275,11 @@ class Document:
         Not what to call a paper in a list: titles are left over from templates, and several papers may have the same.
         """
         return self.info.title or self.name
+
+    @property
+    def metadata(self) -> Metadata:
+        """What the document says of itself: title, author, dates and the like."""
+        return self.info.metadata
 
     @property
     def page_count(self) -> int:

@@ -19,3 +19,7 @@ class Limits(Struct, frozen=True):
     outline_depth: int = 32
     image_pixels: int = 512 << 20
     member_bytes: int = 1 << 30
+
+
+METADATA_CHARS = 10_000
+"""Most characters of a title, an author and the like."""

@@ -6,11 +6,12 @@ msgspec checks them by the types below when they are read: other types and numbe
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Annotated, Literal
+from datetime import datetime
+from typing import Annotated, Literal, TypedDict
 
 from msgspec import Meta, Struct, to_builtins
 
-from sidebooks_core.documents.limits import LETTERING_SIDE_PX
+from sidebooks_core.documents.limits import LETTERING_SIDE_PX, METADATA_CHARS
 
 CONTENT_ID_VERSION = 6
 """Raise it with any change to what `content_id` digests, or how. All ids then change, and what was remembered is forgotten."""
@@ -22,6 +23,7 @@ LISTED = 5
 
 Points = Annotated[float, Meta(ge=-3.5e38, le=3.5e38)]
 """A finite coordinate within the range of the engine's numbers of 32 bits."""
+Line = Annotated[str, Meta(max_length=METADATA_CHARS)]
 Side = Annotated[float, Meta(gt=0, le=3.5e38)]
 Whole = Annotated[int, Meta(ge=0)]
 
@@ -110,6 +112,25 @@ class SearchHit(Struct, frozen=True):
     text: str
 
 
+class Matching(Struct, frozen=True, kw_only=True):
+    """What counts as a match of a search, beside what always does."""
+
+    old_forms: bool = False
+    """Old and new forms of characters (國 and 国, 髙 and 高) are one."""
+    whole_words: bool = False
+    """A match begins and ends where words do: see `text/matching.py`."""
+    match_case: bool = False
+    """Capital and small letters are two."""
+
+
+class MatchOptions(TypedDict, total=False):
+    """The same, as the arguments of a search."""
+
+    old_forms: bool
+    whole_words: bool
+    match_case: bool
+
+
 class PageGeometry(Struct, frozen=True, gc=False):
     """A page's size in points as shown (rotated, cropped), its label, and its size in pixels if it is one image."""
 
@@ -128,6 +149,23 @@ class Attachment(Struct, frozen=True):
     """As the document states it; None if it states none."""
     media_type: str
     """As the document states it, or by the ending of the name."""
+
+
+class Metadata(Struct, frozen=True):
+    """What a document says of itself. A text is empty, and a date None, where it says nothing. Nobody has checked any of it."""
+
+    title: Line = ""
+    author: Line = ""
+    """Several are parted by commas."""
+    subject: Line = ""
+    keywords: Line = ""
+    creator: Line = ""
+    """The program in which it was written."""
+    producer: Line = ""
+    """The program that made the file; of an EPUB, its publisher."""
+    created: datetime | None = None
+    """In UTC; without a time zone if the document states none."""
+    modified: datetime | None = None
 
 
 class DocumentInfo(Struct, frozen=True):
@@ -151,6 +189,7 @@ class DocumentInfo(Struct, frozen=True):
     """Found on opening and used by the next one: a PDF without damage, whose page tree counts its pages rightly. The engine
     then finds a page by these counts. A hostile worker may lie; then others find wrong pages of this document, or none, in its
     trust domain. Such a worker could as well draw wrong pages."""
+    metadata: Metadata = Metadata()
 
 
 class FontUse(Struct, frozen=True):

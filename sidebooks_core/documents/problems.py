@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from functools import cache
 
 IMAGE_LOST = "an image cannot be decoded"
 IMAGE_CUT = "an image is incomplete"
@@ -110,7 +111,6 @@ _TABLE: tuple[tuple[str, str], ...] = (
     # Books and drawings that are no PDFs: requests to the layout.
     (r"\bcss\b|CSS|stylesheet|styles|html|HTML|media type|selector|@\w+|property|namespace|unknown (tag|element)", HARMLESS),
 )
-_PATTERNS = tuple((re.compile(pattern), problem) for pattern, problem in _TABLE)
 _BOUNDED_TILING = re.compile(r"tiling pattern must have non-zero")
 """The engine takes the pattern's box for its step, as other programs do."""
 
@@ -119,7 +119,13 @@ def of_warning(line: str) -> str:
     """The problem that one message reports; empty if a reader misses nothing."""
     if _BOUNDED_TILING.search(line):
         return HARMLESS
-    return next((problem for pattern, problem in _PATTERNS if pattern.search(line)), UNKNOWN)
+    return next((problem for pattern, problem in _patterns() if pattern.search(line)), UNKNOWN)
+
+
+@cache
+def _patterns() -> tuple[tuple[re.Pattern[str], str], ...]:
+    """Made at the first message: it takes 3 ms, and most workers meet none."""
+    return tuple((re.compile(pattern), problem) for pattern, problem in _TABLE)
 
 
 def of_warnings(lines: Iterable[str], *, is_drawing: bool = False) -> tuple[str, ...]:

@@ -19,6 +19,11 @@ from sidebooks_core.encoding.worth import DRAWING_FLATNESS, MOSTLY_FLAT, UP_TIME
 
 SAMPLE_BLOCKS = 16
 """Blocks of rows in a sample of a whole image."""
+BLOCKS_OF_TILE = 8
+"""Blocks in a sample of a tile: of 512 rows a quarter, not half, are looked at twice. 267 tiles of 77 pages became images of
+the same kinds, in 0.85 of the time."""
+_TILE_ROWS = 1024
+"""An image of fewer rows counts as a tile."""
 _BLOCK_ROWS = 16
 _FEW_RUNS = 0.87
 """The densest pages of text have 0.9."""
@@ -136,7 +141,8 @@ class Sample(Struct, frozen=True):
     @classmethod
     def of_parts(cls, parts: Sequence[NDArray[np.uint8]], image_height_px: int) -> Sample:
         """From some rows of an image: contiguous parts of one width, as `of` takes them. Each gets its share of the blocks."""
-        sampled = [sampled_rows(part, SAMPLE_BLOCKS * len(part) / image_height_px) for part in parts]
+        blocks = _blocks(image_height_px)
+        sampled = [sampled_rows(part, blocks * len(part) / image_height_px) for part in parts]
         rows = sampled[0] if len(sampled) == 1 else np.concatenate(sampled)
         if rows.ndim == 2:
             colours, flat = np.empty(0, np.uint32), np.count_nonzero(rows[:, 1:] == rows[:, :-1])
@@ -156,9 +162,14 @@ class Sample(Struct, frozen=True):
         return np.ascontiguousarray(blocks[:, 4:12]).reshape(-1, *self.rows.shape[1:])
 
 
-def sampled_rows(pixels: NDArray[np.uint8], blocks: float = SAMPLE_BLOCKS) -> NDArray[np.uint8]:
-    """The rows of a `Sample`."""
-    height, count = pixels.shape[0], max(1, round(blocks))
+def _blocks(image_height_px: int) -> int:
+    return SAMPLE_BLOCKS if image_height_px >= _TILE_ROWS else BLOCKS_OF_TILE
+
+
+def sampled_rows(pixels: NDArray[np.uint8], blocks: float | None = None) -> NDArray[np.uint8]:
+    """The rows of a `Sample`. blocks: how many blocks; None: as many as a whole image has."""
+    height = pixels.shape[0]
+    count = max(1, round(_blocks(height) if blocks is None else blocks))
     if height <= count * _BLOCK_ROWS:
         return pixels
     tops = np.linspace(0, height - _BLOCK_ROWS, count).astype(int)
@@ -342,7 +353,7 @@ def lossless_is_worth(lossless_bytes: float, pixels: NDArray[np.uint8], sample: 
         # Most text is so far from the limit that a quarter of the sample decides: 8 rows of every other band. By these rows,
         # JPEG came to 0.6 to 1.5 of its bytes by all rows (5 and 95 % of 267 pages). The estimate takes half of the time of
         # this function.
-        bands = sample.rows.reshape(SAMPLE_BLOCKS, _BLOCK_ROWS, *sample.rows.shape[1:])
+        bands = sample.rows.reshape(-1, _BLOCK_ROWS, *sample.rows.shape[1:])
         some = np.ascontiguousarray(bands[::2, 4:12]).reshape(-1, *sample.rows.shape[1:])
         if lossless_pays(1.5 * lossless_bytes, jpeg_estimate(some, pixels.shape[0]), pixel_count, sample.flatness):
             return True

@@ -9,16 +9,15 @@ from itertools import accumulate
 
 from msgspec import Struct
 
-from sidebooks_core.documents import addresses, archives
+from sidebooks_core.documents import addresses
 from sidebooks_core.documents.limits import Limits
 from sidebooks_core.documents.model import Attachment, Direction, DocumentInfo, OutlineItem, PageGeometry
 from sidebooks_core.documents.shown_text import shown
 from sidebooks_core.documents.sniffing import IMAGE_KINDS, REFLOWABLE_KINDS
 from sidebooks_core.documents.source import Source
-from sidebooks_core.documents.syntax import xmp
-from sidebooks_core.engine.epub import contents as epub_contents
 from sidebooks_core.engine.images import reading as images
 from sidebooks_core.engine.messages import take_warnings
+from sidebooks_core.engine.metadata import package_of, read_metadata
 from sidebooks_core.engine.mupdf import ENGINE_ERRORS, EngineDocument, RawObj, RawPdf, is_pdf, mupdf, pymupdf, raw_pdf
 from sidebooks_core.engine.pdf import attachments as pdf_attachments
 from sidebooks_core.engine.pdf import labels as page_labels
@@ -30,10 +29,6 @@ from sidebooks_core.errors import DocumentError
 
 FALLBACK_SIZE_PT = (612.0, 792.0)
 """Size of a page whose own size cannot be read: US Letter, as in the examples of the PDF specification."""
-METADATA_BYTES = 1 << 20
-"""Most that is read of a PDF's metadata. Its title stands near the beginning."""
-MEMBER_BYTES = 4 << 20
-"""Most that is read of a small member of an archive, such as the package file."""
 
 
 class Subject(Struct, frozen=True):
@@ -76,9 +71,10 @@ def describe(subject: Subject, notes: Callable[[], tuple[str, ...]]) -> Document
     if deepest > limits.outline_depth:
         kept = limits.outline_depth
         repaired += (f"an outline that nests too deep was made flatter; the settings keep {kept} levels (outline_depth)",)
+    metadata = read_metadata(handle, subject.source, subject.kind)
     return DocumentInfo(
         kind=subject.kind,
-        title=_title(handle),
+        title=metadata.title,
         direction=_direction(subject),
         page_count=subject.page_count,
         outline=outline,
@@ -88,6 +84,7 @@ def describe(subject: Subject, notes: Callable[[], tuple[str, ...]]) -> Document
         chapters=subject.chapters,
         attachments=_attachments(handle, subject),
         has_true_counts=subject.has_true_counts and not (handle.is_pdf and handle.is_repaired),
+        metadata=metadata,
     )
 
 
@@ -111,27 +108,13 @@ def _whole_outline(subject: Subject) -> tuple[tuple[OutlineItem, ...], int]:
     except ENGINE_ERRORS:
         pass  # damaged: the pages are there without it
     if subject.kind == "epub":
+        from sidebooks_core.engine.epub import contents as epub_contents
+
         own = epub_contents.outline(handle, subject.source, subject.page_count, subject.chapters)
         if own:  # else the engine's, which lacks text in elements of its own
             deepest = max(item.level for item in own)
             outline = tuple(OutlineItem(min(item.level, most_levels), shown(item.title), item.page) for item in own)
     return outline, deepest
-
-
-def _title(handle: EngineDocument) -> str:
-    """The title, from the older metadata, or else from the newer; empty if neither has one."""
-    if not is_pdf(handle):
-        return shown((handle.metadata or {}).get("title") or "")
-    try:
-        pdf = raw_pdf(handle)
-        old = pdf_objects.get(pdf_objects.get(mupdf.ll_pdf_trailer(pdf), "Info"), "Title")
-        title = shown(pdf_objects.text(old))
-        newer = None if title else pdf_objects.get(pdf_objects.catalog(pdf), "Metadata")
-        if newer is not None and mupdf.ll_pdf_is_stream(newer):
-            title = shown(xmp.title(pdf_objects.stream(newer, METADATA_BYTES)))
-    except ENGINE_ERRORS:
-        return ""  # damaged: a document without a title
-    return title
 
 
 def _geometries(subject: Subject) -> tuple[PageGeometry, ...]:
@@ -253,14 +236,7 @@ def _direction(subject: Subject) -> Direction:
         preferences = pdf_objects.get(pdf_objects.catalog(raw_pdf(handle)), "ViewerPreferences")
         return "rtl" if pdf_objects.name(pdf_objects.get(preferences, "Direction")) == "R2L" else "ltr"
     if subject.kind == "epub":
-        package = re.search(rb'full-path\s*=\s*["\']([^"\']+)', _member(source, "META-INF/container.xml"))
-        found = package and re.search(
-            rb'page-progression-direction\s*=\s*["\'](rtl|ltr)', _member(source, package[1].decode("utf-8", "replace"))
-        )
+        package = package_of(source) or b""
+        found = re.search(rb'page-progression-direction\s*=\s*["\'](rtl|ltr)', package)
         return "rtl" if found and found[1] == b"rtl" else "ltr"
     return handle.direction if isinstance(handle, PageSequence) else "ltr"
-
-
-def _member(source: Source, name: str) -> bytes:
-    """The beginning of an archive's member; empty if there is no such member."""
-    return archives.beginning(source, name, MEMBER_BYTES) or b""

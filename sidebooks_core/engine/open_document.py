@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator
-from contextlib import contextmanager
 from functools import cached_property
 from itertools import accumulate
+from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
 from sidebooks_core.documents import addresses
 from sidebooks_core.documents.limits import Limits
-from sidebooks_core.documents.model import DocumentInfo, Link, SearchHit, Word
-from sidebooks_core.documents.sniffing import REFLOWABLE_KINDS
+from sidebooks_core.documents.model import DocumentInfo, Link, Matching, SearchHit, Word
 from sidebooks_core.documents.source import Source
-from sidebooks_core.engine import actual_text
 from sidebooks_core.engine.description import Subject, describe
 from sidebooks_core.engine.engine_errors import document_errors, file_errors, page_errors
 from sidebooks_core.engine.fonts import hooks as fonts
@@ -30,16 +26,13 @@ from sidebooks_core.engine.pdf.forgetting import forget_read_objects
 from sidebooks_core.engine.pdf.pages import PageTree
 from sidebooks_core.engine.pdf.targets import Targets
 from sidebooks_core.engine.store import read_from, stop_reading_from
-from sidebooks_core.engine.text import EngineText
-from sidebooks_core.errors import DamagedDocument, DocumentTooLarge, RenderFailed
-from sidebooks_core.text import folding
-from sidebooks_core.text import pages as page_text
-from sidebooks_core.text.folded_pages import FoldedPages
+from sidebooks_core.errors import DamagedDocument, DocumentTooLarge
+
+if TYPE_CHECKING:
+    from sidebooks_core.engine.texts import Texts
+    from sidebooks_core.text.pages import PageText
 
 _UNREADABLE = PageTree([], is_sound=False, is_plain=False, is_narrow=False)
-CHARS_PER_WORD = 4
-"""A page may have so many characters for each word that it may have."""
-
 MOST_LISTED_AHEAD = 4000
 """All pages of a PDF with so many at most are listed before anybody asks. It takes up to 0.1 ms for each page, so a reader who
 comes meanwhile waits 0.4 s at most. Who never meets a link to a page does not need the list."""
@@ -73,7 +66,6 @@ class OpenDocument:
         self._origin = origin
         self.name = name
         """The name in messages."""
-        self._folded = FoldedPages()
         self._set_chapters(chapters)
 
     @property
@@ -153,11 +145,11 @@ class OpenDocument:
         return self.handle.load_page((chapter, index - self._chapter_starts[chapter]))
 
     def display_list(self, index: int) -> pymupdf.DisplayList:
-        """The display list of a page, annotations and form fields included. Raises RenderFailed."""
-        return self._read(index)[1]
+        """The display list of a page. Raises RenderFailed."""
+        return self.read(index)[1]
 
-    def _read(self, index: int) -> tuple[EnginePage, pymupdf.DisplayList]:
-        """The engine's page, and its display list."""
+    def read(self, index: int) -> tuple[EnginePage, pymupdf.DisplayList]:
+        """The engine's page, and its display list, annotations and form fields included. Raises RenderFailed."""
         read_from(self.handle)
         with page_errors(self.name, index, "read"), file_errors(self.name, index):
             handle = self.handle
@@ -176,64 +168,21 @@ class OpenDocument:
 
     def words(self, index: int) -> list[Word]:
         """The words of a page. Raises RenderFailed."""
-        with self._text(index, "read for its text") as read:
-            found = read.words()
-        if len(found) > self._origin.limits.page_words:
-            what = f"{len(found)} words; the settings allow {self._origin.limits.page_words} (page_words)"
-            raise RenderFailed(f"{self.name}, page {index + 1}: {what}", page=index)
-        return found
+        return self._texts.words(index)
 
-    def text(self, index: int) -> page_text.PageText:
+    def text(self, index: int) -> PageText:
         """The text of a page as it is searched. Raises RenderFailed."""
-        with self._text(index, "read for its text") as read:
-            found = page_text.page_text(read.lines())
-        most = CHARS_PER_WORD * self._origin.limits.page_words
-        if len(found.written.text) > most:
-            what = f"{len(found.written.text)} characters; the settings allow {most} ({CHARS_PER_WORD} times page_words)"
-            raise RenderFailed(f"{self.name}, page {index + 1}: {what}", page=index)
-        return found
+        return self._texts.text(index)
 
-    def search(self, query: str, first: int, stop: int, *, old_forms: bool = False) -> list[SearchHit]:
+    def search(self, query: str, first: int, stop: int, matching: Matching) -> list[SearchHit]:
         """Hits on the pages from `first` up to `stop`, which is not searched. Raises RenderFailed."""
-        hits: list[SearchHit] = []
-        pattern = folding.query_pattern(query, old_forms=old_forms)
-        if pattern is None:
-            return hits
-        needed = folding.needed(query, old_forms=old_forms)
-        for index in range(first, stop):
-            known = self._folded.get(index)
-            if known is not None and not known.may_match(pattern, old_forms=old_forms):
-                continue
-            with self._text(index, "searched") as read:
-                if known is None and not self._may_be_on(index, read, pattern, needed, old_forms=old_forms):
-                    continue
-                found = page_text.page_text(read.lines())
-                self._folded.keep(index, page_text.folded(found))
-                hits.extend(page_text.search(found, pattern, index, old_forms=old_forms))
-        return hits
+        return self._texts.search(query, first, stop, matching)
 
-    def _may_be_on(
-        self, index: int, read: EngineText, pattern: re.Pattern[str], needed: frozenset[str], *, old_forms: bool
-    ) -> bool:
-        """Whether a query may occur on a page. Cheaper than to read the page character by character."""
-        glanced, is_in_order = read.glance()
-        folded = folding.fold(glanced)
-        if is_in_order:
-            whole = page_text.Folded(folded, None)
-            self._folded.keep(index, whole)
-            return whole.may_match(pattern, old_forms=old_forms)
-        return needed <= set(folding.fold_old_forms(folded) if old_forms else folded)
+    @cached_property
+    def _texts(self) -> Texts:
+        from sidebooks_core.engine.texts import Texts  # not at the start: no image needs it
 
-    @contextmanager
-    def _text(self, index: int, doing: str) -> Iterator[EngineText]:
-        """The text of a page. Raises the engine's errors as RenderFailed."""
-        page, listed = self._read(index)
-        with page_errors(self.name, index, doing):
-            yield EngineText(
-                listed,
-                own_characters=isinstance(page, pymupdf.Page) and page.parent.is_pdf and actual_text.is_repeated(page),
-                has_styled_ruby=self.kind in REFLOWABLE_KINDS,
-            )
+        return Texts(self, self._origin.limits)
 
     def links(self, index: int) -> list[Link]:
         """The links of a page. Raises RenderFailed."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sidebooks_core.documents import archives, epub_package, passwords
+from sidebooks_core.documents import archives, passwords
 from sidebooks_core.documents.limits import Limits
 from sidebooks_core.documents.reference import DocumentRef
 from sidebooks_core.documents.shown_text import shown
@@ -16,11 +16,7 @@ from sidebooks_core.documents.sniffing import (
     unpacked,
 )
 from sidebooks_core.documents.source import Source
-from sidebooks_core.engine import comics, svg
 from sidebooks_core.engine.engine_errors import document_errors
-from sidebooks_core.engine.epub import pages as epub_pages
-from sidebooks_core.engine.epub import ruby as epub_ruby
-from sidebooks_core.engine.images import pages as image_pages
 from sidebooks_core.engine.messages import take_warnings
 from sidebooks_core.engine.mupdf import EngineDocument, OpenPdf, RawObj, is_pdf, mupdf, pymupdf, raw_pdf
 from sidebooks_core.engine.open_document import OpenDocument, Origin
@@ -108,8 +104,12 @@ def _require_members(source: Source, name: str, limits: Limits) -> None:
 
 def _handle(source: Source, kind: str, name: str, limits: Limits) -> EngineDocument:
     if kind in IMAGE_KINDS:
+        from sidebooks_core.engine.images import pages as image_pages
+
         return image_pages.open_image(source, kind, name, limits)
     if kind == "cbz":
+        from sidebooks_core.engine import comics
+
         return comics.open_comic(source, name, limits)
     if kind == "svg":
         return _open_drawing(source, name, limits)
@@ -124,11 +124,17 @@ def _open_drawing(source: Source, name: str, limits: Limits) -> EngineDocument:
     packed = unpacked(source, limits.member_bytes + 1)
     if packed is not None and len(packed) > limits.member_bytes:
         raise DocumentTooLarge(f"{name} unpacks to more than the settings allow: {limits.member_bytes} bytes (member_bytes)")
+    from sidebooks_core.engine import svg
+
     return svg.open_drawing(source.data if packed is None else packed, name, limits)
 
 
 def _open_book(source: Source, limits: Limits) -> EngineDocument:
     """An EPUB: page by page if it has pages of fixed size or images for pages, else as the engine lays it out."""
+    from sidebooks_core.documents import epub_package
+    from sidebooks_core.engine.epub import pages as epub_pages
+    from sidebooks_core.engine.epub import ruby as epub_ruby
+
     try:
         archive = archives.Archive(source)
     except archives.UNREADABLE:

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from math import floor
+from itertools import pairwise
 
 from sidebooks_core.documents.model import Word
 from sidebooks_core.engine.mupdf import mupdf, pymupdf
-from sidebooks_core.text.doubles import GRIDS
 from sidebooks_core.text.lines import lines_of
 from sidebooks_core.text.pages import words
 from sidebooks_core.text.ruby_style import ruby_sizes
@@ -74,17 +73,38 @@ def _needs_characters(found: list[_FoundWord]) -> bool:
     """Whether the page must be read by characters: Japanese may be vertical or have ruby, and text that is drawn twice shows
     only there.
     """
-    seen: dict[tuple[str, int, int, int], tuple[float, float]] = {}
-    for x0, y0, _, y1, text, _, _, _ in found:
+    by_text: dict[str, list[_FoundWord]] = {}
+    for word in found:
+        by_text.setdefault(word[4], []).append(word)
+    for text, words_of_text in by_text.items():
         if _JAPANESE.search(text) or (len(text) > 3 and text[::2] == text[1::2] and len(set(text)) > 1):
             return True
-        reach = max(0.2 * (y1 - y0), _LEAST_REACH_PT)
-        x, y, here = x0 / (2 * reach), y0 / (2 * reach), (x0, y0)
-        for grid, (right, down) in enumerate(GRIDS):
-            other = seen.setdefault((text, grid, floor(x + right), floor(y + down)), here)
-            if other is not here and abs(x0 - other[0]) < reach and abs(y0 - other[1]) < reach:
-                return True
+        if len(words_of_text) > 1 and _may_be_doubled(words_of_text):
+            return True
     return False
+
+
+def _may_be_doubled(equal: list[_FoundWord]) -> bool:
+    """Whether one of some equal words may stand on another one. Words at nearly the same height are looked at from left to
+    right, each with the next.
+    """
+    reach = max(0.2 * max([y1 - y0 for _, y0, _, y1, *_ in equal]), _LEAST_REACH_PT)
+    places = sorted([(y0, x0) for x0, y0, *_ in equal])
+    row = [places[0][1]]
+    before = places[0][0]
+    for y0, x0 in places[1:]:
+        if y0 - before >= reach:
+            if len(row) > 1 and _are_close(row, reach):
+                return True
+            row = []
+        row.append(x0)
+        before = y0
+    return len(row) > 1 and _are_close(row, reach)
+
+
+def _are_close(row: list[float], reach: float) -> bool:
+    row.sort()
+    return any(right - left < reach for left, right in pairwise(row))
 
 
 _LEAST_REACH_PT = 0.1

@@ -7,15 +7,17 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from functools import partial
-from itertools import islice
 from typing import Any, Unpack
 
 from sidebooks_core.errors import RenderTimeout, RequestDropped, ServiceClosed, SidebooksError
+from sidebooks_core.images.ageing import Ageing
 from sidebooks_core.images.answers import Answer
+from sidebooks_core.images.busy import Busy
 from sidebooks_core.images.entering import Entering, tell
+from sidebooks_core.images.giving import Giving
 from sidebooks_core.images.requests import Request
 from sidebooks_core.images.seats import Seat, Seats
 from sidebooks_core.images.suspects import Suspects
@@ -29,7 +31,7 @@ from sidebooks_core.workers.pool import Taker
 class Dispatcher:
     """All flights of a service. Thread-safe."""
 
-    def __init__(self, max_jobs: int) -> None:
+    def __init__(self, max_jobs: int, clock: Callable[[], float] = time.monotonic) -> None:
         self._lock = threading.Lock()
         self._landing = threading.Condition(self._lock)
         self._flights: Flights[Work, Wanted] = Flights(max_jobs)
@@ -37,13 +39,11 @@ class Dispatcher:
         self._entering = Entering(self._flights, self._seats)
         self._closed = False
         self._suspects = Suspects()
-        self._finishing: dict[Flight, str] = {}
-        """Flights that were shown, with their documents. The worker of such a flight identifies the page, and is free in a
-        moment. Another worker would need longer to open the document. So requests for the document wait for this worker."""
+        self._busy = Busy(clock)
+        self._giving = Giving(self._flights, self._seats, self._busy, self._suspects)
         self._shown: dict[Request, Record] = {}
         """Images of flights that were shown and have not landed."""
-        self._aged: dict[Flight, Callable[[], None] | None] = {}
-        """Flights that take long, with the function that interrupts the work. None: it was called."""
+        self._ageing = Ageing()
         self._drops = 0
         self.failures = 0
 
@@ -62,7 +62,7 @@ class Dispatcher:
         """
         with self._lock:
             entered = self._entering.enter_all(flights, is_closed=self._closed)
-            self._hand_out(flights[0].document if flights else None)
+            self._giving.hand_out(flights[0].document if flights else None)
         self._make_room()
         tell(entered)
 
@@ -95,12 +95,15 @@ class Dispatcher:
             entered = self._entering.enter_all(follow_ups, is_closed=self._closed)
             if not self._closed:
                 self._seats.add(seat)
-                self._give(seat)
-                self._hand_out()
+                self._busy.came(held_documents)
+                self._giving.give(seat)
+                self._giving.hand_out()
         tell(entered)
         with self._lock:
             while seat.flight is None and not self._closed:
-                seat.wake.wait()
+                if not seat.wake.wait(self._busy.seconds_until(seat.look_again_s)) and seat.flight is None and not self._closed:
+                    seat.look_again_s = None
+                    self._giving.give(seat)
             return seat.flight
 
     def take_ahead(self, held_documents: set[str], flight: Flight) -> Flight | None:
@@ -112,16 +115,18 @@ class Dispatcher:
             is_barred = self._suspects.includes(flight.document, time.monotonic())
             if self._closed or is_barred or flight.priority is not Priority.BULK:
                 return None
-            barred, finishing = self._suspects.at_work(), set(self._finishing.values())
+            barred, finishing = self._suspects.at_work(), self._busy.finishing
             following = self._flights.take(held_documents, Priority.BULK, barred, finishing, flight.document)
             if following is not None:
                 self._seats.begin(following)
+                self._busy.begin(following, held_documents)
             return following
 
     def put_back(self, flight: Flight) -> None:
         """A flight that was taken ahead was not begun, and holds no lease: it waits first in its class, if it is wanted."""
         with self._lock:
             self._seats.end(flight)
+            self._busy.end(flight, is_answered=False)
             if flight.waiting and not self._closed:
                 self._put_back(flight, self._flights.repeat)
                 return
@@ -138,7 +143,7 @@ class Dispatcher:
             is_free = not self._closed and not self._flights.count_waiting(Priority.VISIBLE)
             seat = self._seats.helper(flight.document) if is_free else None
             if seat is not None:
-                self._put_to_work(seat, part)
+                self._giving.put_to_work(seat, part)
         return seat is not None
 
     def tell_seats(self, tell: Callable[[Seats], None]) -> None:
@@ -146,17 +151,19 @@ class Dispatcher:
         with self._lock:
             tell(self._seats)
 
-    def leave(self, flight: Flight, *, has_lost_worker: bool) -> None:
-        """A worker is done with a flight, or was lost to it. If it was lost, the document is suspect for a while."""
+    def leave(self, flight: Flight, *, has_lost_worker: bool, is_answered: bool = False) -> None:
+        """A worker is done with a flight, or was lost to it. If it was lost, the document is suspect for a while.
+
+        is_answered: the worker did the work to the end.
+        """
         with self._lock:
             self._seats.end(flight)
-            self._aged.pop(flight, None)
-            if self._finishing.pop(flight, None) is not None and has_lost_worker:
-                self._hand_out(flight.document)
+            self._ageing.end(flight)
+            self._busy.end(flight, is_answered=is_answered)
             if has_lost_worker:
                 self._suspects.watch(flight.document, time.monotonic())
-            if self._suspects.end(flight):
-                self._hand_out(flight.document)
+            if self._suspects.end(flight) or has_lost_worker:  # flights may have waited for this worker
+                self._giving.hand_out(flight.document)
 
     def repeat(self, flight: Flight, error: SidebooksError) -> bool:
         """Put a flight back if a request joined it while it was interrupted, or joined it with a longer time limit.
@@ -203,7 +210,7 @@ class Dispatcher:
     def show(self, flight: Flight) -> list[Wanted]:
         """The image of a flight is in `work.shown`. Returns the waiting requests. Later requests get the image at once."""
         with self._lock:
-            self._finishing[flight] = flight.document
+            self._busy.show(flight)
             if flight.work.request is not None and flight.work.shown is not None:
                 self._shown[flight.work.request] = flight.work.shown
             return self._flights.show(flight)
@@ -211,8 +218,13 @@ class Dispatcher:
     def lingers(self, flight: Flight) -> None:
         """The identification after a shown image takes long. Other workers may now take flights of the document."""
         with self._lock:
-            if self._finishing.pop(flight, None) is not None:
-                self._hand_out(flight.document)
+            if self._busy.lingers(flight):
+                self._giving.hand_out(flight.document)
+
+    def opened(self, flight: Flight, took_s: float) -> None:
+        """The worker of a flight has opened its document, in so many seconds."""
+        with self._lock:
+            self._busy.opened(flight, took_s)
 
     def land(self, flight: Flight, error: SidebooksError | None = None) -> list[Wanted]:
         """End a flight. Returns the waiting requests, to which the caller gives a result."""
@@ -239,7 +251,7 @@ class Dispatcher:
         still draw those pages, and the reader looks at another one.
         """
         with self._lock:
-            self._aged[flight] = interrupt
+            self._ageing.begin(flight, interrupt)
         self._make_room()
 
     def is_suspect(self, document: str) -> bool:
@@ -289,54 +301,13 @@ class Dispatcher:
 
     def _put_back(self, flight: Flight, how: Callable[[Flight], None]) -> None:
         how(flight)
-        self._hand_out(flight.document)
-
-    def _hand_out(self, document: str | None = None) -> None:
-        """Give waiting flights to idle workers: first to workers that hold the document, last to the spare.
-
-        A flight is given to one worker. If it were announced to two, the wrong one might take it first.
-        """
-        for seat in self._seats.in_order(document):
-            self._give(seat)
-        if len(self._seats):
-            barred = set(self._suspects.all(time.monotonic()))
-            for seat, preparation in self._seats.preparations(barred):
-                self._put_to_work(seat, preparation)
-
-    def _give(self, seat: Seat) -> None:
-        """Give an idle worker its next flight, if there is one. The spare gets none while another worker is idle."""
-        if seat.is_spare and self._seats.has_worker():
-            return
-        barred, finishing = self._suspects.at_work(), set(self._finishing.values())
-        least_urgent = Priority.VISIBLE if seat.is_spare else Priority.IDLE
-        flight = self._flights.take(seat.held_documents, least_urgent, barred, finishing)
-        if flight is not None:
-            self._put_to_work(seat, flight)
-
-    def _put_to_work(self, seat: Seat, flight: Flight) -> None:
-        self._suspects.begin(flight, flight.document, time.monotonic())
-        self._seats.wake(seat, flight)
+        self._giving.hand_out(flight.document)
 
     def _make_room(self) -> None:
         """For each visible flight that waits, interrupt one aged flight for which no request waits, if there is one."""
-        if not self._aged:
+        if not self._ageing:
             return  # nearly always; read without the lock, because `aged` calls this again after it adds a flight
         with self._lock:
-            chosen = _to_interrupt(self._aged, self._flights.count_waiting(Priority.VISIBLE))
-            self._aged.update(dict.fromkeys(chosen))
-        for interrupt in chosen.values():
+            interrupts = self._ageing.chosen(self._flights.count_waiting(Priority.VISIBLE))
+        for interrupt in interrupts:
             interrupt()
-
-
-def _to_interrupt(aged: Mapping[Flight, Callable[[], None] | None], waiting: int) -> dict[Flight, Callable[[], None]]:
-    """The flights that take long and give their workers to visible flights, with the functions that interrupt them.
-
-    aged: those that take long; without a function if it was called. waiting: visible flights that wait for a worker.
-    """
-    waiting -= sum(interrupt is None for interrupt in aged.values())
-    unwanted = {
-        flight: interrupt
-        for flight, interrupt in aged.items()
-        if interrupt and flight.state is State.AT_WORK and not flight.waiting
-    }
-    return dict(islice(unwanted.items(), max(0, waiting)))

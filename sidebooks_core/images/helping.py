@@ -17,8 +17,9 @@ FEWEST_PIXELS = 1 << 21
 """Smallest raster that is drawn in bands: a page for a large screen. Smaller ones seldom cost so much that it pays."""
 MOST_PIXELS = 1 << 25
 """Largest one. Each of the two workers may need a canvas of all of it, of three bytes a pixel."""
-PAYS_FROM_S = 0.008
-"""A page that is expected to cost less is drawn by one worker: two need 2 to 3 ms to find seams and to agree."""
+PAYS_FROM_S = 0.04
+"""A page that is expected to cost less is drawn by one worker. Two need 2 to 3 ms to find seams and to agree, and both draw
+each glyph once. If their processors share one core, or others are at work, each is half as fast."""
 MOST_OF_LIMIT = 4
 """A page may cost this part of its limit. If it cannot be drawn in bands, it is drawn whole in the time that is left."""
 PAGES_KNOWN = 4

@@ -43,6 +43,7 @@ class Landing:
         self.is_suspect = dispatcher.is_suspect
         self.aged = dispatcher.aged
         self.lingers = dispatcher.lingers
+        self.opened = dispatcher.opened
 
     def slow(self, flight: Flight) -> None:
         """A page that is drawn before it is identified takes long. An idle worker identifies it, so that its record may be
@@ -80,7 +81,7 @@ class Landing:
             self._dispatcher.tell_seats(lambda seats: seats.forget(flight.document))
         if isinstance(work.job, Draw) and work.banding is not None:
             work.banding.close()  # its worker may never have begun
-        self._dispatcher.leave(flight, has_lost_worker=has_lost_worker)
+        self._dispatcher.leave(flight, has_lost_worker=has_lost_worker, is_answered=error is None)
         if error is not None:
             self._beginning.let_go(flight)
             if self._dispatcher.repeat(flight, error):
@@ -207,7 +208,9 @@ class Landing:
         else:
             written = flight.work.take_lease()
         try:
-            self._keeper.keep(key, replace(record, tag=content_id), flight.priority, flight.work.asked_at, written)
+            kept = replace(record, tag=content_id)
+            self._keeper.keep(key, kept, flight.priority, flight.work.asked_at, written)
+            self._seeker.compacting.offer(request, key, kept, flight.work.asked_at)
         except Exception as fault:  # noqa: BLE001 - those who wait are told, whatever it is
             written()
             return not_kept(request, fault)

@@ -6,7 +6,7 @@ import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
 from functools import partial
-from typing import TypeVar, cast
+from typing import Protocol, TypeVar, cast
 
 from msgspec import Struct, field
 from msgspec.structs import replace
@@ -144,15 +144,25 @@ def _raster(request: Request) -> BulkRaster:
     return BulkRaster(request.page, request.spec, request.is_preview)
 
 
-def rasters_of(
-    images: Images, document: Document, pages: Sequence[int], levels: Sequence[int] | None, widths_px: Sequence[int]
-) -> dict[int, list[Request]]:
-    """By page: its rasters at some levels (the preview and the largest single-image level, unless told) and widths.
+class WholePages(Protocol):
+    """In which sizes whole pages are made: see `Sizes`."""
+
+    @property
+    def levels(self) -> Sequence[int] | None: ...
+    @property
+    def widths_px(self) -> Sequence[int]: ...
+    @property
+    def heights_px(self) -> Sequence[int]: ...
+
+
+def rasters_of(images: Images, document: Document, pages: Sequence[int], sizes: WholePages) -> dict[int, list[Request]]:
+    """By page: its rasters at some levels (the preview and the largest single-image level, unless told) and sizes.
 
     A page with fewer levels than asked for has its finest. Raises PageNotFound, RequestError.
     """
     for page in pages:
         document.require_page(page)
+    levels = sizes.levels
     _require_levels(document, pages, levels or ())
     found: dict[int, list[Request]] = {}
     for page in pages:
@@ -160,7 +170,8 @@ def rasters_of(
         finest = len(pyramid.levels) - 1
         chosen = [0, pyramid.screen_level.index] if levels is None else [min(level, finest) for level in levels]
         wanted = [one for level in dict.fromkeys(chosen) for one in images.level(document, page, level)]
-        wanted += [images.whole_page(document, page, width_px).request for width_px in widths_px]
+        wanted += [images.whole_page(document, page, width_px).request for width_px in sizes.widths_px]
+        wanted += [images.whole_page(document, page, None, height_px).request for height_px in sizes.heights_px]
         found[page] = wanted
     return found
 

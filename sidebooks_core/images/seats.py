@@ -53,6 +53,8 @@ class Seat(Struct, eq=False):
     """The worker can take part in the work on a page that another worker has."""
     flight: Flight | None = None
     """The flight that another thread gave to this worker."""
+    look_again_s: float | None = None
+    """By the clock of `Busy`: a flight waits for another worker until then at most."""
 
 
 class Seats:
@@ -98,6 +100,11 @@ class Seats:
     def has_worker(self) -> bool:
         """Whether a worker other than the spare is idle."""
         return any(not seat.is_spare for seat in self._idle)
+
+    @property
+    def has_visible(self) -> bool:
+        """Whether a worker is at a flight for which a reader waits."""
+        return bool(self._visible)
 
     def in_order(self, document: str | None) -> list[Seat]:
         """First workers that hold the document, by its token: the one that has drawn most of it; last the spare."""

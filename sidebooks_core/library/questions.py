@@ -6,10 +6,11 @@ import hashlib
 from concurrent.futures import Future
 
 import msgspec
+from msgspec.structs import astuple
 
 from sidebooks_core.documents.annotations import Changes
 from sidebooks_core.documents.document import Document
-from sidebooks_core.documents.model import Lettering, Link, PackedText, SearchHit, Word
+from sidebooks_core.documents.model import Lettering, Link, Matching, PackedText, SearchHit, Word
 from sidebooks_core.documents.reference import DocumentRef
 from sidebooks_core.images.answers import Answer
 from sidebooks_core.images.dispatch import Dispatcher
@@ -28,6 +29,7 @@ from sidebooks_core.workers.jobs import (
 )
 
 SEARCH_SLICE_S = 0.05
+ANY_MATCH = Matching()
 INSPECT_LONG_SIDE_PX = 2048
 ANNOTATE_TIMEOUT_S = 120.0
 MOST_ANNOTATED_BYTES = 512 << 20
@@ -69,7 +71,7 @@ class Questions:
         return self._dispatcher.ask(f"links|{document.ref.token}|{page}", Work(job, document.data), Priority.PAGE, client)
 
     def search(
-        self, document: Document, query: str, page: int, stop: int | None = None, *, old_forms: bool = False
+        self, document: Document, query: str, page: int, stop: int | None = None, *, matching: Matching = ANY_MATCH
     ) -> Future[Searched]:
         """One step of a search: the hits from `page` on, and the page, from 0, that the next step begins at.
 
@@ -86,12 +88,13 @@ class Questions:
             query=text,
             stop=document.page_count if stop is None else stop,
             budget_s=SEARCH_SLICE_S,
-            old_forms=old_forms,
+            matching=matching,
         )
-        name = f"search|{document.ref.token}|{page}|{job.stop}|{old_forms}|{text}"
+        rules = "".join(str(int(one)) for one in astuple(matching))
+        name = f"search|{document.ref.token}|{page}|{job.stop}|{rules}|{text}"
         return self._dispatcher.ask(name, Work(job, document.data), Priority.NEXT)
 
-    def search_all(self, document: Document, query: str, limit: int, *, old_forms: bool = False) -> Future[list[SearchHit]]:
+    def search_all(self, document: Document, query: str, limit: int, matching: Matching = ANY_MATCH) -> Future[list[SearchHit]]:
         """All steps of a search, one after the other: at most `limit` hits, in page order."""
         found: Answer[list[SearchHit]] = Answer()
         hits: list[SearchHit] = []
@@ -101,7 +104,7 @@ class Questions:
             if page >= document.page_count or len(hits) >= limit:
                 resolve(found, hits[:limit])
                 return
-            under_way[:] = [self.search(document, query, page, old_forms=old_forms)]
+            under_way[:] = [self.search(document, query, page, matching=matching)]
             under_way[0].add_done_callback(take)
 
         def take(step: Future[Searched]) -> None:

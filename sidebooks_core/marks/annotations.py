@@ -64,7 +64,7 @@ def to_annotation(one: PlacedMark, names: Mapping[str, str], paper_id: str) -> A
 def look_of(one: Body | Annotation) -> Annotation:
     """What a mark says and shows, as it is written, and nothing else: equal looks are drawn alike."""
     if isinstance(one, Annotation):
-        return replace(one, page=0, place=-1, name="", origin="", replied="", author="", made_ms=0, changed_ms=0)
+        return replace(one, page=0, place=-1, name="", origin="", replies=(), author="", made_ms=0, changed_ms=0)
     return _look(one)
 
 
@@ -128,9 +128,12 @@ class FileMarks:
         return made
 
     def bodies(self, one: Annotation) -> list[tuple[str, Body]]:
-        """What an annotation says, each with the id of its mark. No two have the same id."""
+        """What an annotation says, each with the id of its mark. No two have the same id. Replies make no other id."""
         bodies = bodies_of(one)
-        return [(self._id(one.name, body, is_alone=len(bodies) == 1), body) for body in bodies]
+        text = said_by(replace(one, replies=()))
+        own = [replace(body, text=text) if one.replies and hasattr(body, "text") else body for body in bodies]
+        ids = [self._id(one.name, body, is_alone=len(bodies) == 1) for body in own]
+        return list(zip(ids, bodies, strict=True))
 
     def own_id(self, mark_id: str) -> str:
         """What a mark has instead of an id that is of somebody else's mark."""
@@ -165,9 +168,19 @@ def _uuid(told: str) -> str:
     return f"{digits[:8]}-{digits[8:12]}-8{digits[13:16]}-{variant}{digits[17:20]}-{digits[20:32]}"
 
 
+def said_by(one: Annotation) -> str:
+    """The text of the mark that an annotation is, with the replies below it."""
+    match one.kind:
+        case "stamp":
+            return " ".join(one.whole_text.split())[:_MOST_STAMP]
+        case "bookmark":
+            return one.whole_text[:_MOST_BOOKMARK]
+    return one.whole_text[:MOST_TEXT]
+
+
 def bodies_of(one: Annotation) -> list[Body]:
     """What an annotation says, with the replies below it: one for each stroke of ink, else one or none."""
-    text = one.whole_text[:MOST_TEXT]
+    text = said_by(one)
     match one.kind:
         case "ink":
             width_pt = min(_WIDEST_PT, max(_LEAST_PT, one.width_pt))
@@ -180,11 +193,11 @@ def bodies_of(one: Annotation) -> list[Body]:
             return [StrikeOut(tuple(one.quads[:MOST_QUADS]), one.colour, text)]
         case "note" if text:
             return [Note(one.x_pt, one.y_pt, text, one.colour)]
-        case "stamp" if text.strip():
+        case "stamp" if text:
             height_pt = min(_WIDEST_PT, max(_LEAST_PT, one.height_pt))
-            return [StampText(one.x_pt, one.y_pt, height_pt, " ".join(text.split())[:_MOST_STAMP], one.colour)]
+            return [StampText(one.x_pt, one.y_pt, height_pt, text, one.colour)]
         case "bookmark":
-            return [Bookmark(text[:_MOST_BOOKMARK])]
+            return [Bookmark(text)]
     return []
 
 

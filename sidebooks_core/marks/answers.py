@@ -6,7 +6,7 @@ from typing import Literal
 
 from msgspec import Struct
 
-from sidebooks_core.marks.model import Mark, Stamp, Visibility
+from sidebooks_core.marks.model import Mark, Stamp
 from sidebooks_core.marks.visibility import Audience
 
 RefusalReason = Literal["invalid", "taken", "paper", "page", "limit"]
@@ -74,14 +74,6 @@ class MarkChanges(Struct, frozen=True):
     """Ids of marks that were deleted, or that the reader sees no more."""
 
 
-class Shared(Struct, frozen=True):
-    """What a file does not tell of a mark."""
-
-    visibility: Visibility
-    meeting: str
-    quote: str
-
-
 class LostText(Struct, frozen=True):
     """A text of a version that did not hold."""
 
@@ -129,8 +121,8 @@ class MarkNews(Struct, frozen=True, array_like=True):
 
     paper_id: str
     owner: str
-    """Whose. Empty: of several people, and all who read the paper should look."""
+    """Whose. Empty: of people who are told by themselves; `audiences` should look."""
     audiences: tuple[Audience, ...] = ()
     """To whom beside their owner they are shown, or were until then: these should look too."""
     page: int = 0
-    """From 0. On which page they are: those of `audiences` who may not read it need not look."""
+    """From 0. On which page they see or saw them: those of `audiences` who may not read it need not look."""

@@ -6,14 +6,16 @@ written with a push, now and then: it says only which deleted marks can be forgo
 
 from __future__ import annotations
 
-import hashlib
 import threading
+from collections.abc import Sequence
 
 import msgspec
 from msgspec import Struct
 
 from sidebooks_core.databases.database import Reading, Writing
+from sidebooks_core.errors import StorageDamaged
 from sidebooks_core.marks.answers import MarkLimits
+from sidebooks_core.marks.audiences import PageAudience, Shown
 from sidebooks_core.marks.schema import next_seq
 from sidebooks_core.marks.visibility import MarkReader
 
@@ -22,6 +24,13 @@ MOST_WAITING = 10_000
 WRITE_EVERY_S = 60.0
 """100 devices read after each stroke of a presenter."""
 _Key = tuple[str, str, str]
+
+
+class PaperReader(Struct, frozen=True, array_like=True):
+    """Somebody whose devices have read a paper."""
+
+    paper_id: str
+    reader: str
 
 
 class Beginning(Struct, frozen=True):
@@ -98,6 +107,17 @@ class Devices:
             if len(self._waiting) > MOST_WAITING:
                 del self._waiting[next(iter(self._waiting))]
 
+    @staticmethod
+    def readers(reading: Reading) -> list[PaperReader]:
+        """Those for whose devices deleted marks are kept."""
+        query = "SELECT DISTINCT paper, reader FROM mark_device WHERE paper IN (SELECT paper FROM mark WHERE body IS NULL)"
+        return reading.all(PaperReader, query)
+
+    @staticmethod
+    def forget(writing: Writing, some: Sequence[PaperReader]) -> None:
+        """The devices of some readers begin anew if they come again."""
+        writing.run_each("DELETE FROM mark_device WHERE paper = ? AND reader = ?", [(one.paper_id, one.reader) for one in some])
+
     def write_if_due(self, writing: Writing, now_s: float) -> None:
         """Write what waits, unless that was done just now."""
         if self._waiting and abs(now_s - self._written_s) >= WRITE_EVERY_S:
@@ -119,7 +139,62 @@ class Devices:
                     del self._waiting[key]
 
 
+class ToldDevices:
+    """What the devices that read a paper know is gone. Of each, the rights of its reader at its last whole reading count: who
+    has other rights since begins anew.
+    """
+
+    def __init__(self, reading: Reading, paper_id: str) -> None:
+        query = "SELECT reader, since, rights FROM mark_device WHERE paper = ?"
+        self._devices = [(one.since, one.as_reader()) for one in reading.all(_Device, query, paper_id)]
+        self._owners: dict[str, int] = {}
+        for since, reader in self._devices:
+            self._owners[reader.id] = min(since, self._owners.get(reader.id, since))
+        self._audiences: dict[PageAudience, int | None] = {}
+
+    def know(self, owner: str, seq: int, shown: Sequence[Shown]) -> bool:
+        """Whether all that could see a mark know that it is gone.
+
+        seq: of its deletion. shown: to whom it was shown, and until when.
+        """
+        return seq <= self._owners.get(owner, seq) and all(one.until <= self._known(one) for one in shown)
+
+    def _known(self, shown: Shown) -> int:
+        """The number up to which all devices of an audience have read; that of the end if it has none."""
+        if shown.key not in self._audiences:
+            found = [since for since, reader in self._devices if shown.includes(reader)]
+            self._audiences[shown.key] = min(found, default=None)
+        known = self._audiences[shown.key]
+        return shown.until if known is None else known
+
+
+class _Rights(Struct, frozen=True, array_like=True):
+    """What somebody may see."""
+
+    tends: bool
+    meetings: list[str]
+    chairs: list[str]
+    pages: tuple[tuple[int, int], ...] | None
+
+
+class _Device(Struct, frozen=True, array_like=True):
+    reader: str
+    since: int
+    rights: str
+
+    def as_reader(self) -> MarkReader:
+        """Whoever had it, with the rights of then. Raises StorageDamaged."""
+        try:
+            told = _decode(self.rights)
+        except msgspec.DecodeError as fault:
+            raise StorageDamaged(f"the rights of a reader of marks are not what was written: {fault}") from fault
+        return MarkReader(self.reader, told.tends, frozenset(told.meetings), frozenset(told.chairs), told.pages)
+
+
 def _rights(reader: MarkReader) -> str:
-    """A digest of what somebody may see."""
-    told = msgspec.json.encode((reader.tends, sorted(reader.meetings | reader.chairs), sorted(reader.chairs), reader.pages))
-    return hashlib.sha256(told).hexdigest()[:16]
+    """What somebody may see, as text. Equal rights are equal texts."""
+    meetings, chairs = sorted(reader.meetings | reader.chairs), sorted(reader.chairs)
+    return msgspec.json.encode(_Rights(reader.tends, meetings, chairs, reader.pages)).decode()
+
+
+_decode = msgspec.json.Decoder(_Rights).decode

@@ -12,12 +12,17 @@ from msgspec import Struct
 from sidebooks_core.databases.database import Database, Reading, Writing
 from sidebooks_core.marks import rows
 from sidebooks_core.marks.answers import FoundMark, MarkLimits, MarkNews
-from sidebooks_core.marks.model import text_of
+from sidebooks_core.marks.audiences import PageAudience, set_horizons, shown_of
+from sidebooks_core.marks.devices import ToldDevices
+from sidebooks_core.marks.model import Visibility, text_of
 from sidebooks_core.marks.schema import digest_of, next_seq
+from sidebooks_core.marks.visibility import Audience
 
 SEARCHED_AT_ONCE = 200
 """Marks that are read in one reading of the database."""
 _WAS_IMPORTED = "EXISTS (SELECT 1 FROM mark_imported WHERE mark_imported.mark = mark.id)"
+_ENDING = f"SELECT id, owner, at_ms, seq, shown, body IS NULL, {_WAS_IMPORTED} FROM mark"
+"""Of `_Ending`. A condition follows."""
 
 
 class _Changed(Struct, frozen=True, array_like=True):
@@ -25,11 +30,29 @@ class _Changed(Struct, frozen=True, array_like=True):
     paper: str
     owner: str
     shown: str
+
+    def news(self, told: int) -> list[MarkNews]:
+        """One for each page on which others see it, or saw it until then."""
+        pages: dict[int, list[Audience]] = {}
+        for one in shown_of(self.shown):
+            if one.until == 0 or one.until > told:
+                pages.setdefault(one.page, []).append(one.audience)
+        if not pages:
+            return [MarkNews(self.paper, self.owner)]
+        return [MarkNews(self.paper, self.owner, tuple(some), page) for page, some in pages.items()]
+
+
+class _Begun(Struct, frozen=True, array_like=True):
+    """An audience that begins anew."""
+
+    seq: int
+    paper: str
+    visibility: Visibility
+    meeting: str
     page: int
 
-    def news(self, told: int) -> MarkNews:
-        audiences = rows.audiences_of(self.shown, told)
-        return MarkNews(self.paper, self.owner, audiences, self.page if audiences else 0)
+    def news(self) -> MarkNews:
+        return MarkNews(self.paper, "", ((self.visibility, self.meeting),), self.page)
 
 
 class _Placed(Struct, frozen=True, array_like=True):
@@ -42,10 +65,16 @@ class _Pair(Struct, frozen=True, array_like=True):
     owner: str
 
 
-class _Owned(Struct, frozen=True, array_like=True):
+class _Ending(Struct, frozen=True, array_like=True):
+    """A mark that ends."""
+
     id: str
     owner: str
-    was_imported: bool = False
+    at_ms: int
+    seq: int
+    shown: str
+    is_deleted: bool
+    was_imported: bool
 
 
 class _Ended(Struct, frozen=True, array_like=True):
@@ -56,16 +85,6 @@ class _Ended(Struct, frozen=True, array_like=True):
 
 class _Deleted(Struct, frozen=True, array_like=True):
     id: str
-    was_imported: bool
-
-
-class _Old(Struct, frozen=True, array_like=True):
-    id: str
-    paper: str
-    owner: str
-    seq: int
-    was_shown: bool
-    """To others than its owner."""
     was_imported: bool
 
 
@@ -103,24 +122,26 @@ def search(
 
 def news(reading: Reading, told: int) -> tuple[list[MarkNews], int]:
     """What changed after a number, each paper, owner, audience and page once; and the number to go on from."""
-    changed = reading.all(_Changed, "SELECT seq, paper, owner, shown, page FROM mark WHERE seq > ?", told)
-    changed += reading.all(_Changed, "SELECT seq, paper, owner, '', 0 FROM mark_horizon WHERE seq > ?", told)
-    changed.sort(key=lambda one: one.seq)
-    found = dict.fromkeys(one.news(told) for one in changed)
-    return list(found), max([told, *(one.seq for one in changed)])
+    changed = reading.all(_Changed, "SELECT seq, paper, owner, shown FROM mark WHERE seq > ?", told)
+    changed += reading.all(_Changed, "SELECT seq, paper, owner, '' FROM mark_horizon WHERE seq > ?", told)
+    query = "SELECT horizon, paper, visibility, meeting, page FROM mark_audience WHERE horizon > ? AND horizon > 0"
+    begun = reading.all(_Begun, query, told)
+    found = [(one.seq, new) for one in changed for new in one.news(told)] + [(one.seq, one.news()) for one in begun]
+    found.sort(key=lambda one: one[0])
+    return list(dict.fromkeys(new for _, new in found)), max([told, *(seq for seq, _ in found)])
+
+
+def has_marks(reading: Reading, owner: str) -> bool:
+    """Whether anything is left of marks of somebody, also of deleted ones."""
+    return reading.one(int, "SELECT 1 FROM mark WHERE owner = ?", owner) is not None
 
 
 def end_owner(writing: Writing, owner: str) -> int:
-    """Remove all that is known of somebody's marks. If others saw some of them, all readers of the paper begin anew."""
+    """Remove all that is known of somebody's marks. Who saw some of them begins anew."""
     papers = writing.all(str, "SELECT DISTINCT paper FROM mark WHERE owner = ?", owner)
     count = writing.number("SELECT count(*) FROM mark WHERE owner = ? AND body IS NOT NULL", owner)
     for paper_id in papers:
-        query = "SELECT EXISTS (SELECT 1 FROM mark WHERE owner = ? AND paper = ? AND shown != '')"
-        were_shown = writing.number(query, owner, paper_id)
-        _end(
-            writing, paper_id, writing.all(_Owned, "SELECT id, owner FROM mark WHERE owner = ? AND paper = ?", owner, paper_id)
-        )
-        _set_horizon(writing, paper_id, next_seq(writing), "" if were_shown else owner)
+        _end(writing, paper_id, writing.all(_Ending, f"{_ENDING} WHERE owner = ? AND paper = ?", owner, paper_id))
     writing.run("DELETE FROM mark_use WHERE owner = ?", owner)
     writing.run("DELETE FROM mark_device WHERE reader = ?", owner)
     return count
@@ -135,9 +156,8 @@ def destroy(writing: Writing, paper_ids: Sequence[str], who: str, now_s: float) 
         live = writing.number("SELECT count(*) FROM mark WHERE paper = ? AND body IS NOT NULL", paper_id)
         query = "SELECT count(*) FROM mark_lost_text JOIN mark ON mark.id = mark_lost_text.mark WHERE mark.paper = ?"
         lost = writing.number(query, paper_id)
-        _end(writing, paper_id, writing.all(_Owned, "SELECT id, owner FROM mark WHERE paper = ?", paper_id))
+        _end(writing, paper_id, writing.all(_Ending, f"{_ENDING} WHERE paper = ?", paper_id))
         writing.run("DELETE FROM mark_use WHERE paper = ?", paper_id)
-        _set_horizon(writing, paper_id, next_seq(writing))
         writing.run(
             "INSERT INTO mark_destruction (paper, at_s, who, marks, texts) VALUES (?, ?, ?, ?, ?)",
             paper_id, now_s, who, live, lost,
@@ -153,26 +173,24 @@ def sweep(writing: Writing, now_s: float, limits: MarkLimits) -> int:
     smaller = set(writing.all(_Pair, lost, oldest_s))
     writing.run("DELETE FROM mark_lost_text WHERE lost_s < ?", oldest_s)
     writing.run("DELETE FROM mark_device WHERE seen_s < ?", now_s - limits.deleted_s)
-    old = writing.all(
-        _Old,
-        f"SELECT id, paper, owner, seq, shown != '', {_WAS_IMPORTED} FROM mark WHERE body IS NULL AND (at_ms < ? OR seq <= "
-        "(SELECT min(since) FROM mark_device WHERE mark_device.paper = mark.paper "
-        "AND (mark.shown != '' OR mark_device.reader = mark.owner))) "
-        "AND NOT EXISTS (SELECT 1 FROM mark_lost_text WHERE mark_lost_text.mark = mark.id)",
-        int((now_s - limits.deleted_s) * 1000),
-    )  # fmt: skip
-    concerned: dict[tuple[str, str], list[_Old]] = {}
-    for one in old:
-        concerned.setdefault((one.paper, "" if one.was_shown else one.owner), []).append(one)
-    for (paper_id, owner), marks in concerned.items():
-        _end(writing, paper_id, [_Owned(one.id, one.owner, one.was_imported) for one in marks])
-        _set_horizon(writing, paper_id, max(one.seq for one in marks), owner)
-    ended = Counter(_Pair(one.paper, one.owner) for one in old)
+    ended: Counter[_Pair] = Counter()
+    for paper_id in writing.all(str, "SELECT DISTINCT paper FROM mark WHERE body IS NULL"):
+        some = _forgettable(writing, paper_id, int((now_s - limits.deleted_s) * 1000))
+        _end(writing, paper_id, some)
+        ended.update(_Pair(paper_id, one.owner) for one in some)
     for pair, count in ended.items():
         writing.run("UPDATE mark_use SET ended = ended + ? WHERE paper = ? AND owner = ?", count, pair.paper, pair.owner)
     for pair in smaller | ended.keys():
         count_anew(writing, pair.paper, pair.owner)
-    return len(old)
+    return ended.total()
+
+
+def _forgettable(reading: Reading, paper_id: str, oldest_ms: int) -> list[_Ending]:
+    """The deleted marks of a paper that no device need hear of: those that could see them know it, or it is too long ago."""
+    without_text = "NOT EXISTS (SELECT 1 FROM mark_lost_text WHERE mark_lost_text.mark = mark.id)"
+    old = reading.all(_Ending, f"{_ENDING} WHERE paper = ? AND body IS NULL AND {without_text}", paper_id)
+    told = ToldDevices(reading, paper_id)
+    return [one for one in old if one.at_ms < oldest_ms or told.know(one.owner, one.seq, shown_of(one.shown))]
 
 
 def deleted(reading: Reading, paper_id: str, owner: str, mark_ids: Collection[str]) -> dict[str, bool]:
@@ -214,20 +232,22 @@ def count_anew(writing: Writing, paper_id: str, owner: str) -> None:
     )  # fmt: skip
 
 
-def _end(writing: Writing, paper_id: str, marks: Sequence[_Owned]) -> None:
-    """Nothing is left of marks but digests, by which a device that brings one is told so, and another owner is refused."""
-    names = [(paper_id, digest_of(one.id), digest_of(one.id + one.owner), one.was_imported) for one in marks]
+def _end(writing: Writing, paper_id: str, marks: Sequence[_Ending]) -> None:
+    """Nothing is left of marks but digests, by which a device that brings one is told so, and another owner is refused.
+
+    Whoever could see one that was not deleted begins anew; of the others, who does not know yet that it is gone.
+    """
+    seq = 0 if all(one.is_deleted for one in marks) else next_seq(writing)
+    owners: dict[str, int] = {}
+    audiences: dict[PageAudience, int] = {}
+    for one in marks:
+        owners[one.owner] = max(owners.get(one.owner, 0), one.seq if one.is_deleted else seq)
+        for shown in shown_of(one.shown):
+            audiences[shown.key] = max(audiences.get(shown.key, 0), shown.until or seq)
+    set_horizons(writing, paper_id, owners, audiences)
+    names = [(paper_id, digest_of(one.id), digest_of(one.id + one.owner), one.is_deleted and one.was_imported) for one in marks]
     writing.run_each("INSERT OR IGNORE INTO mark_ended (paper, name, owner, was_imported) VALUES (?, ?, ?, ?)", names)
     writing.run_each("DELETE FROM mark WHERE id = ?", [(one.id,) for one in marks])
-
-
-def _set_horizon(writing: Writing, paper_id: str, seq: int, owner: str = "") -> None:
-    """owner: whom alone it concerns; empty: all readers."""
-    writing.run(
-        "INSERT INTO mark_horizon (paper, owner, seq) VALUES (?1, ?2, ?3) "
-        "ON CONFLICT (paper, owner) DO UPDATE SET seq = max(seq, excluded.seq)",
-        paper_id, owner, seq,
-    )  # fmt: skip
 
 
 def _folded(text: str) -> str:

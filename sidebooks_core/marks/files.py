@@ -18,7 +18,7 @@ from sidebooks_core.documents.annotations import Annotation, Changes
 from sidebooks_core.documents.document import Document
 from sidebooks_core.errors import DamagedDocument, RenderFailed, RenderTimeout, RequestError
 from sidebooks_core.marks.annotations import FileMarks, salt_of
-from sidebooks_core.marks.answers import MarkLimits, Pushed, Refused, Shared
+from sidebooks_core.marks.answers import MarkLimits, Pushed, Refused
 from sidebooks_core.marks.model import Mark
 from sidebooks_core.marks.replacing import MarksToWrite, replacing
 from sidebooks_core.marks.store import LIMITS, MarkStore
@@ -208,18 +208,8 @@ def import_marks(workers: Annotating, store: MarkStore, document: Document, into
     return ImportedMarks(found, marks, refused, left_out, is_complete)
 
 
-def _as_shared(read: Mark, there: Shared | None) -> Mark:
-    """A mark of a file, shared with whom it was shared before: a file does not tell."""
-    if there is None:
-        return read
-    anchor = replace(read.anchor, quote=there.quote)
-    return replace(read, visibility=there.visibility, meeting=there.meeting, anchor=anchor)
-
-
 def _pushed(store: MarkStore, marks: Sequence[Mark], into: Into) -> tuple[list[Mark], list[Refused]]:
-    """Push any number of marks, shared as they are. What holds now, and what was refused."""
-    known = store.shared(into.paper_id, into.owner, [one.id for one in marks])
-    marks = [_as_shared(one, known.get(one.id)) for one in marks]
+    """Push any number of marks. What holds now, and what was refused."""
     held: list[Mark] = []
     refused: list[Refused] = []
     most = store.limits.marks_in_push

@@ -9,6 +9,7 @@ from msgspec import Struct
 
 from sidebooks_core.databases.database import Reading
 from sidebooks_core.marks import rows
+from sidebooks_core.marks.audiences import known_to
 from sidebooks_core.marks.schema import is_in_gap, last_seq
 from sidebooks_core.marks.visibility import MarkReader
 
@@ -48,16 +49,16 @@ def changes(reading: Reading, paper_id: str, reader: MarkReader, place: Place, w
     the last change that the reader could see, so it says nothing of others.
     """
     since = place.since
-    horizon = rows.horizon_of(reading, paper_id, reader.id)
+    known = known_to(reading, paper_id, reader)
     numbers = (since, place.after)
     is_unknown = max(numbers) > last_seq(reading) or any(is_in_gap(reading, one) for one in numbers if one > 0)
-    is_whole = since <= 0 or since < max(horizon, whole) or is_unknown
+    is_whole = since <= 0 or since < max(known.horizon, whole) or is_unknown
     start = 0 if is_whole else place.after or since
     found = outlines(reading, paper_id, reader, min(since, start))
     seen = [one.id for one in found if one.seq > start and one.is_for_reader(reader)]
     gone = [one.id for one in found if not is_whole and not one.is_for_reader(reader) and one.was_seen_by(reader, since)]
     taken = _taken(reading, seen, None if most_bytes is None else most_bytes - GONE_BYTES * len(gone))
-    seq = max(rows.last_of(reading, paper_id, reader), whole if is_whole else since)
+    seq = max(known.last, whole if is_whole else since)
     if len(taken) == len(seen):
         return SeenRows(seq, 0, is_whole, taken, gone)
     return SeenRows(0, 0, is_whole, taken, gone, Place(seq, taken[-1].seq))

@@ -14,7 +14,16 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from sidebooks_core.documents.annotations import Annotation, Listed
-from sidebooks_core.marks.annotations import FileMarks, bodies_of, is_in_file, look_of, origin_of, salt_of, to_annotation
+from sidebooks_core.marks.annotations import (
+    FileMarks,
+    bodies_of,
+    is_in_file,
+    look_of,
+    origin_of,
+    said_by,
+    salt_of,
+    to_annotation,
+)
 from sidebooks_core.marks.model import Body
 from sidebooks_core.marks.placing import PlacedMark
 
@@ -98,7 +107,11 @@ def replacing(listed: Iterable[Sequence[Annotation]], marks: MarksToWrite, *, fl
             else:
                 kept |= found.same
     shown = kept.union(mark_id for mark_id, one in wanted.items() if one.is_in_file and mark_id not in moved)
-    added = [_in_place(one.annotation, before.get(mark_id)) for mark_id, one in wanted.items() if mark_id not in shown]
+    added = [
+        _in_place(one.annotation, before.get(mark_id), marks.imported)
+        for mark_id, one in wanted.items()
+        if mark_id not in shown
+    ]
     return Replacing(added, tuple(removed), tuple(replaced))
 
 
@@ -126,9 +139,9 @@ class _Found:
 
     @property
     def says_replies(self) -> bool:
-        """Whether one of the marks has the text of the replies, too."""
+        """Whether one of the marks has the texts of all replies, too."""
         made = [self._wanted[mark_id].annotation for mark_id in self.ids]
-        return any(_own_text(one, self._annotation) != one.text for one in made)
+        return bool(self._annotation.replies) and any(not self._parted(one)[1] for one in made)
 
     def look(self, owner: str, parts: Sequence[_Part]) -> None:
         """Look for the marks of one owner."""
@@ -138,7 +151,9 @@ class _Found:
             held = next((one for one in part.ids if self._is_mark(one, owner)), None)
             if held is not None:
                 self.ids.append(held)
-                is_same = look_of(self._wanted[held].annotation) in map(look_of, part.said)
+                made = self._wanted[held].annotation
+                looks = look_of(made), look_of(replace(made, text=self._parted(made)[0]))
+                is_same = looks[0] in map(look_of, part.said) or looks[1] == look_of(part.said[-1])
                 self.same |= {held} if is_same else set()
                 is_other = is_other or (self._is_flattened if is_same else self._may_change(held, owner))
             elif any(self._is_deleted(one, owner) for one in part.ids):
@@ -155,6 +170,9 @@ class _Found:
         if self._annotation.origin and name not in self.ids:
             one = self._wanted.get(name)
             self.look(self._marks.owner if one is None else one.owner, [_Part((name,), (self._annotation,))])
+
+    def _parted(self, made: Annotation) -> tuple[str, list[str]]:
+        return _parted(made, self._annotation, self._marks.imported)
 
     def _is_mark(self, mark_id: str, owner: str) -> bool:
         one = self._wanted.get(mark_id)
@@ -177,22 +195,38 @@ class _Found:
 
 
 def _parts(file: FileMarks, annotation: Annotation) -> list[_Part]:
-    own = bodies_of(replace(annotation, replied="")) if annotation.replied else []
+    own = bodies_of(replace(annotation, replies=())) if annotation.replies else []
     return [
         _Part((mark_id, file.own_id(mark_id)), (body, own[place] if place < len(own) else annotation))
         for place, (mark_id, body) in enumerate(file.bodies(annotation))
     ]
 
 
-def _in_place(made: Annotation, before: Annotation | None) -> Annotation:
+def _in_place(made: Annotation, before: Annotation | None, imported: Collection[str]) -> Annotation:
     """A mark that takes the place of an annotation, if there is one. The replies to it stay, and are not said twice."""
-    return made if before is None else replace(made, place=before.place, text=_own_text(made, before))
+    return made if before is None else replace(made, place=before.place, text=_parted(made, before, imported)[0])
 
 
-def _own_text(made: Annotation, before: Annotation) -> str:
-    """The text of a mark without that of the replies to its annotation, which an import has put below it."""
-    if not before.replied:
-        return made.text
-    if not before.text and made.text == before.replied:
-        return ""
-    return made.text.removesuffix(f"\n{before.replied}")
+def _parted(made: Annotation, before: Annotation, imported: Collection[str]) -> tuple[str, list[str]]:
+    """The text of a mark without the replies to its annotation, which an import has put into it; and those that it lacks.
+
+    Another program may have added, removed or moved some since, and its owner may have written on behind them.
+    """
+    if not before.replies or made.name not in imported:
+        return made.text, list(before.replies)
+    own = said_by(replace(before, replies=()))
+    if made.text == said_by(before):
+        return own, []
+    if made.kind == "stamp":  # its words stand in one line
+        told = [" ".join(one.split()) for one in before.replies]
+        is_own = made.text.startswith(f"{own} ")
+        return own if is_own else made.text, [one for one in told if not is_own or one not in made.text[len(own) :]]
+    has_own = made.text == own or made.text.startswith(f"{own}\n")
+    head, rest = (own, made.text[len(own) + 1 :]) if has_own else ("", made.text)
+    left = list(before.replies)
+    for reply in sorted(left, key=len, reverse=True):
+        place = f"\n{rest}\n".rfind(f"\n{reply}\n")
+        if place >= 0:
+            left.remove(reply)
+            rest = "\n".join(one for one in (rest[: max(0, place - 1)], rest[place + len(reply) + 1 :]) if one)
+    return "\n".join(one for one in (head, rest) if one), left

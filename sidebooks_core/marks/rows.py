@@ -8,8 +8,9 @@ from msgspec.structs import replace
 
 from sidebooks_core.databases.database import Reading, Writing
 from sidebooks_core.errors import StorageDamaged
+from sidebooks_core.marks.audiences import PageAudience, Shown, shown_of, shown_text
 from sidebooks_core.marks.model import Anchor, Body, Mark, Stamp, Visibility, text_of
-from sidebooks_core.marks.visibility import Audience, MarkReader, is_for
+from sidebooks_core.marks.visibility import MarkReader, is_for
 
 ROW_BYTES = 300
 """What a row takes beside its body and its quote, about."""
@@ -28,19 +29,8 @@ SELECT = f"{SELECT_OF} mark"
 OUTLINE = SELECT.replace("quote", "''").replace("body", "CASE WHEN body IS NULL THEN NULL ELSE x'' END")
 """Of rows whose bodies and quotes are empty. A body is NULL if the mark was deleted."""
 
-_Shown = list[tuple[Visibility, str, int]]
-"""To whom a mark was ever shown: visibility, meeting, and the number at which that ceased; 0: it has not."""
 _encode = msgspec.json.Encoder().encode
 _body_of = msgspec.json.Decoder(Body).decode
-_shown_of = msgspec.json.Decoder(_Shown).decode
-
-
-class _Audiences(Struct, frozen=True, array_like=True):
-    """Those to whom the same was shown, in the same way."""
-
-    shown: str
-    seq: int
-    """Of the last change of these marks."""
 
 
 class MarkRow(Struct, frozen=True, array_like=True):
@@ -85,7 +75,7 @@ class MarkRow(Struct, frozen=True, array_like=True):
         """Whether a reader could see a version of it after a number, if they see none now."""
         if reader.id and self.owner == reader.id:
             return self.seq > since
-        return reader.has_page(self.page) and any(is_for(one, reader) for one in audiences_of(self.shown, since))
+        return any(one.is_news_for(reader, since) for one in shown_of(self.shown))
 
     def is_version_of(self, other: MarkRow) -> bool:
         """Whether both are of the same version, whenever it came."""
@@ -116,28 +106,26 @@ class MarkRow(Struct, frozen=True, array_like=True):
         return ROW_BYTES + len(self.body or b"") + len(self.quote.encode())
 
     @property
+    def last_seen(self) -> dict[PageAudience, int]:
+        """The audiences for which its last change is one that they could see, and the number."""
+        return {one.key: self.seq for one in shown_of(self.shown) if one.until in (0, self.seq)}
+
+    @property
     def shown_bytes(self) -> int:
         """What it takes of what is read by others than its owner."""
         return self.size_bytes if self.shown else 0
 
 
-def audiences_of(shown: str, since: int) -> tuple[Audience, ...]:
-    """To whom a mark is shown, or was after a number."""
-    known = _shown_of(shown) if shown else []
-    return tuple((visibility, meeting) for visibility, meeting, until in known if until == 0 or until > since)
-
-
 def row_of(paper_id: str, seq: int, mark: Mark, before: MarkRow | None) -> MarkRow:
     """Of a version that holds from a number on. before: the row of the version that held."""
-    known = {} if before is None else {one[:2]: one[2] for one in _shown(before)}
-    shown = {key: until or seq for key, until in known.items()}
+    anchor, stamp = mark.anchor, mark.stamp
+    shown = {} if before is None else {one.key: one.until or seq for one in shown_of(before.shown)}
     is_shown = mark.visibility != "private" and mark.body is not None
     if is_shown:
-        shown[mark.visibility, mark.meeting] = 0
-    text = _encode(sorted((*key, until) for key, until in shown.items())).decode() if shown else ""
+        shown[mark.visibility, mark.meeting, anchor.page] = 0
+    text = shown_text([Shown(*key, until) for key, until in shown.items()])
     hidden_seq = 0 if is_shown else max(shown.values(), default=0)
     body = None if mark.body is None else _encode(mark.body)
-    anchor, stamp = mark.anchor, mark.stamp
     return MarkRow(
         mark.id, paper_id, mark.owner, seq, stamp.at_ms, stamp.counter, stamp.device, mark.visibility, mark.meeting, text,
         hidden_seq, anchor.revision, anchor.page, anchor.content_id, anchor.quote, mark.is_of_file, body,
@@ -169,37 +157,6 @@ def write(writing: Writing, row: MarkRow, mark: Mark) -> None:
     )  # fmt: skip
 
 
-def last_of(reading: Reading, paper_id: str, reader: MarkReader) -> int:
-    """The number of the last change of the marks of a paper that the reader could see."""
-    values: list[str] = [paper_id]
-    condition = "paper = ? AND shown != ''"
-    if reader.pages is not None:
-        condition += " AND EXISTS (SELECT 1 FROM json_each(?) WHERE page BETWEEN value ->> 0 AND value ->> 1)"
-        values.append(_encode(reader.pages).decode())
-    query = f"SELECT shown, max(seq) FROM mark WHERE {condition} GROUP BY shown ORDER BY 2 DESC"
-    own = "SELECT coalesce(max(seq), 0) FROM mark WHERE paper = ? AND owner = ?"
-    last = max(reading.number(own, paper_id, reader.id), horizon_of(reading, paper_id, reader.id))
-    for one in reading.each(_Audiences, query, *values):
-        if one.seq <= last:
-            break
-        told = _shown_of(one.shown)
-        seen = [until or one.seq for visibility, meeting, until in told if is_for((visibility, meeting), reader)]
-        last = max([last, *seen])
-    return last
-
-
-def horizon_of(reading: Reading, paper_id: str, reader: str) -> int:
-    """Who reads and has read up to an older number begins anew; 0: nobody need."""
-    query = "SELECT coalesce(max(seq), 0) FROM mark_horizon WHERE paper = ? AND owner IN ('', ?)"
-    return reading.number(query, paper_id, reader)
-
-
-def meetings_of(reading: Reading, paper_id: str) -> set[str]:
-    """Those that marks of a paper were ever shown to."""
-    found = reading.all(str, "SELECT DISTINCT shown FROM mark WHERE paper = ? AND shown != ''", paper_id)
-    return {meeting for text in found for _, meeting, _ in _shown_of(text) if meeting}
-
-
 def content_id_of(reading: Reading, paper_id: str, revision: int, page: int) -> str | None:
     """Of a page; empty if it is not known yet, None if there is no such page."""
     query = "SELECT page_count FROM revision WHERE paper = ? AND number = ?"
@@ -208,7 +165,3 @@ def content_id_of(reading: Reading, paper_id: str, revision: int, page: int) -> 
         return None
     query = "SELECT content_id FROM page WHERE paper = ? AND revision = ? AND page = ?"
     return reading.one(str, query, paper_id, revision, page) or ""
-
-
-def _shown(row: MarkRow) -> _Shown:
-    return _shown_of(row.shown) if row.shown else []

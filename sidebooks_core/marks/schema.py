@@ -21,7 +21,7 @@ TABLES = """
         device TEXT NOT NULL,
         visibility TEXT NOT NULL,
         meeting TEXT NOT NULL,
-        shown TEXT NOT NULL, -- to whom it was ever shown, in JSON: see _Shown in rows.py. Empty: to its owner alone
+        shown TEXT NOT NULL, -- to whom it was ever shown, in JSON: see Shown in audiences.py. Empty: to its owner alone
         hidden_seq INTEGER NOT NULL, -- the number at which it ceased to be shown to anybody; 0: it has not, or never was
         revision INTEGER NOT NULL,
         page INTEGER NOT NULL,
@@ -34,7 +34,7 @@ TABLES = """
     CREATE INDEX mark_by_seq ON mark (seq);
     CREATE INDEX mark_by_paper ON mark (paper, seq);
     CREATE INDEX mark_by_owner ON mark (owner, paper, seq);
-    CREATE INDEX mark_shown ON mark (paper, hidden_seq, seq, shown) WHERE shown != '';
+    CREATE INDEX mark_shown ON mark (paper, hidden_seq, seq) WHERE shown != '';
     CREATE INDEX mark_with_text ON mark (owner, paper) WHERE has_text = 1;
     CREATE INDEX mark_deleted ON mark (paper, seq) WHERE body IS NULL;
 
@@ -71,7 +71,7 @@ TABLES = """
         device TEXT NOT NULL,
         since INTEGER NOT NULL,
         whole INTEGER NOT NULL, -- the number of the last answer that had everything
-        rights TEXT NOT NULL, -- a digest of what its reader could see then
+        rights TEXT NOT NULL, -- what its reader could see then, in JSON: see _Rights in devices.py
         seen_s REAL NOT NULL,
         PRIMARY KEY (paper, reader, device)
     ) STRICT, WITHOUT ROWID;
@@ -84,9 +84,19 @@ TABLES = """
         was_imported INTEGER NOT NULL, -- 1: it was read from a file of the paper, and its owner deleted it
         PRIMARY KEY (paper, name)
     ) STRICT, WITHOUT ROWID;
-    CREATE TABLE mark_horizon ( -- who has read up to an older number begins anew
+    CREATE TABLE mark_audience ( -- those to whom marks of a page are shown, or were
         paper TEXT NOT NULL REFERENCES paper (id) ON DELETE CASCADE,
-        owner TEXT NOT NULL, -- whom alone it concerns; empty: all
+        visibility TEXT NOT NULL,
+        meeting TEXT NOT NULL,
+        page INTEGER NOT NULL,
+        seq INTEGER NOT NULL, -- of the last change that they could see
+        horizon INTEGER NOT NULL DEFAULT 0, -- who of them has read up to an older number begins anew
+        PRIMARY KEY (paper, visibility, meeting, page)
+    ) STRICT, WITHOUT ROWID;
+    CREATE INDEX mark_audience_by_horizon ON mark_audience (horizon) WHERE horizon > 0;
+    CREATE TABLE mark_horizon ( -- the owner of marks who has read up to an older number begins anew
+        paper TEXT NOT NULL REFERENCES paper (id) ON DELETE CASCADE,
+        owner TEXT NOT NULL,
         seq INTEGER NOT NULL,
         PRIMARY KEY (paper, owner)
     ) STRICT, WITHOUT ROWID;
@@ -105,6 +115,7 @@ TABLES = """
         ended INTEGER NOT NULL DEFAULT 0, -- marks that were deleted and forgotten: their rows in mark_ended stay
         PRIMARY KEY (paper, owner)
     ) STRICT, WITHOUT ROWID;
+    CREATE INDEX mark_use_by_owner ON mark_use (owner);
     CREATE TABLE mark_destruction ( -- who has destroyed the marks of a paper, and how many: the proof that it was done
         paper TEXT NOT NULL REFERENCES paper (id) ON DELETE CASCADE,
         at_s REAL NOT NULL,

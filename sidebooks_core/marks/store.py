@@ -14,7 +14,7 @@ from msgspec.structs import replace
 from sidebooks_core.databases.database import Database, Reading, Writing
 from sidebooks_core.databases.watcher import Watcher
 from sidebooks_core.errors import NotOnShelf, RequestError, SidebooksError, StorageError, StorageFailed
-from sidebooks_core.marks import ending, rows
+from sidebooks_core.marks import audiences, ending, rows
 from sidebooks_core.marks.answers import (
     Destroyed,
     Destruction,
@@ -25,7 +25,6 @@ from sidebooks_core.marks.answers import (
     MarkNews,
     Pushed,
     Refused,
-    Shared,
 )
 from sidebooks_core.marks.devices import Beginning, Devices
 from sidebooks_core.marks.grouped import GroupedWrites
@@ -39,6 +38,11 @@ PUSHES_AT_ONCE = 64
 """Written in one transaction."""
 LIMITS = MarkLimits()
 _log = logging.getLogger("sidebooks_core.marks")
+
+
+def anybody(_paper_id: str, _reader: str) -> bool:
+    """Nothing is known of who may read."""
+    return True
 
 
 class MarkStore:
@@ -64,6 +68,8 @@ class MarkStore:
         self._clock = clock
         self.limits = limits
         self._cut_log = cut_log or database.cut_log
+        self.may_read: Callable[[str, str], bool] = anybody
+        """Whether somebody, by their id, may read a paper still, for all that is known. Who knows sets it; it may wait."""
         self._devices = Devices(limits)
         self._pushes = GroupedWrites(self._write, PUSHES_AT_ONCE)
         self._beginnings = GroupedWrites(self._write_beginnings, PUSHES_AT_ONCE)
@@ -76,8 +82,9 @@ class MarkStore:
         """Merge versions of the marks of an owner. The same versions in another order, or once more, change nothing.
 
         owner: the id of a principal; whatever the marks say of it is not looked at. of_file: they were read from a file of the
-        paper; else a mark counts as read from it only if it was before. Raises RequestError for no owner or too
-        many marks at once, NotOnShelf if there is no such paper, StorageFailed. Then nothing was taken.
+        paper, which does not tell to whom they are shown: that stays as it is. Else a mark counts as read from it only if
+        it was before. Raises RequestError for no owner or too many marks at once, NotOnShelf if there is no such paper,
+        StorageFailed. Then nothing was taken.
         """
         if not owner:
             raise RequestError("a mark has an owner: tell whose it is")
@@ -143,18 +150,21 @@ class MarkStore:
     def last(self, paper_id: str, reader: MarkReader) -> int:
         """The number of the last change of the marks of a paper that a reader could see; 0 if there was none."""
         with self._database.reading() as reading:
-            return rows.last_of(reading, paper_id, reader)
+            return audiences.known_to(reading, paper_id, reader).last
 
     def meetings(self, paper_id: str) -> set[str]:
         """Those that marks of a paper were ever shared with or collected in. Whoever reads says which of them they are in."""
         with self._database.reading() as reading:
-            return rows.meetings_of(reading, paper_id)
+            return audiences.meetings_of(reading, paper_id)
 
-    def owners(self, beginning: str) -> list[str]:
-        """Those who have marks, and whose id begins so."""
+    def people(self, beginning: str) -> list[str]:
+        """Those who have marks, or whose devices have read some, and whose id begins so."""
         with self._database.reading() as reading:
-            query = "SELECT DISTINCT owner FROM mark_use WHERE substr(owner, 1, ?2) = ?1 ORDER BY owner"
-            return reading.all(str, query, beginning, len(beginning))
+            query = (
+                "SELECT owner FROM mark_use WHERE owner BETWEEN ?1 AND ?2 "
+                "UNION SELECT reader FROM mark_device WHERE reader BETWEEN ?1 AND ?2 ORDER BY 1"
+            )
+            return reading.all(str, query, beginning, f"{beginning}\U0010ffff")
 
     def find(self, paper_id: str, mark_id: str, owner: str) -> Mark | None:
         """A mark of an owner on a paper; None if there is none, or if it was deleted."""
@@ -174,12 +184,6 @@ class MarkStore:
         """Those of some marks that an owner had on a paper and has deleted, and whether they were read from a file of it."""
         with self._database.reading() as reading:
             return ending.deleted(reading, paper_id, owner, mark_ids)
-
-    def shared(self, paper_id: str, owner: str, mark_ids: Collection[str]) -> dict[str, Shared]:
-        """To whom an owner shows those of some marks that are on a paper, and the words at them."""
-        with self._database.reading() as reading:
-            found = [one for one in by_ids(reading, mark_ids) if (one.paper, one.owner) == (paper_id, owner) and one.body]
-        return {one.id: Shared(one.visibility, one.meeting, one.quote) for one in found}
 
     def lost_texts(self, paper_id: str, mark_id: str, owner: str) -> list[LostText]:
         """The texts of versions that did not hold, the newest first; for 30 days. Empty for a mark of somebody else."""
@@ -218,9 +222,11 @@ class MarkStore:
         Several are ended in one step, so do not call it for each guest of a meeting.
         """
         with self._database.writing() as writing:
+            had_marks = any(ending.has_marks(writing, owner) for owner in owners)
             count = sum(ending.end_owner(writing, owner) for owner in owners)
-        self._is_log_cut()
-        self._wake()
+        if had_marks:  # of who has only read, there is nothing to be cut
+            self._is_log_cut()
+            self._wake()
         return count
 
     def destroy(self, papers: Sequence[str] | Callable[[Reading], Sequence[str]], who: str) -> Destroyed:
@@ -246,10 +252,14 @@ class MarkStore:
     def sweep(self) -> int:
         """Forget what has had its time: texts that lost, marks that were deleted and that no device need hear of. Once a day.
 
-        Returns how many marks were forgotten.
+        Returns how many marks were forgotten. Raises what `may_read` raises.
         """
+        with self._database.reading() as reading:
+            readers = self._devices.readers(reading)
+        ended = [one for one in readers if not self.may_read(one.paper_id, one.reader)]
         with self._database.writing() as writing:
             self._devices.write(writing)
+            self._devices.forget(writing, ended)
             return ending.sweep(writing, self._clock(), self.limits)
 
     def tell(self, listener: Callable[[Sequence[MarkNews]], None]) -> None:

@@ -9,6 +9,7 @@ from msgspec.structs import replace
 from sidebooks_core.databases.database import Reading, Writing
 from sidebooks_core.marks import clock, rows
 from sidebooks_core.marks.answers import MarkLimits, RefusalReason, Refused
+from sidebooks_core.marks.audiences import PageAudience, note_last
 from sidebooks_core.marks.merge import merged
 from sidebooks_core.marks.model import Mark, Stamp, text_of
 from sidebooks_core.marks.schema import digest_of, last_seq, set_last_seq
@@ -45,6 +46,7 @@ class Taking:
         self._limits = limits
         self._seq = last_seq(writing)
         self._content_ids: dict[tuple[int, int], str | None] = {}
+        self._last: dict[PageAudience, int] = {}
         query = "SELECT coalesce(sum(shown_bytes), 0) FROM mark_use WHERE paper = ? AND owner != ?"
         self._shown_bytes_of_others = writing.number(query, paper_id, owner)
         self._marks, self._bytes, self._shown_bytes = msgspec.structs.astuple(use_of(writing, paper_id, owner))
@@ -60,7 +62,10 @@ class Taking:
             if ended_owner != digest_of(mark.id + self._owner):
                 return _taken(mark)
             return replace(mark, owner=self._owner, anchor=replace(mark.anchor, quote=""), body=None)
-        if not of_file and (before is None or not before.is_of_file):
+        if of_file and before is not None:  # a file does not tell to whom it is shown
+            anchor = replace(mark.anchor, quote=before.quote)
+            mark = replace(mark, visibility=before.visibility, meeting=before.meeting, anchor=anchor)
+        elif not of_file and (before is None or not before.is_of_file):
             mark = replace(mark, is_of_file=False)
         found = self._as_kept(mark, before)
         if isinstance(found, Refused):
@@ -75,8 +80,9 @@ class Taking:
         return kept
 
     def finish(self) -> None:
-        """Write how much the owner has now, and the number of the last change."""
+        """Write how much the owner has now, and the number of the last change, also for those who could see some."""
         set_last_seq(self._writing, self._seq)
+        note_last(self._writing, self._paper_id, self._last)
         self._writing.run(
             "INSERT INTO mark_use (paper, owner, marks, bytes, shown_bytes) VALUES (?, ?, ?, ?, ?) ON CONFLICT (paper, owner) "
             "DO UPDATE SET marks = excluded.marks, bytes = excluded.bytes, shown_bytes = excluded.shown_bytes",
@@ -152,6 +158,7 @@ class Taking:
         if before is None or not row.is_version_of(before):
             rows.write(self._writing, row, winner)
             self._seq += 1
+            self._last |= row.last_seen
             self._marks += is_new
             self._bytes += row.size_bytes - (0 if before is None else before.size_bytes)
             self._shown_bytes += shown
@@ -205,7 +212,7 @@ class Taking:
         """The same, of what is shown to the readers of the paper."""
         there, most = self._shown_bytes_of_others + self._shown_bytes, self._limits.paper_bytes
         if grown_bytes > 0 and there + grown_bytes > most:
-            return f"the marks on the paper that others see take {there} bytes; MarkLimits.paper_bytes is {most}"
+            return f"the marks on the paper that others see would take more than MarkLimits.paper_bytes, which is {most}"
         return ""
 
 

@@ -46,3 +46,13 @@ def is_for(audience: Audience, reader: MarkReader) -> bool:
     if visibility == "collected":
         return meeting in reader.chairs if meeting else reader.tends
     return False
+
+
+def audiences_with(reader: MarkReader) -> list[Audience]:
+    """Those that somebody is among: all for which `is_for` is true."""
+    found: list[Audience] = [("shared", "")]
+    if reader.tends:
+        found.append(("collected", ""))
+    found += [("shared", meeting) for meeting in sorted(reader.meetings | reader.chairs) if meeting]
+    found += [("collected", meeting) for meeting in sorted(reader.chairs) if meeting]
+    return found

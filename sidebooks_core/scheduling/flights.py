@@ -223,6 +223,10 @@ class Flights(Generic[W, R]):
         """The number of flights of a class that wait for a worker."""
         return self._queue.count(priority)
 
+    def first_waiting(self, priority: Priority) -> list[Flight[W, R]]:
+        """The first flights of a class that wait for a worker, in their turn: as many as `take` looks at."""
+        return [self._by_name[entry.key] for entry in self._queue.first(priority)]
+
     def __iter__(self) -> Iterator[Flight[W, R]]:
         return iter({id(flight): flight for flight in self._by_name.values()}.values())
 

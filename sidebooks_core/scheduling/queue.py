@@ -72,6 +72,10 @@ class JobQueue:
         """The number of jobs of a class."""
         return len(self._classes[priority].entries)
 
+    def first(self, priority: Priority) -> list[Entry]:
+        """The first jobs of a class in the order of turns: as many as `pop` looks at."""
+        return [entry for _, entry in islice(self._classes[priority].in_turn(), self.AFFINITY_LOOKAHEAD)]
+
     def push(self, entry: Entry) -> Entry | None:
         """Add a job. If its key waits already, the two become one job of the more urgent class.
 

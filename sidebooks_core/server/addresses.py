@@ -88,16 +88,16 @@ def page_number(text: str, document: Document) -> int:
     return int(text) - 1
 
 
-def page_span(text: str, document: Document) -> tuple[int, int]:
-    """First and last page, from 0. Raises Refused."""
+def page_span(text: str, document: Document, most: int | None = None) -> tuple[int, int]:
+    """First and last page, from 0. most: of at most so many pages. Raises Refused."""
     matched = _SPAN.match(text)
     if matched is None:
         raise not_found()
     first, last = int(matched[1]) - 1, int(matched[2]) - 1
     if not first <= last < document.page_count:
         raise not_found()
-    if last - first >= MAX_PREVIEWS:
-        raise Refused(400, f"at most {MAX_PREVIEWS} previews at a time")
+    if most is not None and last - first >= most:
+        raise Refused(400, f"at most {most} pages at a time")
     return first, last
 
 

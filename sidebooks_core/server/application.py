@@ -20,7 +20,7 @@ from sidebooks_core import __version__
 from sidebooks_core.access import Access
 from sidebooks_core.access.oidc import Oidc
 from sidebooks_core.access.policy import FolderPolicy, Policy
-from sidebooks_core.errors import RequestError, require_type
+from sidebooks_core.errors import RequestError, SidebooksError, require_type
 from sidebooks_core.guest_marks import GuestMarks
 from sidebooks_core.meeting.meetings import Meetings
 from sidebooks_core.server import openapi, responses
@@ -47,7 +47,7 @@ from sidebooks_core.server.live.meetings_here import MeetingsHere
 from sidebooks_core.server.live.refusals import Refusals
 from sidebooks_core.server.live.sockets import Socket, as_request
 from sidebooks_core.server.mark_events import MarkEvents, Touched
-from sidebooks_core.server.mark_readers import MarkReaders
+from sidebooks_core.server.mark_readers import AccountReaders, MarkReaders
 from sidebooks_core.server.noted import Noted
 from sidebooks_core.server.openings import Openings
 from sidebooks_core.server.paper_parts import PaperParts
@@ -63,7 +63,7 @@ from sidebooks_core.server.sessions import Sessions
 from sidebooks_core.server.sharing import Cache, Sharing
 from sidebooks_core.server.shelf import Shelf
 from sidebooks_core.server.shelf_feed import ShelfFeed
-from sidebooks_core.server.statuses import Refused, not_found
+from sidebooks_core.server.statuses import Refused, not_found, refusal_of
 from sidebooks_core.server.ways_in import BrowserLogins, HouseWithoutPeople, SignedAddresses
 from sidebooks_core.shelf import Change
 from sidebooks_core.shelf import Shelf as PaperShelf
@@ -158,6 +158,9 @@ class Application:
         self._mark_events = MarkEvents(self._marks_changed)
         self._mark_readers: MarkReaders | None = None
         self._guest_marks = None if papers is None or access is None else GuestMarks(papers.mark_store, access)
+        self._account_readers: AccountReaders | None = None
+        if access is not None and self.places is not None:
+            self._account_readers = AccountReaders(access, gate, self.places)
         parts = ServerParts(
             shelf=shelf,
             service=service,
@@ -204,6 +207,12 @@ class Application:
             return
         if scope["method"] == "GET":
             quick = self.fast_path.answer(scope)
+            if quick is None and (expected := self.fast_path.expected(scope)) is not None:
+                try:
+                    quick = await self.fast_path.joined(scope, expected)
+                except SidebooksError as error:
+                    await self._sender.send(scope, receive, send, responses.refusal(refusal_of(error)))
+                    return
             if quick is not None:
                 status, headers, body = quick
                 self._sender.counts[status] += 1
@@ -246,6 +255,8 @@ class Application:
             self._live.here.close()
         self._pools.close()
         self._mark_events.close()
+        if self._account_readers is not None:
+            self._account_readers.close()
         if self._guest_marks is not None:
             self._guest_marks.close()
         if self._shelf_audit is not None:

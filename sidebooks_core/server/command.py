@@ -40,14 +40,16 @@ from sidebooks_core.server.listening import (
     raise_descriptors,
     shown,
 )
-from sidebooks_core.server.nearness import PEER, is_loopback_name
+from sidebooks_core.server.nearness import BY_SOCKET, PEER, is_loopback_name
 from sidebooks_core.server.options import ALONE, Part, ServeOptions
 from sidebooks_core.server.registering import register_named, register_on_shelf
 from sidebooks_core.server.remembering import remember_accounts
+from sidebooks_core.server.request_log import RequestLog, write_requests
 from sidebooks_core.server.shelf import Shelf
 from sidebooks_core.server.slow_clients import Doors, PatientProtocol
 from sidebooks_core.server.slow_sockets import PatientSocket
 from sidebooks_core.server.supervisor import supervise
+from sidebooks_core.server.unix_socket import unix_listening
 from sidebooks_core.server.ways_in import HouseForThisMachine, MetricsToken, TrustedProxy
 from sidebooks_core.service import TileService
 from sidebooks_core.settings import Settings
@@ -64,6 +66,7 @@ ACCEPTED_AT_ONCE = 64
 """Connections that the event loop takes before it does something else."""
 GRACE_S = 2
 MOST_PROCESSES = 64
+OWN_ADDRESS = "127.0.0.1"
 ENDING = tuple(getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name))
 
 
@@ -110,11 +113,15 @@ class _Ending:
 class _PeerNoted:
     """Notes the address of a connection, before a header of a proxy replaces it."""
 
-    def __init__(self, application: ASGIApp) -> None:
+    def __init__(self, application: ASGIApp, *, is_unix: bool) -> None:
+        """is_unix: connections come by a Unix socket, and have no address: they get that of a proxy on this machine."""
         self._application = application
+        self._is_unix = is_unix
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] in ("http", "websocket"):
+            if self._is_unix:
+                scope["client"], scope[BY_SOCKET] = (OWN_ADDRESS, 0), True
             scope[PEER] = scope.get("client")
         await self._application(scope, receive, send)
 
@@ -123,13 +130,11 @@ class BoundedServer(uvicorn.Server):
     """uvicorn with a longer queue of connections, and streams of events that end when it does."""
 
     def __init__(self, application: Application, limits: ServerLimits, listener: socket.socket, options: ServeOptions) -> None:
+        inner = RequestLog(application) if options.access_log else application
+        behind_proxy = ProxyHeadersMiddleware(cast("ASGI3Application", inner), trusted_hosts=believed(options))
         super().__init__(
             uvicorn.Config(
-                _PeerNoted(
-                    cast(
-                        ASGIApp, ProxyHeadersMiddleware(cast("ASGI3Application", application), trusted_hosts=believed(options))
-                    )
-                ),
+                _PeerNoted(cast(ASGIApp, behind_proxy), is_unix=options.uds is not None),
                 proxy_headers=False,  # it is in between: after the note
                 http=type("Protocol", (PatientProtocol,), {"doors": Doors(limits)}),
                 ws=PatientSocket,
@@ -138,7 +143,7 @@ class BoundedServer(uvicorn.Server):
                 ws_ping_interval=PING_S,
                 ws_ping_timeout=PING_S,
                 log_level="warning",
-                access_log=False,
+                access_log=False,  # ours knows what must not be written
                 timeout_graceful_shutdown=GRACE_S,
                 backlog=ACCEPTED_AT_ONCE if options.processes == 1 else 1,  # the other processes are to have some, too
             )
@@ -195,7 +200,7 @@ def asked_of(options: ServeOptions, access: Access | None) -> Asked:
     """What decides who comes in."""
     return Asked(
         is_this_machine_only=is_this_machine(options.host),
-        is_named_for_others=not all(map(is_loopback_name, _names(options))),
+        is_named_for_others=options.uds is not None or not all(map(is_loopback_name, _names(options))),
         has_shelf=options.data is not None,
         has_people=access is not None and access.has_people(),
         had_people=options.data is not None and had_accounts(options.data),
@@ -214,13 +219,34 @@ def _names(options: ServeOptions) -> list[str]:
     return [*options.hostnames, *([urlsplit(checked_base(options.base_url)).netloc] if options.base_url else [])]
 
 
-def _setup_base(options: ServeOptions, port: int) -> str:
+@contextmanager
+def listener_of(options: ServeOptions) -> Iterator[socket.socket]:
+    """The socket that takes connections. Raises RequestError, OSError."""
+    if options.uds is not None:
+        with unix_listening(options.uds, options.uds_mode) as listener:
+            yield listener
+        return
+    check_address(options.host, options.port)
+    with listening(options.host, options.port) as listener:
+        yield listener
+
+
+def _address(options: ServeOptions, listener: socket.socket) -> str:
+    """Where the server is, as it is printed."""
+    if options.uds is not None:
+        return f"unix:{options.uds}"
+    return f"http://{shown(options.host)}:{listener.getsockname()[1]}/"
+
+
+def _setup_base(options: ServeOptions, listener: socket.socket) -> str:
     """The address at which the first administrator reaches the server: never one that stands for all addresses."""
     if options.base_url:
         return options.base_url.rstrip("/")
     is_for_all = is_ip_address(options.host) and ip_address(options.host.partition("%")[0]).is_unspecified
+    if options.uds is not None:
+        return f"http://{options.hostnames[0] if options.hostnames else 'localhost'}"
     name = options.hostnames[0] if options.hostnames else socket.gethostname() if is_for_all else options.host
-    return f"http://{shown(name)}:{port}"
+    return f"http://{shown(name)}:{listener.getsockname()[1]}"
 
 
 def ways_in(options: ServeOptions, entry: Entry, access: Access | None) -> list[WayIn]:
@@ -243,13 +269,12 @@ def serve(settings: Settings, options: ServeOptions) -> int:
 
     Raises RequestError, FileNotFoundError, OSError, and as `TileService.open` does.
     """
-    check_address(options.host, options.port)
     for path in options.paths:
         if not path.exists():
             raise FileNotFoundError(f"there is no file or folder {str(path)!r}")
     if not 1 <= options.processes <= MOST_PROCESSES:
         raise RequestError(f"--processes must be 1 to {MOST_PROCESSES}")
-    with listening(options.host, options.port) as listener:
+    with listener_of(options) as listener:
         with access_of(options) as access:
             entry_of(asked_of(options, access))
         if options.processes > 1:
@@ -260,6 +285,8 @@ def serve(settings: Settings, options: ServeOptions) -> int:
 def serve_on(listener: socket.socket, settings: Settings, options: ServeOptions, part: Part = ALONE) -> int:
     """Serve on a socket until a signal comes; the exit status as for `serve`. part: of this process among several."""
     limits = ServerLimits().within(raise_descriptors())
+    if options.access_log:
+        write_requests()
     ending = _Ending()
     with (
         suppress(_Told),
@@ -298,12 +325,11 @@ def serve_on(listener: socket.socket, settings: Settings, options: ServeOptions,
                 shelf.watch([path for path in options.paths if path.is_dir()])
             elif part.is_first:
                 register_on_shelf(papers, options.paths, options.password)
-            address = f"http://{shown(options.host)}:{listener.getsockname()[1]}/"
             if part.announces:
-                _announce(shelf.ids(), left, address, options)
+                _announce(shelf.ids(), left, _address(options, listener), options)
                 wants_admin = access is not None and entry is Entry.ACCOUNTS and not _has_admins_of_a_proxy(options)
                 if wants_admin and access is not None and (token := access.setup_token()) is not None:
-                    at = f"{_setup_base(options, listener.getsockname()[1])}/#setup={token}"
+                    at = f"{_setup_base(options, listener)}/#setup={token}"
                     print(f"Set up the first administrator within an hour, at {at}", flush=True)
             ending.server = BoundedServer(application, limits, listener, options)
             ending.server.run(sockets=[listener])
@@ -321,7 +347,7 @@ def _announce(served: list[str], left: int, address: str, options: ServeOptions)
     print(f"Serving {what} at {address}{more}  (Ctrl-C ends it)", flush=True)
     if options.open:
         print("sidebooks: anybody in this network can read these documents, and whoever a proxy lets in", file=sys.stderr)
-    if options.browser:
+    if options.browser and options.uds is None:  # no browser opens such a socket
         first = f"#{served[0]}" if count == 1 else ""  # one document is what somebody wants to read
         threading.Thread(target=_open_browser, args=(address, first), name="sidebooks-browser", daemon=True).start()
 

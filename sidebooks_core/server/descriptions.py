@@ -19,21 +19,20 @@ from sidebooks_core.access.operations import Operation
 from sidebooks_core.access.policy import UNLIMITED, Limits
 from sidebooks_core.documents.model import Link, SearchHit, Word
 from sidebooks_core.server import headers
-from sidebooks_core.server.allowance import first_page, levels_within
+from sidebooks_core.server.allowance import first_page
 from sidebooks_core.server.http import FileRange, Headers, HttpRequest, HttpResponse, byte_range
 from sidebooks_core.server.iiif import presentation
 from sidebooks_core.server.json_text import json_bytes
 from sidebooks_core.server.schemas import (
     AttachedFile,
     DocumentDetails,
+    DocumentMetadata,
     DocumentSummary,
     Hit,
     NotServed,
     OutlineEntry,
-    PageEntry,
     PageLink,
     PageLinks,
-    PageList,
     PageWords,
     ReaderLimits,
     SearchHits,
@@ -107,32 +106,7 @@ def details(base: str, registered: Registered, limits: Limits, told: ReaderLimit
         if registered.path and Operation.READ_ORIGINAL in told.may
         else None,
         limits=told,
-    )
-
-
-def page_list(base: str, document: Document, limits: Limits) -> PageList:
-    """`pages.json`. Pages outside the limits keep their numbers and sizes, and have no levels."""
-    pages = [_page_entry(base, document, page, limits) for page in range(document.page_count)]
-    return PageList(document.id, document.name, document.title, document.direction, pages, limits.may_print)
-
-
-def _page_entry(base: str, document: Document, page: int, limits: Limits) -> PageEntry:
-    info = document.info.pages[page]
-    pyramid = document.pyramid(page)
-    is_withheld = not limits.has_page(page)
-    levels = () if is_withheld else levels_within(limits, pyramid)
-    finest = levels[-1] if levels else pyramid.finest
-    return PageEntry(
-        page=page + 1,
-        label=str(page + 1) if is_withheld else info.label,
-        width_pt=info.width_pt,
-        height_pt=info.height_pt,
-        width_px=finest.width_px,
-        height_px=finest.height_px,
-        levels=[(level.width_px, level.height_px, level.tile_px) for level in levels],
-        image_service=f"{base}/iiif/3/{page_id(document, page)}",
-        problems=(not is_withheld and list(document.problems.of(page))) or UNSET,
-        is_withheld=is_withheld or UNSET,
+        metadata=DocumentMetadata(**asdict(document.metadata)) if Operation.READ_ORIGINAL in told.may else None,
     )
 
 

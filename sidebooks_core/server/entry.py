@@ -12,7 +12,7 @@ NOBODY_ELSE = (
     "others in the network could read and change everything here. Make an account (`sidebooks user add NAME --role admin`), "
     "or say --accounts, which prints a link for the first administrator, or --open: then everybody may read"
 )
-NAMED_FOR_OTHERS = "--base-url or --hostname gives this server a name that reaches it from elsewhere, as through a proxy: "
+NAMED_FOR_OTHERS = "--base-url, --hostname or --uds gives others a way to this server, as through a proxy: "
 LOST_ACCOUNTS = (
     "there were accounts here, and access.sqlite3 is gone from the data folder: put it back from a backup. "
     "Or say --accounts, which prints a link for a new first administrator; rights of folders and the audit begin anew"
@@ -39,7 +39,7 @@ class Asked(Struct, frozen=True, kw_only=True):
     is_this_machine_only: bool
     """Nobody else reaches the address on which it listens."""
     is_named_for_others: bool = False
-    """It has a name that others can reach, so a proxy in front may let them in."""
+    """It has a name that others can reach, or listens on a socket, so a proxy in front may let them in."""
     has_shelf: bool
     has_people: bool
     """There is an account."""

@@ -26,7 +26,7 @@ from sidebooks_core.images.requests import TilePlace, in_format
 from sidebooks_core.images.tile import Tile, tile_of
 from sidebooks_core.scheduling.queue import Priority
 from sidebooks_core.server import allowance, coarse, headers, responses
-from sidebooks_core.server.fast_path import FastPath
+from sidebooks_core.server.fast_path import Answer, FastPath
 from sidebooks_core.server.http import Headers, HttpRequest, HttpResponse
 from sidebooks_core.server.iiif.plan import RasterPlan
 from sidebooks_core.server.joining import JoinedWork
@@ -73,23 +73,47 @@ class ImageAnswers:
         allowance.require(request.limits, at)
         mark = await self._marks.of(request)
         document, page = at.request.document, at.request.page
-        tag = self._images.etag(at)
-        if mark is None and request.has_etag(tag):
-            return responses.unchanged(tag, document.problems.of(page), links)
+        had = next((tag for tag in self._images.etags(at) if mark is None and request.has_etag(tag)), None)
+        if had is not None:
+            return responses.unchanged(had, document.problems.of(page), links)
         is_loaded = self._render(at) not in self.waiting and self.waiting.before(request.client) >= self.loaded
         if is_loaded and self._images.tile_in_memory(at) is None:
             passing = await self._coarse(request, at, links, mark)
             if passing is not None:
                 return passing
-        tile = await self._get(request, at)
         if mark is not None:
+            tile = await self._get(request, at)
             made = await self._pools.run("derived", self._marked, mark, tile, at)
             return responses.image(request, made.data, headers.marked_image(made.media_type, tile.problems, links or []))
-        own = headers.image(tile.media_type, tag, tile.problems, links or [])
+        tile, own = await self._for_all(request, at, links or [])
         key = self._keeper.key(at.request)
         if key is not None:  # if None, the page is not identified yet; the fast path learns from a later response
-            self._fast_path.learn(request, key, at, tag, own)
+            self._fast_path.learn(request, key, at, tile, own)
         return responses.image(request, tile.data, own)
+
+    async def _for_all(self, request: HttpRequest, at: TilePlace, links: Headers) -> tuple[Tile, Headers]:
+        """A tile, and the headers of every response with it. If it must be made, other requests for it wait with this one."""
+
+        def own(tile: Tile) -> Headers:
+            return headers.image(tile.media_type, tile.etag, tile.problems, links)
+
+        held = self._images.tile_in_memory(at)
+        if held is not None:
+            return held, own(held)
+        if len(self.waiting) >= self.loaded:  # no client waits for the turn of another one
+            made = await self._made(request, at)
+            return made, own(made)
+
+        async def answer() -> Answer | None:
+            found = await self._joined.join(at)
+            if found is None:
+                return None
+            tile: Tile = found[0]
+            return own(tile), tile.data
+
+        with self._fast_path.expecting(request, answer):
+            made = await self._made(request, at)
+        return made, own(made)
 
     def are_awaited(self) -> bool:
         """Whether a request waits for an image that is queued or drawn, or images are being sent without a pause."""
@@ -126,8 +150,10 @@ class ImageAnswers:
 
     async def _get(self, request: HttpRequest, at: TilePlace) -> Tile:
         held = self._images.tile_in_memory(at)
-        if held is not None:
-            return held
+        return held if held is not None else await self._made(request, at)
+
+    async def _made(self, request: HttpRequest, at: TilePlace) -> Tile:
+        """A tile that is not in memory."""
         client = request.client
         # Under load each client has a request of its own, so that it does not wait for another client's turn. The service joins
         # them.
@@ -221,9 +247,11 @@ class ImageAnswers:
         allowance.require(request.limits, first)
         mark = await self._marks.of(request)
         tag = f"{self._render(first)}-bundle"
-        if mark is None and request.has_etag(tag):
+        may_change = len(self._images.etags(first)) > 1
+        if mark is None and not may_change and request.has_etag(tag):
             return responses.unchanged(tag)
         tiles = []
+        tags = hashlib.blake2b(digest_size=16)
         problems: dict[str, None] = {}
         for row in range(level.rows):
             for column in range(level.columns):
@@ -232,10 +260,15 @@ class ImageAnswers:
                 if mark is not None:
                     tile = await self._pools.run("derived", self._marked, mark, tile, at)
                 tiles.append(PackedTile(tile.data, tile.media_type, tile.width_px, tile.height_px))
+                tags.update(tile.etag.encode())
                 problems.update(dict.fromkeys(tile.problems))
         data = pack(tiles, level.columns, problems)
         if mark is not None:
             return responses.image(request, data, headers.marked_image(BUNDLE_TYPE, tuple(problems), []))
+        if may_change:
+            tag = f"{tags.hexdigest()}-bundle"
+            if request.has_etag(tag):
+                return responses.unchanged(tag)
         return _image(request, Tile(data, BUNDLE_TYPE, 0, 0, tag, tuple(problems)), [])
 
     async def previews(self, request: HttpRequest, document: Document, first: int, last: int) -> HttpResponse:

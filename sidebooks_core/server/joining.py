@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Hashable
-from typing import TypeVar, cast
+from typing import Any, TypeVar, cast
 
 from msgspec import Struct
 
@@ -43,8 +43,25 @@ class JoinedWork:
         try:
             return cast(_Made, await request.unless_gone(shared.task))  # one `what` always names the same kind of result
         finally:
-            shared.waiting -= 1
-            if self._under_way.get(what) is shared and (not shared.waiting or shared.task.done()):
-                del self._under_way[what]
-            if not shared.waiting and not shared.task.cancel() and not shared.task.cancelled():
-                shared.task.exception()  # so that asyncio does not report it as unseen
+            self._let_go(what, shared)
+
+    async def join(self, what: Hashable) -> Any:
+        """The result of what is under way, for one who waits to its end. None: nothing of that name is under way.
+
+        Raises the errors of what was called.
+        """
+        shared = self._under_way.get(what)
+        if shared is None:
+            return None
+        shared.waiting += 1
+        try:
+            return await asyncio.shield(shared.task)
+        finally:
+            self._let_go(what, shared)
+
+    def _let_go(self, what: Hashable, shared: _UnderWay) -> None:
+        shared.waiting -= 1
+        if self._under_way.get(what) is shared and (not shared.waiting or shared.task.done()):
+            del self._under_way[what]
+        if not shared.waiting and not shared.task.cancel() and not shared.task.cancelled():
+            shared.task.exception()  # so that asyncio does not report it as unseen

@@ -24,8 +24,6 @@ class Touched(Struct):
     """These should ask."""
     audiences: set[tuple[Audience, int]] = field(default_factory=set)
     """These too, if they may read the page, from 0: some are shown to them there, or were."""
-    is_for_all: bool = False
-    """All who read the paper should ask."""
 
 
 Tell = Callable[[Mapping[str, Touched]], None]
@@ -53,8 +51,7 @@ class MarkEvents:
                 return
             for one in news:
                 touched = self._waiting.setdefault(one.paper_id, Touched())
-                touched.is_for_all |= not one.owner
-                touched.owners.add(one.owner)
+                touched.owners.update({one.owner} - {""})
                 touched.audiences.update((audience, one.page) for audience in one.audiences)
             if self._thread is None:
                 self._thread = threading.Thread(target=self._run, name="sidebooks-mark-events", daemon=True)

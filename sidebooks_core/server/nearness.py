@@ -10,6 +10,8 @@ from sidebooks_core.server.hosts import name_in
 
 PEER = "sidebooks_core.peer"
 """The key under which the server notes the address of a connection, before a header of a proxy replaces it in the scope."""
+BY_SOCKET = "sidebooks_core.by_socket"
+"""The key under which the server notes that a connection came by a Unix socket. That is the door of a proxy."""
 PASSED_ON = frozenset(
     {
         b"forwarded", b"via", b"x-forwarded-for", b"x-forwarded-host", b"x-forwarded-proto", b"x-forwarded-server",
@@ -23,10 +25,10 @@ def is_at_this_machine(scope: Scope) -> bool:
     """Whether a request comes from a browser or a program at this machine.
 
     A proxy at this machine connects from there, too. The server knows it by a header that proxies add, by a host name that is
-    not this machine's, or by HTTP/1.0, which no browser speaks.
+    not this machine's, or by HTTP/1.0, which no browser speaks. No browser speaks by a Unix socket, either.
     """
     headers: list[tuple[bytes, bytes]] = scope["headers"]
-    if scope.get("http_version") == "1.0" or any(name in PASSED_ON for name, _ in headers):
+    if scope.get(BY_SOCKET) or scope.get("http_version") == "1.0" or any(name in PASSED_ON for name, _ in headers):
         return False
     hosts = [value.decode("latin-1") for name, value in headers if name == b"host"]
     return len(hosts) == 1 and is_loopback_name(hosts[0]) and is_loopback(peer_of(scope))

@@ -37,6 +37,12 @@ class ServeOptions(Struct, frozen=True, kw_only=True):
     host: str
     port: int
     """0: any that is free."""
+    uds: Path | None = None
+    """The path of a Unix socket, instead of host and port. Whoever connects by it counts as 127.0.0.1."""
+    uds_mode: int = 0o660
+    """The rights of that socket's file."""
+    access_log: bool = False
+    """Write a line for each answer."""
     browser: bool
     """Open one on the first page."""
     password: str | None = None

@@ -39,10 +39,13 @@ PARAMETERS = {
     "page": Parameter("A page number, from 1", "[1-9][0-9]{0,6}"),
     "level": Parameter("A level of the page's pyramid, from 0, the coarsest", "[0-9]{1,2}"),
     "span": Parameter("First and last page, from 1, at most 64 pages", "[1-9][0-9]{0,6}-[1-9][0-9]{0,6}"),
+    "pages": Parameter("First and last page, from 1", "[1-9][0-9]{0,6}-[1-9][0-9]{0,6}"),
     "size": Parameter("Such as 1620x2160; `.png`, `.jpg`, `.webp` or `.avif` may follow", rf"[0-9]+x[0-9]+(\.({_ENDINGS}))?"),
     "query": Parameter("What to look for", ".+"),
     "q": Parameter("What to look for", ".*"),
     "old_forms": Parameter("1: old and new forms of characters (國 and 国, 髙 and 高) are one", "0|1|false|true"),
+    "whole_words": Parameter("1: a hit begins and ends where words do", "0|1|false|true"),
+    "match_case": Parameter("1: capital and small letters are two", "0|1|false|true"),
     "start": Parameter("Search in steps: the page at which this one begins, `next` of the step before", "[1-9][0-9]{0,6}"),
     "session": Parameter("Names the reader whose pages are told of", ".{0,200}"),
     "file": Parameter("main.js, client.js or another of its files", "[a-z0-9._-]+"),
@@ -93,6 +96,8 @@ PARAMETERS = {
     "as": Parameter("csv: for a spreadsheet", "csv|json"),
 }  # fmt: skip
 """All parameters of paths and queries, by name."""
+MATCHING = ("old_forms", "whole_words", "match_case")
+"""What counts as a match of a search."""
 
 MEANINGS = {
     101: "The connection is a WebSocket from here on",

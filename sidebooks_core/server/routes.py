@@ -11,14 +11,13 @@ from sidebooks_core.server.handlers import documents, iiif, images, live, status
 from sidebooks_core.server.image_answers import BUNDLE_TYPE
 from sidebooks_core.server.mark_routes import MARK_ROUTES
 from sidebooks_core.server.meeting_routes import MEETING_ROUTES
-from sidebooks_core.server.route import Route
+from sidebooks_core.server.route import MATCHING, Route
 from sidebooks_core.server.shelf_routes import SHELF_ROUTES
 
 JSON = "application/json"
 JSON_LD = "application/ld+json"
 IMAGE = "image/*"
 TEXT = "text/plain"
-OLD_FORMS = ("old_forms",)
 RENDERS = (400, 404, 500, 503, 504)
 """Errors of what has to be drawn."""
 WORKS = (404, 500, 503)
@@ -113,9 +112,20 @@ DOCUMENTS = (
         handler=documents.pages,
         opens=True,
         operation=Operation.READ_DOCUMENT,
-        summary="Size, label, levels and image service of every page",
+        summary="Size, label, levels and image service of every page, or of `pages`, such as 11-20",
         media_type=JSON,
         answer=schemas.PageList,
+        query=("pages",),
+        successes=HAD,
+    ),
+    Route(
+        path="/documents/{document}/runs.json",
+        handler=documents.runs,
+        opens=True,
+        operation=Operation.READ_DOCUMENT,
+        summary="The same of all pages, as runs of pages that are alike: as short for 100,000 pages as for 10",
+        media_type=JSON,
+        answer=schemas.PageRuns,
         successes=HAD,
     ),
     Route(
@@ -147,7 +157,7 @@ DOCUMENTS = (
         summary="Where a text occurs",
         media_type=JSON,
         answer=schemas.SearchHits,
-        query=(*OLD_FORMS, "start"),
+        query=(*MATCHING, "start"),
         successes=HAD,
         errors=WORKS,
     ),
@@ -265,7 +275,7 @@ DOCUMENTS = (
         operation=Operation.SEARCH,
         summary="IIIF Content Search 2.0; the query is `q`",
         media_type=JSON_LD,
-        query=("q", *OLD_FORMS),
+        query=("q", *MATCHING),
         successes=HAD,
         errors=WORKS,
     ),

@@ -5,6 +5,7 @@ The description of the API (`openapi`) takes its schemas from here.
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Annotated
 
 from msgspec import UNSET, Meta, Struct, UnsetType
@@ -84,6 +85,20 @@ class AttachedFile(Struct):
     media_type: str
 
 
+class DocumentMetadata(Struct):
+    """What a document says of itself. Nobody has checked any of it."""
+
+    title: str
+    author: str
+    subject: str
+    keywords: str
+    creator: str
+    producer: str
+    created: datetime | None
+    """ISO 8601, in UTC; without a time zone if the document states none."""
+    modified: datetime | None
+
+
 class ReaderLimits(Struct, kw_only=True):
     """What the reader who asks may do with a document. The server holds to it, whatever a viewer does."""
 
@@ -108,6 +123,8 @@ class DocumentDetails(DocumentSummary):
     repaired: list[str]
     original: str | None
     limits: ReaderLimits
+    metadata: DocumentMetadata | None
+    """None for readers who may not have the file, of which it is a part."""
 
 
 class PageEntry(Struct):
@@ -129,13 +146,54 @@ class PageEntry(Struct):
 
 
 class PageList(Struct):
-    """Every page of a document."""
+    """Every page of a document, or those that the request names."""
 
     document: str
     name: str
     title: str
     direction: str
     pages: list[PageEntry]
+    may_print: bool = True
+    """Whether a viewer should let its reader print."""
+
+
+class PageRun(Struct):
+    """Pages one after the other that have the same size and levels."""
+
+    count: int
+    width_pt: float
+    height_pt: float
+    width_px: int
+    height_px: int
+    levels: list[tuple[int, int, int]]
+    """As in `pages.json`."""
+    is_withheld: bool | UnsetType = UNSET
+    """True: the reader may not see these pages."""
+
+
+class LabelRun(Struct):
+    """Labels of pages one after the other: each is `text` alone, or `text` with a number behind it that grows by 1."""
+
+    count: int
+    text: str
+    number: int | None
+    """Of the first page. None: all have the same label."""
+
+
+class PageRuns(Struct):
+    """Every page of a document, in as many words as its pages differ. Its length does not grow with their number."""
+
+    document: str
+    name: str
+    title: str
+    direction: str
+    page_count: int
+    runs: list[PageRun]
+    labels: list[LabelRun]
+    problems: list[tuple[int, list[str]]]
+    """Pages, from 1, with what of them could not be drawn."""
+    image_service: str
+    """The address of a page's image service, with `{page}` for the number of the page, from 1."""
     may_print: bool = True
     """Whether a viewer should let its reader print."""
 

@@ -72,6 +72,9 @@ class PaperMarkList(Struct):
     """False: there are more marks. Ask with `next` at once."""
     next: str
     """To ask with, beside `since`, for the marks that follow these. Empty if there are none."""
+    epoch: str
+    """Another one than before: a backup was restored. What was kept after it is gone, so a device sends all marks of its reader
+    again, and asks with 0."""
 
 
 class Refusal(Struct):

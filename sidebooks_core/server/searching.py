@@ -11,7 +11,7 @@ from itertools import count
 from types import TracebackType
 from typing import NamedTuple
 
-from sidebooks_core.documents.model import SearchHit
+from sidebooks_core.documents.model import Matching, SearchHit
 from sidebooks_core.documents.page_ranges import runs
 from sidebooks_core.server.http import HttpRequest
 from sidebooks_core.server.joining import JoinedWork
@@ -47,31 +47,31 @@ class Searches:
         self._turns = Turns(max(1, service.settings.workers // 2))
         self._numbers = count()
 
-    async def hits(self, request: HttpRequest, document: Document, query: str, *, old_forms: bool = False) -> list[SearchHit]:
+    async def hits(self, request: HttpRequest, document: Document, query: str, matching: Matching) -> list[SearchHit]:
         """Where a text occurs, at most SEARCH_LIMIT hits, on the pages that the reader may have. Raises QueueFull, Gone, and
         what `TileService.search` raises.
         """
         with self.quota.taken(*request.share):
             found = await self._joined.get(
                 request,
-                ("search", document, query, old_forms, request.limits.pages),
-                lambda: self._search(document, query, request, 0, math.inf, old_forms=old_forms),
+                ("search", document, query, matching, request.limits.pages),
+                lambda: self._search(document, query, request, matching, 0, math.inf),
             )
         return found.hits[:SEARCH_LIMIT]
 
-    async def step(self, request: HttpRequest, document: Document, query: str, start: int, *, old_forms: bool = False) -> Step:
+    async def step(self, request: HttpRequest, document: Document, query: str, matching: Matching, start: int) -> Step:
         """Where a text occurs on the pages from `start`, from 0: all hits of the pages that it gets to within STEP_S, of one at
         least. It ends after SEARCH_LIMIT hits, with the page. Raises as `hits`.
         """
         with self.quota.taken(*request.share):
             return await self._joined.get(
                 request,
-                ("search", document, query, old_forms, request.limits.pages, start),
-                lambda: self._search(document, query, request, start, STEP_S, old_forms=old_forms),
+                ("search", document, query, matching, request.limits.pages, start),
+                lambda: self._search(document, query, request, matching, start, STEP_S),
             )
 
     async def _search(
-        self, document: Document, query: str, request: HttpRequest, start: int, budget_s: float, *, old_forms: bool
+        self, document: Document, query: str, request: HttpRequest, matching: Matching, start: int, budget_s: float
     ) -> Step:
         number, until_s = next(self._numbers), time.monotonic() + budget_s
         hits: list[SearchHit] = []
@@ -81,7 +81,7 @@ class Searches:
                 async with self._turns.turn(request.address, number):
                     await self._let_pages_go_first()
                     found = await asyncio.wrap_future(
-                        self._service.parts.questions.search(document, query, page, run.stop, old_forms=old_forms)
+                        self._service.parts.questions.search(document, query, page, run.stop, matching=matching)
                     )
                 hits.extend(found.hits)
                 page = found.reached

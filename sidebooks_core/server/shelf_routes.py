@@ -6,7 +6,7 @@ from sidebooks_core.access.operations import Operation
 from sidebooks_core.server import schemas, tus
 from sidebooks_core.server import schemas_shelf as shelf_schemas
 from sidebooks_core.server.handlers import papers, shelf, uploads
-from sidebooks_core.server.route import Route
+from sidebooks_core.server.route import MATCHING, Route
 
 JSON = "application/json"
 HAD = (200, 304)
@@ -235,7 +235,7 @@ SHELF_ROUTES = (
         summary="Where a text occurs in the present revision of a paper",
         media_type=JSON,
         answer=schemas.SearchHits,
-        query=("q", "old_forms"),
+        query=("q", *MATCHING),
         successes=HAD,
         errors=(404, 409, 500, 503),
     ),
@@ -275,7 +275,7 @@ SHELF_ROUTES = (
         summary="Where a text occurs in all papers that one may see, the newest first",
         media_type=JSON,
         answer=shelf_schemas.FoundPapers,
-        query=("q", "folder", "from", "until", "before", "limit"),
+        query=("q", *MATCHING, "folder", "from", "until", "before", "limit"),
         successes=HAD,
         errors=(400, 404, 503),
     ),

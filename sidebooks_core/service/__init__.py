@@ -2,7 +2,15 @@
 
 from sidebooks_core.service.imaging import PageImages
 from sidebooks_core.service.opened import Document, PageInfo, Reader
-from sidebooks_core.service.options import Opening, PageSize, Prerendering, Sizes, Submitting
+from sidebooks_core.service.options import (
+    Opening,
+    PageSize,
+    PrerenderedDocument,
+    Prerendering,
+    PrerenderProgress,
+    Sizes,
+    Submitting,
+)
 from sidebooks_core.service.tile_service import TileService
 
 __all__ = [
@@ -11,6 +19,8 @@ __all__ = [
     "PageImages",
     "PageInfo",
     "PageSize",
+    "PrerenderProgress",
+    "PrerenderedDocument",
     "Prerendering",
     "Reader",
     "Sizes",

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, overload
+from typing import TYPE_CHECKING, Unpack, overload
 
 from sidebooks_core.documents import document as described
-from sidebooks_core.documents.model import Direction, DocumentInspection, Link, SearchHit, Word
+from sidebooks_core.documents.model import Direction, DocumentInspection, Link, MatchOptions, SearchHit, Word
 from sidebooks_core.encoding.formats import ImageFormat
 from sidebooks_core.images.tile import Tile
 from sidebooks_core.reading import reader as described_reader
@@ -94,9 +94,9 @@ class Document(described.Document):
     def __iter__(self) -> Iterator[PageInfo]:
         return iter(self.pages)
 
-    def search(self, query: str, *, limit: int = 1000, old_forms: bool = False) -> list[SearchHit]:
+    def search(self, query: str, *, limit: int = 1000, **matching: Unpack[MatchOptions]) -> list[SearchHit]:
         """Where a text occurs: see `TileService.search`."""
-        return self._service.search(self, query, limit=limit, old_forms=old_forms)
+        return self._service.search(self, query, limit=limit, **matching)
 
 
 class Reader(described_reader.Reader):

@@ -10,8 +10,11 @@ from msgspec import Struct
 
 from sidebooks_core.documents.model import Direction
 from sidebooks_core.encoding.formats import ImageFormat
-from sidebooks_core.images.prerendering import ProgressCallback
+from sidebooks_core.errors import SidebooksError
+from sidebooks_core.images.prerendering import PrerenderReport, ProgressCallback
+from sidebooks_core.library.remembered import Given
 from sidebooks_core.scheduling.queue import Priority
+from sidebooks_core.service.opened import Document
 from sidebooks_core.tiling.spreads import SpreadRule
 
 
@@ -23,8 +26,38 @@ class Sizes(Struct, frozen=True, kw_only=True):
     its finest."""
     widths_px: Sequence[int] = ()
     """Whole pages at these widths."""
+    heights_px: Sequence[int] = ()
+    """Whole pages at these heights."""
     spread: bool | SpreadRule = False
     """Which pages stand side by side on the screens that `fit_px` names."""
+
+
+class PrerenderProgress(Struct, frozen=True):
+    """How far the prerendering of many documents is."""
+
+    documents_done: int
+    """Those that failed, too."""
+    documents: int
+    pages_done: int
+    pages: int
+    """Of the documents that were opened so far: it grows while others are opened."""
+
+
+class PrerenderedDocument(Struct, frozen=True):
+    """What became of one of many documents. It has a report, or an error."""
+
+    source: Document | Given
+    """As it was given."""
+    document: Document | None = None
+    """None if it could not be opened."""
+    report: PrerenderReport | None = None
+    error: SidebooksError | OSError | None = None
+    """Why there is no report."""
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether every page was drawn, and nothing of one is lacking."""
+        return self.report is not None and not self.report.failed and not self.report.problems
 
 
 class Submitting(TypedDict, total=False):

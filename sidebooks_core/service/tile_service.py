@@ -11,8 +11,8 @@ import sys
 import threading
 import warnings
 import weakref
-from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
 from types import TracebackType
 from typing import Self, Unpack
@@ -24,19 +24,18 @@ from sidebooks_core.documents import document as described
 from sidebooks_core.documents.model import Direction, DocumentInspection, PageInspection
 from sidebooks_core.errors import PageError, ServiceClosed, SidebooksError, require_numbers, require_numbers_in, require_type
 from sidebooks_core.images.keeping import own_id
-from sidebooks_core.images.prerendering import Bulk, PrerenderReport, ProgressCallback, rasters_of
 from sidebooks_core.library.remembered import Given, source_of
 from sidebooks_core.reading.reader import DEADLINE_S, ReaderOptions
-from sidebooks_core.reading.view import fitted_requests
 from sidebooks_core.service.asking import Asking
-from sidebooks_core.service.core import chosen_pages, require_document
+from sidebooks_core.service.core import require_document, spread_rule
+from sidebooks_core.service.filling import Filling
 from sidebooks_core.service.imaging import Imaging
 from sidebooks_core.service.opened import Document, Reader
-from sidebooks_core.service.options import Opening, Sizes
+from sidebooks_core.service.options import Opening
 from sidebooks_core.settings import Settings
 from sidebooks_core.statistics import Statistics
 from sidebooks_core.stores.protocol import TileStore
-from sidebooks_core.tiling.spreads import SINGLE_PAGES, SpreadRule
+from sidebooks_core.tiling.spreads import SpreadRule
 from sidebooks_core.tiling.viewport import Fit
 
 CLOSE_FLUSH_S = 2.0
@@ -48,7 +47,7 @@ OPENERS = 4
 """Threads that wait for documents to open, see `submit_open`."""
 
 
-class TileService(Imaging, Asking):
+class TileService(Imaging, Asking, Filling):
     """Opens documents and serves their tiles. One per application; `close()` it, or use it in a `with` block.
 
     Making one starts `settings.workers` processes and returns before they are ready. Any method may be called from any
@@ -148,7 +147,7 @@ class TileService(Imaging, Asking):
         require_document(self, document)
         require_numbers_in(view_px, "view_px", "(width, height) in pixels")
         require_numbers(deadline_s=deadline_s)
-        options = ReaderOptions(rule=_spread_rule(spread), fit=fit, deadline_s=deadline_s, resume=resume)
+        options = ReaderOptions(rule=spread_rule(spread), fit=fit, deadline_s=deadline_s, resume=resume)
         return self.parts.readers.open_as(Reader, document, view_px, options)
 
     def inspect(self, document: described.Document, progress: Callable[[int, int], None] | None = None) -> DocumentInspection:
@@ -169,39 +168,6 @@ class TileService(Imaging, Asking):
                 progress(page + 1, document.page_count)
         info = document.info
         return DocumentInspection(info.kind, info.page_count, info.repaired, tuple(pages), info.attachments)
-
-    def prerender(
-        self,
-        document: described.Document,
-        pages: Iterable[int] | None = None,
-        progress: ProgressCallback | None = None,
-        *,
-        fit_px: Sequence[tuple[int, int]] = (),
-        sizes: Sizes | None = None,
-        executor: Executor | None = None,
-    ) -> PrerenderReport:
-        """Fill the cache with pages (all, unless told) in some sizes; what is there already is skipped.
-
-        fit_px: pages as large as fit screens of (width, height) pixels. Afterwards a Reader of such a screen renders nothing,
-        and neither does a tablet that asks for the page in that size.
-        sizes: levels and widths beside these; the preview and the largest single-image level, unless told.
-        executor: where the work runs; this service's own workers, unless told. It must run functions in other processes.
-        progress: told (pages done, pages in all), from this thread. A page that fails is reported and the rest goes on.
-        Raises PageNotFound, RequestError, ServiceClosed.
-        """
-        require_document(self, document)
-        require_type(sizes, (Sizes, type(None)), "sizes", "a Sizes")
-        images, sizes = self.parts.images, sizes or Sizes()
-        wanted = list(dict.fromkeys(chosen_pages(document, pages)))
-        rasters = rasters_of(images, document, wanted, sizes.levels, sizes.widths_px)
-        for view_px in fit_px:
-            require_numbers_in(view_px, "each of fit_px", "(width, height) in pixels")
-            shown = fitted_requests(document, wanted, view_px, _spread_rule(sizes.spread), self.settings.raster_pixels)
-            for page in wanted:
-                rasters[page] += shown[page]
-        chosen = {page: list(dict.fromkeys(requests)) for page, requests in rasters.items()}
-        bulk = Bulk(document=document, rasters=chosen, executor=executor, progress=progress)
-        return self.parts.prerendering.run(bulk)
 
     def purge(self, document: described.Document, *, positions: bool = False) -> int:
         """Remove everything stored of a document, pages that other documents share included. Returns records and facts removed.
@@ -299,11 +265,6 @@ class TileService(Imaging, Asking):
             raise ServiceClosed("the service is closed")
         if os.getpid() != self._process_id:
             raise ServiceClosed("the service belongs to the process that made it: make one after the fork")
-
-
-def _spread_rule(spread: bool | SpreadRule) -> SpreadRule:
-    require_type(spread, (bool, SpreadRule), "spread", "a bool or a SpreadRule")
-    return spread if isinstance(spread, SpreadRule) else SpreadRule() if spread else SINGLE_PAGES
 
 
 def _close_if_alive(close: weakref.WeakMethod[Callable[[], None]]) -> None:

@@ -7,7 +7,7 @@ from collections import OrderedDict
 from collections.abc import Collection
 
 from sidebooks_core.databases.database import Database
-from sidebooks_core.documents.model import SearchHit
+from sidebooks_core.documents.model import Matching, SearchHit
 from sidebooks_core.errors import DocumentError, StorageDamaged
 from sidebooks_core.service import Document, TileService
 from sidebooks_core.shelf import catalogue
@@ -55,11 +55,11 @@ class OpenedRevisions:
             while len(self._documents) > DOCUMENTS_KEPT:
                 self._documents.popitem(last=False)
 
-    def search(self, revision: Revision, query: str, pages: range, *, old_forms: bool) -> list[SearchHit]:
+    def search(self, revision: Revision, query: str, pages: range, matching: Matching) -> list[SearchHit]:
         """Where a text occurs on neighbouring pages of a revision, by a worker. Raises what `document` does, PageError."""
         document, hits, page = self.document(revision), list[SearchHit](), pages.start
         while page < pages.stop:
-            more = self._service.parts.questions.search(document, query, page, pages.stop, old_forms=old_forms).result()
+            more = self._service.parts.questions.search(document, query, page, pages.stop, matching=matching).result()
             hits.extend(more.hits)
             page = more.reached
         return hits

@@ -66,12 +66,13 @@ _OLD_FORMS = {
 }
 
 
-def _fold(char: str) -> str:
+def _fold(char: str, *, keeps_case: bool) -> str:
     if char in _EITHER:
         return char
     folded = _FOLDED.get(char)
     if folded is None:
-        parts = unicodedata.normalize("NFKD", unicodedata.normalize("NFKD", char).casefold())
+        parts = unicodedata.normalize("NFKD", char)
+        parts = parts if keeps_case else unicodedata.normalize("NFKD", parts.casefold())
         folded = "".join(_FOLDED.get(part, part) for part in parts if unicodedata.combining(part) not in _ACCENT_CLASSES)
         if folded.isspace() and not char.isspace():
             return char  # an accent with a place of its own: ´
@@ -81,8 +82,12 @@ def _fold(char: str) -> str:
 class _Folds(dict[int, str]):
     """The folded form of each character, found when it is first met. Only characters that occur are kept."""
 
+    def __init__(self, *, keeps_case: bool = False) -> None:
+        super().__init__()
+        self._keeps_case = keeps_case
+
     def __missing__(self, code: int) -> str:
-        folded = _fold(chr(code))
+        folded = _fold(chr(code), keeps_case=self._keeps_case)
         if len(self) < 1 << 15:
             self[code] = folded
         return folded
@@ -99,18 +104,19 @@ class _Lengths(dict[int, int]):
 
 
 _folds = _Folds()
+_cased_folds = _Folds(keeps_case=True)
 _lengths = _Lengths()
 
 
-def fold(text: str) -> str:
-    """A text as it is searched, apart from old forms of characters.
+def fold(text: str, *, keeps_case: bool = False) -> str:
+    """A text as it is searched, apart from old forms of characters. keeps_case: capital letters stay.
 
     Each character becomes nothing, one character, or several. A soft hyphen at the end of a line becomes a hyphen. Elsewhere it
     stays, and `query_pattern` skips it or takes it for a hyphen.
     """
     if _SOFT_HYPHEN in text:
         text = re.sub("\u00ad(?=[^\\S\n]*\n)", "-", text)
-    return text.translate(_folds)
+    return text.translate(_cased_folds if keeps_case else _folds)
 
 
 class Origins:
@@ -147,14 +153,14 @@ def fold_exchangeable(folded: str) -> str:
     return folded.translate(_EXCHANGED)
 
 
-def query_pattern(query: str, *, old_forms: bool = False) -> re.Pattern[str] | None:
+def query_pattern(query: str, *, old_forms: bool = False, keeps_case: bool = False) -> re.Pattern[str] | None:
     """The pattern that finds a query in a folded text; None if the query asks for nothing.
 
     In Japanese, white space may be there or not. Latin words are separated by white space of any kind, and may be divided by a
     hyphen at the end of a line. A match never ends before a mark that makes its last letter another one. old_forms: for a text
-    from `fold_old_forms`.
+    from `fold_old_forms`. keeps_case: for one that keeps its case.
     """
-    folded = _folded_query(query, old_forms=old_forms)
+    folded = _folded_query(query, old_forms=old_forms, keeps_case=keeps_case)
     parts: list[str] = []
     before = ""
     for word in folded.split():
@@ -172,8 +178,8 @@ def needed(query: str, *, old_forms: bool = False) -> frozenset[str]:
     return frozenset(char for char in folded if char != "-" and char not in _ALTERNATIVES and not char.isspace())
 
 
-def _folded_query(query: str, *, old_forms: bool) -> str:
-    folded = fold(query).replace(_SOFT_HYPHEN, "")
+def _folded_query(query: str, *, old_forms: bool, keeps_case: bool = False) -> str:
+    folded = fold(query, keeps_case=keeps_case).replace(_SOFT_HYPHEN, "")
     return fold_old_forms(folded) if old_forms else folded
 
 

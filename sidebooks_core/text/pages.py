@@ -8,7 +8,8 @@ from collections.abc import Iterable, Sequence
 from msgspec import Struct
 
 from sidebooks_core.documents.model import SearchHit, Word
-from sidebooks_core.text.folding import Origins, fold, fold_old_forms
+from sidebooks_core.text.folding import fold
+from sidebooks_core.text.matching import Finder
 from sidebooks_core.text.runs import Box, Line
 
 CONTEXT_CHARS = 24
@@ -38,10 +39,9 @@ class Folded(Struct, frozen=True):
     written: str
     read: str | None
 
-    def may_match(self, pattern: re.Pattern[str], *, old_forms: bool) -> bool:
+    def may_match(self, finder: Finder) -> bool:
         """Whether the page may match. There is a match, but it may be one that does not count."""
-        texts = [text for text in (self.written, self.read) if text is not None]
-        return any(pattern.search(fold_old_forms(text) if old_forms else text) for text in texts)
+        return any(finder.may_match(text) for text in (self.written, self.read) if text is not None)
 
 
 def page_text(lines: Sequence[Line]) -> PageText:
@@ -75,14 +75,12 @@ def folded(text: PageText) -> Folded:
     return Folded(fold(text.written.text), fold(text.read.text) if text.read else None)
 
 
-def search(text: PageText, pattern: re.Pattern[str], page: int, *, old_forms: bool) -> list[SearchHit]:
-    """The matches of a pattern of `folding.query_pattern`, in the order of the lines. In the text read aloud, only matches on
-    ruby.
-    """
+def search(text: PageText, finder: Finder, page: int) -> list[SearchHit]:
+    """The matches of a query, in the order of the lines. In the text read aloud, only matches on ruby."""
     found: list[tuple[int, SearchHit]] = []
-    found += _matches(text.written, pattern, page, is_read=False, old_forms=old_forms)
+    found += _matches(text.written, finder, page, is_read=False)
     if text.read is not None:
-        found += _matches(text.read, pattern, page, is_read=True, old_forms=old_forms)
+        found += _matches(text.read, finder, page, is_read=True)
     return [hit for _, hit in sorted(found, key=lambda one: one[0])]
 
 
@@ -116,17 +114,10 @@ def _stream(parts: Iterable[_Part]) -> Stream:
     return Stream("".join(texts), tuple(boxes), tuple(numbers))
 
 
-def _matches(
-    stream: Stream, pattern: re.Pattern[str], page: int, *, is_read: bool, old_forms: bool
-) -> list[tuple[int, SearchHit]]:
+def _matches(stream: Stream, finder: Finder, page: int, *, is_read: bool) -> list[tuple[int, SearchHit]]:
     whole = fold(stream.text) if stream.folded is None else stream.folded
-    matches = list(pattern.finditer(fold_old_forms(whole) if old_forms else whole))
-    if not matches:
-        return []
-    origins = Origins(stream.text, whole)
     found = []
-    for match in matches:
-        first, last = origins.of(match.start()), origins.of(match.end() - 1)
+    for first, last in finder.places(stream.text, whole):
         lines = stream.lines[first : last + 1]
         if is_read and min(lines) >= 0:
             continue  # without ruby it is found in the written text

@@ -19,6 +19,11 @@ ENOUGH = MOST_ANNOTATIONS - MOST_READ
 """Annotations. The next page is left to the next answer, as it is after MOST_READ_BYTES."""
 
 
+def answer(document: OpenDocument, source: Source, job: Annotate | ReadAnnotations) -> AnnotatedFile | AnnotationsRead:
+    """The answer to a job. Raises what the two functions below raise."""
+    return annotated_file(document, source, job) if isinstance(job, Annotate) else annotations_read(document, job)
+
+
 def annotated_file(document: OpenDocument, source: Source, job: Annotate) -> AnnotatedFile:
     """A PDF of the document. Raises DocumentTooLarge, DamagedDocument, RenderFailed."""
     data, is_whole = annotated(document, job.document, source, job.changes)

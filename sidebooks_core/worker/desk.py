@@ -23,11 +23,8 @@ from sidebooks_core.encoding.cutting import record_of
 from sidebooks_core.engine.drawing import draw, is_blank
 from sidebooks_core.engine.fonts import hooks as fonts
 from sidebooks_core.engine.grey import is_grey
-from sidebooks_core.engine.identity.pages import PageIdentifier
 from sidebooks_core.engine.images import decoding as image_decoding
 from sidebooks_core.engine.images.lengths import CutImages
-from sidebooks_core.engine.images.mending import Mender
-from sidebooks_core.engine.inspection import inspect_page
 from sidebooks_core.engine.messages import take_messages
 from sidebooks_core.engine.opening import open_by
 from sidebooks_core.engine.store import (
@@ -39,13 +36,10 @@ from sidebooks_core.engine.store import (
 )
 from sidebooks_core.errors import DamagedDocument, PageNotFound, RenderFailed
 from sidebooks_core.fonts.discovery import FontSet
-from sidebooks_core.text.packing import pack
-from sidebooks_core.worker.annotating import annotated_file, annotations_read
 from sidebooks_core.worker.banding import BandDrawer
 from sidebooks_core.worker.freeing import Freeing
 from sidebooks_core.worker.memory import resident_bytes
-from sidebooks_core.worker.searching import searched
-from sidebooks_core.worker.sheets import MANY_PAGES, MIN_LIST_BYTES, Held, Keeping, Place, Sheet, is_to_be_mended
+from sidebooks_core.worker.sheets import MIN_LIST_BYTES, Held, Keeping, Place, Sheet, forget_read_objects, is_to_be_mended
 from sidebooks_core.workers.answers import Drawn, Inspected
 from sidebooks_core.workers.jobs import (
     Annotate,
@@ -100,7 +94,8 @@ class Desk:
         self._held: OrderedDict[str, Held] = OrderedDict()
         self._is_clearing = False
         self._just_opened: DocumentRef | None = None
-        self.freeing = Freeing(self._forget_read_objects)
+        self._opened_s = 0.0
+        self.freeing = Freeing(lambda: forget_read_objects(self._held.values()))
         self.bands = BandDrawer()
         self.tell_drawn: Callable[[], None] = lambda: None
         """Called when the raster of a job that `tells_drawn` is drawn, before it is encoded."""
@@ -129,6 +124,11 @@ class Desk:
         if isinstance(job, PageJob) and not isinstance(job, Draw | DrawBands | Inspect):  # these have asked for a display list
             self.freeing.at_page((ref.token, job.page))
         return cast(A, answer)
+
+    def take_opened_s(self) -> float:
+        """Seconds for opening documents since the last call, with what their first late pages wait for."""
+        taken_s, self._opened_s = self._opened_s, 0.0
+        return taken_s
 
     @property
     def can_look_ahead(self) -> bool:
@@ -166,12 +166,6 @@ class Desk:
         while self._held:
             self._forget(next(iter(self._held)))
 
-    def _forget_read_objects(self) -> None:
-        for held in self._held.values():
-            if held.pages_read >= MANY_PAGES:
-                held.document.forget_read_objects()
-                held.pages_read = 0
-
     def _must_clear(self) -> bool:
         self._is_clearing &= len(self._held) > KEPT_DOCUMENTS
         return self._is_clearing
@@ -185,12 +179,14 @@ class Desk:
             case Open():
                 return self._described(held, job.document)
             case Hold():
+                started_s = time.perf_counter()
                 held.document.find_last_page()
+                self._opened_s += time.perf_counter() - started_s
                 if job.warming is not None:
                     self._drawn_record(held, job.warming)
                 return True
             case Identify():
-                return self._identified(held, job)
+                return held.identified(job)
             case Draw():
                 return self._drawn_record(held, job)
             case DrawBands():
@@ -200,18 +196,18 @@ class Desk:
                 return self.bands.encode(job)
             case ReadWords():
                 return tuple(word for word in held.document.words(job.page) if _is_somewhere(word))
-            case ReadText():
-                return pack(held.document.text(job.page))
             case ReadLinks():
                 return tuple(link for link in held.document.links(job.page) if _is_somewhere(link))
-            case Search():
-                return searched(held.document, job)
+            case ReadText() | Search():
+                from sidebooks_core.worker import searching
+
+                return searching.answer(held.document, job)
             case Inspect():
                 return self._inspected(held, job)
-            case Annotate():
-                return annotated_file(held.document, held.source, job)
-            case ReadAnnotations():
-                return annotations_read(held.document, job)
+            case Annotate() | ReadAnnotations():
+                from sidebooks_core.worker import annotating
+
+                return annotating.answer(held.document, held.source, job)
         raise TypeError(f"no such job: {type(job).__name__}")
 
     def _described(self, held: Held, ref: DocumentRef) -> DocumentInfo:
@@ -223,18 +219,6 @@ class Desk:
         self._just_opened = ref
         held.pages_read += held.document.page_count
         return described
-
-    def _identified(self, held: Held, job: Identify) -> tuple[str, ...]:
-        if held.identifier is None:
-            held.identifier = PageIdentifier(
-                held.document.handle, job.document.digest or job.document.token, held.document.kind
-            )
-        ids: list[str] = []
-        deadline_s = time.perf_counter() + job.budget_s
-        while job.page + len(ids) < job.stop and (not ids or time.perf_counter() < deadline_s):
-            ids.append(held.identifier.content_id(job.page + len(ids)))
-        held.pages_read += len(ids)
-        return tuple(ids)
 
     def _drawn_record(self, held: Held, job: Draw) -> Drawn:
         """Draw once, cut into tiles, encode each."""
@@ -250,6 +234,8 @@ class Desk:
         return Drawn(record, drawn_s - started_s, time.perf_counter() - drawn_s)
 
     def _inspected(self, held: Held, job: Inspect) -> Inspected:
+        from sidebooks_core.engine.inspection import inspect_page
+
         inspection = inspect_page(held.document, job.page, self.font_set)
         if inspection.warnings:
             forget_resources(held.document.handle)  # so the next page reads and reports them
@@ -271,7 +257,9 @@ class Desk:
         while len(self._held) > MAX_DOCUMENTS:  # only if there was no idle moment for chores
             self._forget(next(iter(self._held)))
         assert given is not None
+        started_s = time.perf_counter()
         held = self._open(ref, Source.of_descriptor(given) if isinstance(given, int) else Source(given))
+        self._opened_s += time.perf_counter() - started_s
         self._held[ref.token] = held
         self._is_clearing |= len(self._held) > MAX_DOCUMENTS
         return held
@@ -327,6 +315,8 @@ class Desk:
         if not IMAGE_PROBLEMS.isdisjoint((*sheet.problems, *found)):
             sheet.is_mended = True
             if held.mender is None:
+                from sidebooks_core.engine.images.mending import Mender
+
                 held.mender = Mender(held.document, lambda: open_by(ref, held.source))
             mended = held.mender.mend(page, sheet.cut_images)
         if mended is not None:

@@ -7,11 +7,15 @@ document that was open before a fork would be drawn wrongly afterwards, so this 
 from __future__ import annotations
 
 import gc
+import importlib
+import math
 import os
 import select
 import signal
 import socket
 import sys
+import time
+from collections.abc import Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
@@ -27,6 +31,25 @@ pipe."""
 HOST_CHECK_S = 2.0
 """How often this process checks that the host lives. Usually the socket closes at once when the host ends. It stays open if
 another process that was forked from the host has it, too."""
+LATE_AFTER_S = 5.0
+"""After so long without a request, this process imports what it left out at the start."""
+LATE = (
+    "engine.texts",
+    "engine.inspection",
+    "engine.lettering",
+    "engine.comics",
+    "engine.svg",
+    "engine.epub.contents",
+    "engine.epub.pages",
+    "engine.epub.ruby",
+    "engine.images.mending",
+    "engine.images.pages",
+    "engine.transfer.applying",
+    "worker.annotating",
+    "worker.searching",
+)
+"""What the pages of a PDF do not need. Workers that are forked later have it, and share it. Workers that were forked before
+import it for the first job that needs it. They cannot write the compiled modules, so this process must have done so once."""
 _FILES = 3
 
 
@@ -46,13 +69,18 @@ def main(desk_type: type[Desk] | None = None) -> None:
     poll = select.poll()
     for descriptor in (requests.fileno(), woken):
         poll.register(descriptor, select.POLLIN)
+    late_at_s = time.monotonic() + LATE_AFTER_S
     while os.getppid() == host:
         ready = [descriptor for descriptor, _ in poll.poll(HOST_CHECK_S * 1000)]
+        if not ready and late_at_s <= time.monotonic():
+            _import(LATE)
+            late_at_s = math.inf
         if woken in ready:
             os.read(woken, 4096)
         _tell_ended(statuses)
         if requests.fileno() not in ready:
             continue
+        late_at_s = max(late_at_s, time.monotonic() + LATE_AFTER_S)
         message, descriptors, _, _ = socket.recv_fds(requests, 16, DESCRIPTORS)
         if not message:
             return
@@ -68,13 +96,18 @@ def main(desk_type: type[Desk] | None = None) -> None:
 
 
 def _load() -> None:
-    """Import everything that a worker needs."""
-    gc.disable()  # loaded modules stay for ever: a collection would find nothing
-    from sidebooks_core.engine import lettering
-    from sidebooks_core.worker import confinement, desk, warming
+    """Import what a worker needs for the pages of a PDF (see `worker.main`)."""
+    from sidebooks_core.worker import confinement
 
-    del desk, lettering, warming
+    _import(("worker.desk", "worker.warming"))
     confinement.load()
+
+
+def _import(names: Sequence[str]) -> None:
+    """Import modules of the package."""
+    gc.disable()  # loaded modules stay for ever: a collection would find nothing
+    for name in names:
+        importlib.import_module(f"sidebooks_core.{name}")
     gc.freeze()  # else a collection in a worker would write to every object, and so copy the shared memory
     gc.enable()
 

@@ -1,7 +1,9 @@
 """The worker process: opens documents, draws pages, encodes tiles. It may be killed at any moment.
 
-Only this module and the modules that it imports use the engine; the host never does. Everything is imported before the first
-job, so no job waits for an import.
+Only this module and the modules that it imports use the engine; the host never does. All that a page of a PDF may need to be
+opened, drawn and encoded is imported before the first job. What only other jobs and other kinds of documents need, such as
+texts, annotations, EPUB and SVG, is imported by the first job that needs it, in 5 to 25 ms: the first page of a program that
+just started comes so much sooner. A confined worker may read these modules.
 """
 
 from __future__ import annotations
@@ -29,6 +31,8 @@ if TYPE_CHECKING:
     from sidebooks_core.worker.desk import Desk
 
 PR_SET_PDEATHSIG = 1
+WARM_UP_AFTER_S = 0.01
+"""A worker warms up after so long without a request. A host that waits for its first worker has sent a job by then."""
 CHORES_AFTER_S = 0.1
 """Chores begin after so long without a request. A host that opened a document has asked for its first page by then."""
 REST_AFTER_S = 60.0
@@ -47,7 +51,6 @@ def main(desk_type: type[Desk] | None = None) -> None:
     _die_with_parent()
     config = msgspec.msgpack.decode(wire.receive(requests), type=WorkerConfig)
     limit_memory(config.worker_bytes)
-    import sidebooks_core.engine.lettering  # noqa: F401 - a confined worker could not read the module any more
     from sidebooks_core.worker.desk import Desk  # loads the engine, with the limits in force; a forked process has it already
     from sidebooks_core.worker.warming import warm_up
 
@@ -59,7 +62,7 @@ def main(desk_type: type[Desk] | None = None) -> None:
     resident_bytes()  # opens what it reads from
     unconfined = _confine(desk, config.worker_bytes) if config.is_isolated else []
     wire.send(replies, to_bytes(Greeting(ready=True, unconfined=tuple(unconfined))))
-    if not _is_asked(requests, 0):
+    if not _is_asked(requests, WARM_UP_AFTER_S):
         _do_unasked(desk, warm_up)  # nobody waits yet
     assignments = msgspec.msgpack.Decoder(Assignment)
     while True:
@@ -161,7 +164,7 @@ def _reply(desk: Desk, job: AnyJob, given: bytes | int | None) -> Reply[object]:
     except Exception as fault:  # noqa: BLE001 - whatever a document does, its request gets an answer and the others go on
         what = fault.strerror if isinstance(fault, OSError) else fault  # without the path, which is nobody's business
         error = _told(RenderFailed(f"{type(fault).__name__}: {what}"[:500], page=page))
-    return Reply(answer, error, rss_bytes=resident_bytes())
+    return Reply(answer, error, rss_bytes=resident_bytes(), opened_s=desk.take_opened_s())
 
 
 def _lettering(job: DrawLetters) -> Lettering:

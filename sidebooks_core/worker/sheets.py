@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import time
 from collections import OrderedDict
-from collections.abc import Collection, Sequence
-from typing import Any
+from collections.abc import Collection, Iterable, Sequence
+from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct, field
 
@@ -12,8 +13,11 @@ from sidebooks_core.documents.problems import IMAGE_PROBLEMS
 from sidebooks_core.documents.source import Source
 from sidebooks_core.engine.identity.pages import PageIdentifier
 from sidebooks_core.engine.images.lengths import CutImages
-from sidebooks_core.engine.images.mending import Mender
 from sidebooks_core.engine.open_document import OpenDocument
+from sidebooks_core.workers.jobs import Identify
+
+if TYPE_CHECKING:
+    from sidebooks_core.engine.images.mending import Mender
 
 Place = tuple[str, int]
 """A page of a document: the document's token, and the page from 0."""
@@ -57,6 +61,26 @@ class Held(Struct):
     cut_images: CutImages | None = None
     pages_read: int = 0
     """Since its objects were let go."""
+
+    def identified(self, job: Identify) -> tuple[str, ...]:
+        """The content ids of the first pages of a job: of as many as its time allows, and of one at least."""
+        if self.identifier is None:
+            ref = job.document
+            self.identifier = PageIdentifier(self.document.handle, ref.digest or ref.token, self.document.kind)
+        ids: list[str] = []
+        deadline_s = time.perf_counter() + job.budget_s
+        while job.page + len(ids) < job.stop and (not ids or time.perf_counter() < deadline_s):
+            ids.append(self.identifier.content_id(job.page + len(ids)))
+        self.pages_read += len(ids)
+        return tuple(ids)
+
+
+def forget_read_objects(documents: Iterable[Held]) -> None:
+    """Let go what was read of documents of which many pages were read."""
+    for held in documents:
+        if held.pages_read >= MANY_PAGES:
+            held.document.forget_read_objects()
+            held.pages_read = 0
 
 
 def is_to_be_mended(sheet: Sheet, found: tuple[str, ...]) -> bool:

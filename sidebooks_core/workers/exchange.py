@@ -78,6 +78,10 @@ class Listener(Protocol[F]):
         """The job takes long. `interrupt` ends it from any thread, with its worker, if it is still under way then."""
         ...
 
+    def opened(self, flight: F, took_s: float) -> None:
+        """The worker has opened the document for the job, in so many seconds."""
+        ...
+
     def slow(self, flight: F) -> None:
         """An image that is drawn before its page is identified takes longer than most."""
         ...
@@ -240,6 +244,8 @@ class Exchange:
                 reply = hear(worker, job)
                 if reply.need_data or reply.is_drawn:
                     raise wire.WireBroken("it has drawn the raster, and gives no answer")
+            if reply.opened_s:
+                listener.opened(flight, reply.opened_s)
             if isinstance(job, Draw) and job.then is not None:
                 has_answered = True
                 if is_in_bands:

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import IO
 
 from sidebooks_core.workers.wire import STATUS
@@ -107,6 +108,11 @@ class ForkServer:
     def process_id(self) -> int | None:
         process = self._process
         return process.pid if process is not None else None
+
+    def prepare(self) -> None:
+        """Start the process, and do not wait until it has loaded the engine."""
+        with suppress(OSError):  # the first `start` tries again, and tells of it
+            self._running()
 
     def start(self, files: socket.socket | None) -> ForkedProcess:
         """A new worker. files: the worker's end of the channel for descriptors of documents. Raises OSError."""

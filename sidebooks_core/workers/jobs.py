@@ -14,7 +14,7 @@ from msgspec.structs import replace
 
 from sidebooks_core import errors
 from sidebooks_core.documents.annotations import Changes
-from sidebooks_core.documents.model import DocumentInfo, Lettering, Link, PackedText, Word
+from sidebooks_core.documents.model import DocumentInfo, Lettering, Link, Matching, PackedText, Word
 from sidebooks_core.documents.reference import DocumentRef
 from sidebooks_core.encoding.bands import Plan
 from sidebooks_core.fonts.discovery import Face, FontSet
@@ -117,7 +117,7 @@ class Search(PageJob[Searched], frozen=True, kw_only=True, tag="search"):
     query: str
     stop: int
     budget_s: float
-    old_forms: bool
+    matching: Matching
 
 
 class Inspect(PageJob[Inspected], frozen=True, kw_only=True, tag="inspect"):

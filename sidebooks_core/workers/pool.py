@@ -31,6 +31,8 @@ START_TIMEOUT_S = 60.0
 MOST_TRIES = 3
 """One job is given to so many workers in turn, if each dies before it begins the job. If memory is short, the kernel ends
 several."""
+SPARE_AFTER_S = 0.1
+"""The spare is started so long after the last other worker, which draws a first page meanwhile."""
 COMPLAIN_S = 60.0
 """The shortest time between two log entries that say that no worker is at hand."""
 
@@ -161,7 +163,8 @@ class WorkerPool(Generic[F]):
 
     def _serve(self, is_spare: bool) -> None:
         if is_spare:
-            self._all_started.wait()  # the spare must not slow down the start of those that are needed first
+            self._all_started.wait()  # the spare must not slow down those that are needed first, nor their first pages
+            self._closing.wait(SPARE_AFTER_S)
         worker: WorkerProcess | None = None
         failure = ""
         follow_ups: Sequence[F] = ()

@@ -65,6 +65,8 @@ class Reply(Struct, Generic[A], frozen=True, forbid_unknown_fields=True):
     """The raster is drawn, and is being encoded; see `Draw.tells_drawn`."""
     rss_bytes: Annotated[int, Meta(ge=0)] = 0
     """Resident memory of the worker."""
+    opened_s: Annotated[float, Meta(ge=0, le=1e6)] = 0.0
+    """Seconds for opening the document, as far as that was a part of the job."""
 
 
 def to_bytes(message: Struct) -> bytes:

@@ -28,7 +28,6 @@ eighth of a worker's start."""
 _ENVIRONMENT = {
     "OPENBLAS_NUM_THREADS": "1",
     "OMP_NUM_THREADS": "1",
-    "PYTHONDONTWRITEBYTECODE": "1",
     # glibc would give a raster's pages back to the kernel after each page and have them cleared for the next: 15-20 % of
     # drawing and encoding a page of text. The second variable bounds the memory that stays reserved.
     "MALLOC_MMAP_THRESHOLD_": str(32 << 20),
@@ -87,9 +86,17 @@ def fork_server(program: str = PROGRAM) -> ForkServer:
     return ForkServer(partial(_command, program, "fork_server"), _clean_environment())
 
 
-def best_starter() -> Starter:
-    """Forks workers if the platform can."""
-    return fork_server() if forking.is_available() else Spawner()
+def best_starter(*, is_wanted_soon: bool = False) -> Starter:
+    """Forks workers if the platform can.
+
+    is_wanted_soon: the process that forks is started at once, and loads the engine while the host does other things.
+    """
+    if not forking.is_available():
+        return Spawner()
+    starter = fork_server()
+    if is_wanted_soon:
+        starter.prepare()
+    return starter
 
 
 def _command(program: str, module: str, *numbers: int) -> list[str]:

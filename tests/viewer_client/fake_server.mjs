@@ -23,7 +23,9 @@ function record(count, width) {
 
 const asked = [];
 let open = 0;
-const pages = (count) => Array.from({ length: count }, (_, index) => ({ page: index + 1, width_pt: 595, height_pt: 842, levels: [] }));
+const runs = (count) => ({
+  runs: [{ count, width_pt: 595, height_pt: 842, levels: [] }], labels: [{ count, text: "", number: 1 }], problems: [], image_service: "",
+});
 const json = (value, options) => new Response(JSON.stringify(value), options);
 let count = 10;
 let answer = () => undefined; // what a test wants to be told at an address
@@ -33,7 +35,7 @@ async function fetch(address, options = {}) {
   if (options.signal?.aborted) throw new DOMException("given up", "AbortError");
   const told = await answer(address, options);
   if (told) return told;
-  if (address.endsWith("pages.json")) return json({ pages: pages(count), direction: "ltr", name: "x" });
+  if (address.endsWith("runs.json")) return json({ ...runs(count), direction: "ltr", name: "x" });
   const [, first, last] = /previews\/(\d+)-(\d+)$/.exec(address) ?? [];
   if (first) return new Response(record(last - first + 1, 256));
   return new Response(new Uint8Array(1));

@@ -46,7 +46,7 @@ _MIDDLE = 0.5
 
 
 def annotations_of(document: pymupdf.Document, page: int) -> tuple[list[Annotation], int]:
-    """Those of a page that can become marks, in their order. Replies stand in `replied` of what they reply to.
+    """Those of a page that can become marks, in their order. Replies stand in `replies` of what they reply to.
 
     At most MOST_READ are looked at, and no more are taken than MOST_READ_BYTES. If the page has much more to read, taken or
     not, the others are not looked at. The second value is how many were left out.
@@ -130,12 +130,12 @@ def _read(annotation: RawObj, plane: Plane, page: int, replies: list[RawObj]) ->
     if made is None:
         return None
     said = _lines(made.text or text(get(annotation, "Contents")))
-    replied, count = list[str](), len(said)
+    answers, count = list[str](), len(said)
     for reply in replies:
         if count >= MOST_TEXT:  # what follows is cut off
             break
-        replied.append(_lines(_reply_text(reply)))
-        count += max(len(replied[-1]), _reply_bytes(reply) // _CHARACTER_BYTES)
+        answers.append(_lines(_reply_text(reply))[:MOST_TEXT])
+        count += max(len(answers[-1]), _reply_bytes(reply) // _CHARACTER_BYTES)
     opacity = mupdf.ll_pdf_to_real(get(annotation, "CA")) if mupdf.ll_pdf_is_number(get(annotation, "CA")) else 1.0
     return Annotation(
         page=page,
@@ -151,7 +151,7 @@ def _read(annotation: RawObj, plane: Plane, page: int, replies: list[RawObj]) ->
         y_pt=made.y_pt,
         height_pt=made.height_pt,
         text=said[:MOST_TEXT],
-        replied="\n".join(one for one in replied if one)[:MOST_TEXT],
+        replies=tuple(one for one in answers if one),
         author=text(get(annotation, "T"))[:1000],
         made_ms=from_pdf_date(text(get(annotation, "CreationDate"))),
         changed_ms=from_pdf_date(text(get(annotation, "M"))),

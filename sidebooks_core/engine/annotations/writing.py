@@ -6,7 +6,7 @@ was given to, and the answer of a worker is short. A file that is damaged is wri
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
+from collections.abc import Iterable
 from itertools import groupby
 
 from msgspec import Struct
@@ -14,11 +14,12 @@ from msgspec import Struct
 from sidebooks_core.documents.annotations import Annotation, Changes
 from sidebooks_core.documents.syntax.pdf_date import to_pdf_date
 from sidebooks_core.engine.annotations.appearances import Look, components_of, corners, look_of
+from sidebooks_core.engine.annotations.hanging import Away, hang, listed_often
 from sidebooks_core.engine.annotations.letters import Letters
 from sidebooks_core.engine.annotations.listing import append, contents_of, has_words
 from sidebooks_core.engine.annotations.plane import Plane, moved, plane_of, written
 from sidebooks_core.engine.mupdf import RawObj, mupdf, owned, parsed
-from sidebooks_core.engine.pdf.objects import get, items, name
+from sidebooks_core.engine.pdf.objects import items
 from sidebooks_core.engine.pdf.resources import copied, new_stream
 
 _PRINTED = 4
@@ -38,8 +39,6 @@ _SUBTYPES = {
     "stamp": "Stamp",
     "bookmark": "Text",
 }
-REPLACED = frozenset({*_SUBTYPES.values(), "FreeText", "Squiggly"})
-"""Subtypes that are read as marks. A field of a form is none, nor a link: they stay whatever is written."""
 _ICONS = {"note": NOTE, "bookmark": BOOKMARK, "stamp": "Draft"}
 _TURNED = "Stamp"
 """What a note or a bookmark is on a page that is rotated, or has a unit of its own. Viewers do not agree where they show a text
@@ -58,9 +57,7 @@ class _Placed(Struct, frozen=True):
 class _Page(Struct, frozen=True):
     object: mupdf.PdfObj
     placed: list[_Placed]
-    removed: set[int]
-    """Places in its list."""
-    replaced: set[int]
+    away: Away
 
 
 def annotate(pdf: mupdf.PdfDocument, changes: Changes) -> None:
@@ -76,7 +73,7 @@ def annotate(pdf: mupdf.PdfDocument, changes: Changes) -> None:
         removed, replaced = (
             {place for page, place in listed if page == number} for listed in (changes.removed, changes.replaced)
         )
-        pages[number] = _Page(mupdf.pdf_lookup_page_obj(pdf, number), [], removed, replaced)
+        pages[number] = _Page(mupdf.pdf_lookup_page_obj(pdf, number), [], Away(removed, replaced))
     told: list[tuple[int, Annotation]] = []
     for number, some in groupby(sorted(changes.added, key=lambda one: one.page), key=lambda one: one.page):
         page = pages[number]
@@ -88,6 +85,7 @@ def annotate(pdf: mupdf.PdfDocument, changes: Changes) -> None:
             else:
                 look = look_of(annotation, plane, letters)
             page.placed.append(_Placed(annotation, look, _form(pdf, look, plane), plane))
+    often = listed_often(pdf) if changes.replaced else frozenset[int]()
     listed = contents_of(told, letters)
     fonts = "".join(f"/L{number} {mupdf.pdf_to_num(font)} 0 R" for number, font in enumerate(letters.fonts(pdf)))
     for page in pages.values():
@@ -96,8 +94,9 @@ def annotate(pdf: mupdf.PdfDocument, changes: Changes) -> None:
                 mupdf.pdf_dict_puts(mupdf.pdf_dict_gets(one.form, "Resources"), "Font", parsed(pdf, f"<<{fonts}>>"))
         if changes.is_flattened:
             _draw(pdf, page)
-        if page.removed or page.replaced or not changes.is_flattened:
-            _hang(pdf, page, [] if changes.is_flattened else page.placed)
+        if page.away.removed or page.away.replaced or not changes.is_flattened:
+            made = [] if changes.is_flattened else [_added(pdf, one, page) for one in page.placed]
+            hang(pdf, page.object, page.away, made, often)
     for content in listed:
         append(pdf, content, fonts)
 
@@ -116,68 +115,10 @@ def _form(pdf: mupdf.PdfDocument, look: Look, plane: Plane) -> mupdf.PdfObj:
     return new_stream(pdf, content.encode("ascii"), parsed(pdf, described))
 
 
-def _hang(pdf: mupdf.PdfDocument, page: _Page, placed: list[_Placed]) -> None:
-    """Give a page a list of annotations of its own: the old ones, without those that are removed, and new ones."""
-    hung = mupdf.pdf_new_array(pdf, len(placed))
-    listed = list(items(get(page.object.m_internal, "Annots")))
-    removed, replaced = (
-        {place for place in places if place < len(listed) and name(get(listed[place], "Subtype")) in REPLACED}
-        for places in (page.removed, page.replaced)
-    )
-    kept = [owned(one) for one in _kept(listed, removed, replaced)]
-    for annotation in kept:
-        mupdf.pdf_array_push(hung, annotation)
-    made: dict[int, mupdf.PdfObj] = {}
-    for one in placed:
-        added = mupdf.pdf_add_object(pdf, parsed(pdf, _described(one, mupdf.pdf_to_num(page.object))))
-        mupdf.pdf_array_push(hung, added)
-        made[one.annotation.place] = added
-    answered = {mupdf.ll_pdf_to_num(listed[place]): made.get(place) for place in replaced}
-    for annotation in kept:
-        _answer(annotation, answered)
-    mupdf.pdf_dict_puts(page.object, "Annots", hung)
-
-
-def _answer(annotation: mupdf.PdfObj, answered: Mapping[int, mupdf.PdfObj | None]) -> None:
-    """Let an annotation that replies to one that is replaced reply to what takes its place, or to nothing.
-
-    answered: what takes the place of annotations, by their numbers.
-    """
-    number = mupdf.ll_pdf_to_num(get(annotation.m_internal, "IRT"))
-    if not number or number not in answered:
-        return
-    made = answered[number]
-    if made is None:
-        mupdf.pdf_dict_dels(annotation, "IRT")
-        mupdf.pdf_dict_dels(annotation, "RT")
-    else:
-        mupdf.pdf_dict_puts(annotation, "IRT", made)
-
-
-def _kept(listed: Sequence[RawObj], removed: Set[int], replaced: Set[int]) -> Iterator[RawObj]:
-    """The annotations of a page without some, and without the windows that show these and the replies to those removed."""
-    gone = {*removed, *replaced}
-    below: dict[int, list[int]] = {}
-    for place, one in enumerate(listed if gone else ()):
-        below.setdefault(_above(one), []).append(place)
-    waiting = list(removed)
-    while waiting:
-        number = mupdf.ll_pdf_to_num(listed[waiting.pop()])
-        more = below.pop(number, []) if number else []
-        waiting += [place for place in more if place not in gone]
-        gone.update(more)
-    for number in {mupdf.ll_pdf_to_num(listed[place]) for place in replaced} - {0}:
-        gone.update(one for one in below.get(number, ()) if name(get(listed[one], "Subtype")) == "Popup")
-    return (one for place, one in enumerate(listed) if place not in gone)
-
-
-def _above(annotation: RawObj) -> int:
-    """The number of the annotation to which it replies, or whose window it is; 0: it stands alone."""
-    if name(get(annotation, "Subtype")) == "Popup":
-        return mupdf.ll_pdf_to_num(get(annotation, "Parent"))
-    if name(get(annotation, "Subtype")) not in REPLACED or name(get(annotation, "RT")) == "Group":
-        return 0
-    return mupdf.ll_pdf_to_num(get(annotation, "IRT"))
+def _added(pdf: mupdf.PdfDocument, one: _Placed, page: _Page) -> tuple[int, mupdf.PdfObj]:
+    """A new annotation, and the place of the one that it replaces."""
+    described = parsed(pdf, _described(one, mupdf.pdf_to_num(page.object)))
+    return one.annotation.place, mupdf.pdf_add_object(pdf, described)
 
 
 def _described(one: _Placed, page_number: int) -> str:

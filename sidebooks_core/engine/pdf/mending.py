@@ -22,7 +22,6 @@ from sidebooks_core.engine.pdf.objects import get, items, name
 from sidebooks_core.engine.pdf.pages import told_count
 from sidebooks_core.engine.pdf.replacing import replacements
 from sidebooks_core.engine.pdf.rereading import reread_lost
-from sidebooks_core.engine.transfer import applying as transfer
 
 T = TypeVar("T")
 _MOST_ENTRIES = 20_000
@@ -95,6 +94,8 @@ def _listed_once(document: Opened, index: int, listing: Callable[[], T]) -> T:
     with ExitStack() as mended:
         if faults.large_fonts:
             mended.enter_context(glyph_boxes.opened(document, faults.large_fonts))
+        if faults.transfers or faults.transfers_elsewhere:
+            from sidebooks_core.engine.transfer import applying as transfer
         if faults.transfers:
             mended.enter_context(transfer.applied(document, index))
         if faults.transfers_elsewhere:

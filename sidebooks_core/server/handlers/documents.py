@@ -8,9 +8,10 @@ from concurrent.futures import Future
 from functools import partial
 from typing import TypeVar
 
-from sidebooks_core.access.policy import UNLIMITED
-from sidebooks_core.server import descriptions, headers, responses
-from sidebooks_core.server.addresses import page_number
+from sidebooks_core.access.policy import UNLIMITED, Limits
+from sidebooks_core.documents.model import Matching, MatchOptions
+from sidebooks_core.server import descriptions, headers, page_descriptions, responses
+from sidebooks_core.server.addresses import page_number, page_span
 from sidebooks_core.server.allowance import screen_within
 from sidebooks_core.server.http import HttpRequest, HttpResponse
 from sidebooks_core.server.json_text import read_json
@@ -47,10 +48,23 @@ async def one_document(parts: ServerParts, request: HttpRequest) -> HttpResponse
 
 
 async def pages(parts: ServerParts, request: HttpRequest) -> HttpResponse:
-    """Every page's size, label and levels."""
+    """Every page's size, label and levels; of some pages, if the request names them."""
+    document, named = parts.document(request), request.query("pages")
+    if named:
+        first, last = page_span(named, document)
+        some = range(first, last + 1)
+        make = partial(page_descriptions.page_list, request.base, document, request.limits, some)
+        return await items(parts, request, len(some), make)
+    return await described(
+        parts, request, document, "pages", lambda base: page_descriptions.page_list(base, document, request.limits)
+    )
+
+
+async def runs(parts: ServerParts, request: HttpRequest) -> HttpResponse:
+    """The same of all pages, as runs of pages that are alike."""
     document = parts.document(request)
     return await described(
-        parts, request, document, "pages", lambda base: descriptions.page_list(base, document, request.limits)
+        parts, request, document, "runs", lambda base: page_descriptions.page_runs(base, document, request.limits)
     )
 
 
@@ -76,12 +90,12 @@ async def hint(parts: ServerParts, request: HttpRequest) -> HttpResponse:
 
 async def search(parts: ServerParts, request: HttpRequest) -> HttpResponse:
     """Where a text occurs."""
-    document, query, old_forms = parts.document(request), request.params["query"], wants_old_forms(request)
+    document, query, matching = parts.document(request), request.params["query"], Matching(**matching_of(request))
     start = request.query("start")
     if not start:
-        hits = await parts.searches.hits(request, document, query, old_forms=old_forms)
+        hits = await parts.searches.hits(request, document, query, matching)
         return await items(parts, request, len(hits), partial(descriptions.search_hits, query, hits))
-    step = await parts.searches.step(request, document, query, page_number(start, document), old_forms=old_forms)
+    step = await parts.searches.step(request, document, query, matching, page_number(start, document))
     return await items(parts, request, len(step.hits), partial(descriptions.search_hits, query, step.hits, step.next))
 
 
@@ -128,19 +142,25 @@ async def described(
     """
 
     def answered() -> HttpResponse:
-        name = f"{kind} {document.problems.version}"
-        if request.limits != UNLIMITED:
-            limits = request.limits
-            name = f"{name} {limits.pages} {limits.long_side_px} {limits.may_print}"
-        body = parts.described.get(document, name, request.base, make)
+        body = parts.described.get(document, described_name(document, kind, request.limits), request.base, make)
         return responses.text(request, body, media_type, headers.LEARNING)
 
     return await parts.pools.run("descriptions", answered)
 
 
-def wants_old_forms(request: HttpRequest) -> bool:
-    """Whether old and new forms of characters count as one in a search."""
-    return request.query("old_forms") in ("1", "true")
+def described_name(document: Document, kind: str, limits: Limits) -> str:
+    """A description's name among those of its document. Another description has another name."""
+    name = f"{kind} {document.problems.version}"
+    return name if limits == UNLIMITED else f"{name} {limits.pages} {limits.long_side_px} {limits.may_print}"
+
+
+def matching_of(request: HttpRequest) -> MatchOptions:
+    """What counts as a match of a search."""
+
+    def wants(name: str) -> bool:
+        return request.query(name) in ("1", "true")
+
+    return {"old_forms": wants("old_forms"), "whole_words": wants("whole_words"), "match_case": wants("match_case")}
 
 
 async def _of_page(

@@ -5,12 +5,18 @@ from __future__ import annotations
 from functools import partial
 
 from sidebooks_core.access.operations import Operation
+from sidebooks_core.documents.model import Matching
 from sidebooks_core.server import headers, responses
-from sidebooks_core.server.handlers.documents import described, items, wants_old_forms
+from sidebooks_core.server.handlers.documents import described, described_name, items, matching_of
 from sidebooks_core.server.http import HttpRequest, HttpResponse
 from sidebooks_core.server.iiif import image_api, presentation
 from sidebooks_core.server.parts import ServerParts
 from sidebooks_core.server.shelf import page_id
+from sidebooks_core.server.streaming import streamed
+
+LONG_PAGES = 20_000
+"""The manifest of a document of more pages is made while it is sent, each time. It would take up too much memory, and IIIF has
+no manifest in parts."""
 
 
 async def image_service(parts: ServerParts, request: HttpRequest) -> HttpResponse:
@@ -39,10 +45,15 @@ async def manifest(parts: ServerParts, request: HttpRequest) -> HttpResponse:
     is_of_paper = request.standing is not None and bool(request.principal.id)
     has_marks = is_of_paper and parts.gate.may_with_document(request, Operation.KEEP_MARKS)
 
+    kind = f"manifest {has_original} {has_marks}"
+    if document.page_count > LONG_PAGES:
+        pieces = presentation.manifest_pieces(request.base, document, has_original, limits, has_marks=has_marks)
+        return streamed(parts, request, described_name(document, kind, limits), pieces, media_type)
+
     def made(base: str) -> object:
         return presentation.manifest(base, document, has_original, limits, has_marks=has_marks)
 
-    return await described(parts, request, document, f"manifest {has_original} {has_marks}", made, media_type)
+    return await described(parts, request, document, kind, made, media_type)
 
 
 async def content_search(parts: ServerParts, request: HttpRequest) -> HttpResponse:
@@ -50,7 +61,7 @@ async def content_search(parts: ServerParts, request: HttpRequest) -> HttpRespon
     document, query = parts.document(request), request.query("q")
     hits = []
     if query:
-        hits = await parts.searches.hits(request, document, query, old_forms=wants_old_forms(request))
+        hits = await parts.searches.hits(request, document, query, Matching(**matching_of(request)))
     address = f"{request.base}/search/2/{document.id}"
     make = partial(presentation.search_answer, request.base, document, address, hits)
     media_type = responses.JSON_LD.format(presentation.SEARCH_CONTEXT)

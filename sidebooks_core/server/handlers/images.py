@@ -7,6 +7,7 @@ from functools import lru_cache
 from sidebooks_core.encoding.formats import BY_ENDING
 from sidebooks_core.images.requests import Request, TilePlace, in_format
 from sidebooks_core.server.addresses import (
+    MAX_PREVIEWS,
     dzi_raster,
     dzi_tile,
     exact_raster,
@@ -61,7 +62,7 @@ async def bundle(parts: ServerParts, request: HttpRequest) -> HttpResponse:
 async def previews(parts: ServerParts, request: HttpRequest) -> HttpResponse:
     """The previews of some pages in one response."""
     document = parts.document(request)
-    first, last = page_span(request.params["span"], document)
+    first, last = page_span(request.params["span"], document, MAX_PREVIEWS)
     request.opens = last > 0
     return await parts.images.previews(request, document, first, last)
 

@@ -65,15 +65,16 @@ async def of_paper(parts: ServerParts, request: HttpRequest) -> HttpResponse:
     def made() -> HttpResponse:
         of, store = still(parts, request), shelf.mark_store
         reader = reader_of(parts, request, store.meetings(of.id))
-        numbers = MarkNumbers(store.number_key)
-        tag = _tag([numbers.told(store.last(of.id, reader)), since, *rest], reader)
+        numbers, epoch = MarkNumbers(store.number_key), shelf.epoch()
+        tag = _tag([numbers.told(store.last(of.id, reader)), since, *rest], epoch, reader)
         if request.has_etag(tag):
             return HttpResponse(304, headers=headers.text(tag, headers.NO_STORE, []))
         place = Place(*map(numbers.read, rest)) if rest else Place(numbers.read(since))
         found = store.read_rows(of.id, reader, place, device=device, most_bytes=store.limits.answer_bytes)
         after = "" if found.rest is None else f"{numbers.told(found.rest.since)}.{numbers.told(found.rest.after)}"
         seen = entries(parts, person, found.rows)
-        told = PaperMarkList(numbers.told(found.seq), found.server_ms, found.is_whole, seen, found.gone, not after, after)
+        seq = numbers.told(found.seq)
+        told = PaperMarkList(seq, found.server_ms, found.is_whole, seen, found.gone, not after, after, epoch)
         return responses.private_json(request, told, tag=tag)
 
     return await parts.pools.run("marks", made)
@@ -261,10 +262,11 @@ def reader_of(parts: ServerParts, request: HttpRequest, meetings: Collection[str
     return parts.of_papers().mark_readers.of(request.principal, places, meetings, request.limits)
 
 
-def _tag(numbers: Sequence[int], reader: MarkReader) -> str:
+def _tag(numbers: Sequence[int], epoch: str, reader: MarkReader) -> str:
     """Another one whenever the answer would be another one, but for the time of the server. numbers: as they are told."""
     about: Sequence[object] = (
         numbers,
+        epoch,
         reader.id,
         reader.tends,
         sorted(reader.meetings),

@@ -13,7 +13,7 @@ from sidebooks_core.access.operations import Operation
 from sidebooks_core.documents.model import SearchHit
 from sidebooks_core.errors import DocumentError, NotOnShelf, PasswordRequired
 from sidebooks_core.server import descriptions, headers, responses
-from sidebooks_core.server.handlers.documents import items, wants_old_forms
+from sidebooks_core.server.handlers.documents import items, matching_of
 from sidebooks_core.server.handlers.shelf import folder_id, person_of, require_in, shown, viewer_of, who_of
 from sidebooks_core.server.http import HttpRequest, HttpResponse
 from sidebooks_core.server.iiif import presentation
@@ -230,7 +230,7 @@ async def search(parts: ServerParts, request: HttpRequest) -> HttpResponse:
             papers.shelf.search_in,
             paper_id,
             query,
-            old_forms=wants_old_forms(request),
+            **matching_of(request),
             limit=SEARCH_LIMIT,
             pages=request.limits.pages,
         )

@@ -14,9 +14,9 @@ from sidebooks_core.access.operations import Operation
 from sidebooks_core.access.policy import TOP
 from sidebooks_core.server import headers, responses
 from sidebooks_core.server.gate import AT_THE_TOP
+from sidebooks_core.server.handlers.documents import matching_of
 from sidebooks_core.server.http import HttpRequest, HttpResponse
 from sidebooks_core.server.json_text import read_json
-from sidebooks_core.server.paper_parts import PaperParts
 from sidebooks_core.server.parts import ServerParts
 from sidebooks_core.server.places import Standings, resource_of
 from sidebooks_core.server.schemas import Hit
@@ -96,7 +96,7 @@ async def search(parts: ServerParts, request: HttpRequest) -> HttpResponse:
     papers, query = parts.of_papers(), request.query("q")
     where_from, where_until = number(request, "from"), number(request, "until")
     before, limit = whole(request, "before") or NEWEST, whole(request, "limit") or HITS
-    below = request.query("folder")
+    below, matching = request.query("folder"), matching_of(request)
     gate, who = parts.gate, request.principal
 
     def found() -> FoundPapers:
@@ -107,7 +107,8 @@ async def search(parts: ServerParts, request: HttpRequest) -> HttpResponse:
             from_s=where_from,
             until_s=where_until,
         )
-        step = _searched(papers, query, where, before, min(limit, MOST_HITS))
+        look = partial(papers.shelf.search, query, where, limit=min(limit, MOST_HITS), budget_s=ANSWER_S, **matching)
+        step = _searched(look, before)
         return FoundPapers(query, [_hit(request, one) for one in step.pages], step.next, step.unindexed)
 
     with papers.searches.taken(*request.share):
@@ -213,14 +214,14 @@ def whole(request: HttpRequest, name: str) -> int | None:
     return int(given)
 
 
-def _searched(papers: PaperParts, query: str, where: Where, before: int, limit: int) -> Found:
+def _searched(look: Callable[..., Found], before: int) -> Found:
     """As far as a search gets within the time of an answer. If nothing was found yet, it goes on: an answer takes a client
     longer than a step.
     """
     began_s = time.monotonic()
-    step = papers.shelf.search(query, where, before=before, limit=limit, budget_s=ANSWER_S)
+    step = look(before=before)
     while step.next is not None and not step.pages and time.monotonic() - began_s < NOTHING_YET_S:
-        step = papers.shelf.search(query, where, before=step.next, limit=limit, budget_s=ANSWER_S)
+        step = look(before=step.next)
     return step
 
 

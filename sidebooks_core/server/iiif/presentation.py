@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from itertools import islice
 
 from msgspec import Raw, Struct, field
 
@@ -21,6 +22,10 @@ from sidebooks_core.tiling.spreads import Spreads
 PRESENTATION_CONTEXT = "http://iiif.io/api/presentation/3/context.json"
 SEARCH_CONTEXT = "http://iiif.io/api/search/2/context.json"
 DZI_TILE_PX = 512
+PIECE_CANVASES = 500
+"""Canvases in one piece of a manifest that is sent piece by piece."""
+_NO_CANVASES = b'"items":[]'
+"""The first of these in a Manifest is its own: what stands before has none, and quotes within a text are escaped."""
 MEDIA_TYPES: dict[str, str] = {
     "pdf": "application/pdf",
     "xps": "application/oxps",
@@ -61,13 +66,42 @@ def manifest(base: str, document: Document, has_original: bool, limits: Limits =
     The Canvas of a page that the reader may not have is empty, so all pages keep their places. has_marks: each Canvas names the
     page of its annotations, which are the marks that the reader sees.
     """
+    made = _manifest_alone(base, document, has_original, limits)
+    # As text at once: thousands of pages are 100,000 objects.
+    made["items"] = [Raw(canvas) for canvas in _canvases(base, document, limits, has_marks=has_marks)]
+    return made
+
+
+def manifest_pieces(
+    base: str, document: Document, has_original: bool, limits: Limits = UNLIMITED, *, has_marks: bool = False
+) -> Iterator[bytes]:
+    """The same as text, piece by piece, for documents of many pages: the whole of 100,000 pages has 100 MB."""
+    before, empty, after = json_bytes(_manifest_alone(base, document, has_original, limits)).partition(_NO_CANVASES)
+    yield before + empty[:-1]
+    canvases = iter(_canvases(base, document, limits, has_marks=has_marks))
+    separator = b""
+    while piece := b",".join(islice(canvases, PIECE_CANVASES)):
+        yield separator + piece
+        separator = b","
+    yield empty[-1:] + after
+
+
+def _canvases(base: str, document: Document, limits: Limits, *, has_marks: bool) -> Iterator[bytes]:
+    """The Canvas of each page, as JSON."""
+    alone = _pages_alone(document) or ()
+    for page in range(document.page_count):
+        canvas = _canvas(base, document, page, limits, is_alone=page in alone)
+        if has_marks:
+            canvas["annotations"] = _marks(base, document, page, limits)
+        yield json_bytes(canvas)
+
+
+def _manifest_alone(base: str, document: Document, has_original: bool, limits: Limits) -> Json:
+    """A Manifest without its Canvases."""
     here = f"{base}/presentation/3/{document.id}"
     alone = _pages_alone(document)
     first = first_page(limits, document)
     thumbnails = [] if first is None else _thumbnails(base, document, first, _levels(document, first, limits))
-    canvases = (_canvas(base, document, page, limits, is_alone=page in (alone or ())) for page in range(document.page_count))
-    if has_marks:
-        canvases = ({**one, "annotations": _marks(base, document, page, limits)} for page, one in enumerate(canvases))
     made: Json = {
         "@context": PRESENTATION_CONTEXT,
         "id": f"{here}/manifest.json",
@@ -76,7 +110,7 @@ def manifest(base: str, document: Document, has_original: bool, limits: Limits =
         "viewingDirection": "right-to-left" if document.direction == "rtl" else "left-to-right",
         "behavior": ["individuals" if alone is None else "paged"],
         "thumbnail": thumbnails,
-        "items": [Raw(json_bytes(canvas)) for canvas in canvases],  # as text at once: thousands of pages are 100,000 objects
+        "items": [],
         "service": [{"id": f"{base}/search/2/{document.id}", "type": "SearchService2"}],
     }
     told = _metadata(document, limits)

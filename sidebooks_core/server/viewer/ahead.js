@@ -36,7 +36,7 @@ export function addressesOf({ page_count: count }, document, inner) {
   const { width, height } = limited(inner.width, inner.height);
   const isShown = inner.width >= LEAST_PX;
   const pages = FIRST_PAGES.filter((page) => isShown && page <= count).map((page) => `/documents/${document}/pages/${page}/${width}x${height}`);
-  return [`/documents/${document}/pages.json`, ...pages, `/documents/${document}/previews/1-${Math.min(BUNDLE, count)}`];
+  return [`/documents/${document}/runs.json`, ...pages, `/documents/${document}/previews/1-${Math.min(BUNDLE, count)}`];
 }
 
 export class Ahead {

@@ -27,6 +27,16 @@ export const TOP = "top";
  * }} LibraryOptions
  */
 
+/** @typedef {import("./book.js").Page} Page */
+
+/**
+ * All pages of a document, in as many words as they differ. `labels`: `text`, and behind it a number that grows by 1, or none.
+ * @typedef {{
+ *   runs: (Omit<Page, "page" | "label" | "image_service" | "problems"> & {count: number})[],
+ *   labels: {count: number, text: string, number: number | null}[], problems: [number, string[]][], image_service: string,
+ * }} PageRuns
+ */
+
 /**
  * A document as the list has it. `folder`: that of the watched one which holds it, such as "2026/June"; or empty.
  * @typedef {{
@@ -98,7 +108,9 @@ export class Library {
       book.load(first.page, first.width, first.height).catch(() => {});
     }
     try {
-      return Object.assign(book, await this.json(`/documents/${id}/pages.json`, signal));
+      const told = await this.json(`/documents/${id}/runs.json`, signal);
+      const { name, title, direction, may_print } = told;
+      return Object.assign(book, { name, title, direction, may_print, pages: pagesOf(told) });
     } catch (error) {
       book.close();
       throw error;
@@ -122,6 +134,26 @@ export class Library {
     });
     return () => { isOver = true; end(); };
   }
+}
+
+/**
+ * Each page as `pages.json` has it, of `runs.json`. Pages of a run share their list of levels. Pure.
+ * @param {PageRuns} told
+ * @returns {Page[]}
+ */
+export function pagesOf({ runs, labels, problems, image_service }) {
+  /** @type {Page[]} */
+  const pages = [];
+  for (const { count, ...alike } of runs) for (let left = count; left > 0; left -= 1) pages.push(/** @type {Page} */ ({ ...alike }));
+  let page = 0;
+  for (const { count, text, number } of labels) {
+    for (let index = 0; index < count; index += 1) {
+      const label = text + (number === null ? "" : number + index);
+      Object.assign(pages[page], { page: page += 1, label, image_service: image_service.replace("{page}", `${page}`) });
+    }
+  }
+  for (const [number, list] of problems) pages[number - 1].problems = list;
+  return pages;
 }
 
 /**

@@ -96,7 +96,8 @@ export class Drawing {
     const { reader } = this;
     const { stage } = reader;
     this.#hands = noHands(this.#hands.isPenSeen);
-    reader.text.after(this.#live.canvas, this.#ground);
+    this.#live.fit(reader);
+    reader.text.after(this.#live.element, this.#ground);
     this.#showTool();
     /** @type {{[name: string]: (event: PointerEvent) => void}} */
     const hears = {
@@ -130,7 +131,7 @@ export class Drawing {
     this.isOn = false;
     this.#ending?.abort();
     this.#ground.remove();
-    this.#live.canvas.remove();
+    this.#live.element.remove();
     this.marking.layer.hold(false);
     this.onchange();
   }

@@ -1,14 +1,14 @@
 /* The marks of what a reader shows: opened with its book, shown over its pages, drawn and undone.
 
-   Where what is: marks_store.js holds the marks of one paper, with marks_merge.js (which version holds, and where it stands),
-   marks_history.js (undoing), marks_clock.js (stamps), marks_disk.js and marks_device.js (this device), marks_sync.js (the server) and
-   marks_left.js (marks of papers that are closed). marks_layer.js paints ink; drawing.js and ink_*.js make it. marks_desk.js paints
+   Where what is: marks_store.js holds the marks of one paper, with marks_places.js (by page), marks_merge.js (which version holds, and
+   where it stands), marks_history.js (undoing), marks_clock.js (stamps), marks_disk.js and marks_device.js (this device), marks_sync.js
+   (the server) and marks_left.js (marks of papers that are closed). marks_layer.js paints ink; drawing.js and ink_*.js make it. marks_desk.js paints
    and makes the other kinds (marks_kinds.js, marks_words.js); marks_attend.js makes the desk, marks_tools.js, marks_mode.js and
    marks_choice.js are its tools, marks_bar.js and marks_selection.js the bar at selected words. People see them in marks_panel.js (the
    list), marks_sheet.js (one), marks_sharing.js, marks_colours.js, marks_old.js and marks_files.js; marks_groups.js says which. */
 
 /** @import { FullApp, OpenBook, Reader } from "./types" */
-/** @import { MarksChange } from "./marks_store.js" */
+/** @import { MarksChange } from "./marks_places.js" */
 
 import { Drawing } from "./drawing.js";
 import { need } from "./elements.js";

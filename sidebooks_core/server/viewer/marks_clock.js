@@ -3,6 +3,7 @@
 /** @import { Stamp } from "./types" */
 
 const COUNTERS = 1 << 16;
+const MOST_AHEAD_MS = 5 * 60_000; // a stamp that is further ahead of the server is not believed
 
 /** @type {Stamp} */
 export const NO_STAMP = [0, 0, ""];
@@ -54,8 +55,11 @@ export class MarksClock {
   /** @param {Stamp} stamp */
   see(stamp) { if (compared(stamp, this.#last) > 0) this.#last = stamp; }
 
-  /** The server has told its time. @param {number} server_ms @param {number} asked_ms */
-  hear(server_ms, asked_ms) { this.offset_ms = offsetOf(server_ms, asked_ms, this.now()); }
+  /** The server has told its time. What it would not believe is forgotten. @param {number} server_ms @param {number} asked_ms */
+  hear(server_ms, asked_ms) {
+    this.offset_ms = offsetOf(server_ms, asked_ms, this.now());
+    if (this.#last[0] > server_ms + MOST_AHEAD_MS) this.#last = [server_ms, 0, this.device];
+  }
 
   /** @returns {Stamp} */
   tick() {

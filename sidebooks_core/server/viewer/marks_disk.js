@@ -32,7 +32,7 @@ export function joined(before, after) {
   for (const one of after.records ?? []) records.set(one.id, one);
   const gone = new Set([...before.gone ?? [], ...after.gone ?? []]);
   for (const one of after.records ?? []) gone.delete(one.id);
-  return { records: [...records.values()], gone: [...gone], since: after.since ?? before.since,
+  return { records: [...records.values()], gone: [...gone], known: after.known ?? before.known,
     over: [...before.over ?? [], ...after.over ?? []] };
 }
 
@@ -53,10 +53,11 @@ export function within(promise, most_ms) {
   return Promise.race([promise, late]).finally(() => clearTimeout(timer));
 }
 
-/** How far a person's marks of a paper are known. @typedef {{person: string, paper: string, since: number}} Known */
+/** How far a person's marks of a paper are known. @typedef {{since: number, epoch: string}} Known */
 /**
- * `gone`: ids that are kept no longer. `over`: stamps of versions that this tab knows: what it writes may take their place.
- * @typedef {{records?: MarkRecord[], gone?: string[], since?: number, over?: Stamp[]}} Change
+ * `gone`: ids that are kept no longer. `known`: as the server says it. `over`: stamps of versions that this tab knows: what it writes may
+ * take their place.
+ * @typedef {{records?: MarkRecord[], gone?: string[], known?: Known, over?: Stamp[]}} Change
  */
 
 /**
@@ -136,13 +137,13 @@ export class MarksDisk {
    * A person's marks of a paper, as they are kept here.
    * @param {string} person
    * @param {string} paper
-   * @returns {Promise<{records: MarkRecord[], since: number}>}
+   * @returns {Promise<{records: MarkRecord[]} & Known>}
    */
   read(person, paper) {
     return this.#run("readonly", (marks, papers) => {
       const records = marks.getAll(allOf(person, paper));
       const known = papers.get([person, paper]);
-      return () => ({ records: records.result, since: known.result?.since ?? 0 });
+      return () => ({ records: records.result, since: known.result?.since ?? 0, epoch: known.result?.epoch ?? "" });
     });
   }
 
@@ -152,9 +153,9 @@ export class MarksDisk {
    * @param {string} paper
    * @param {Change} change
    */
-  write(person, paper, { records = [], gone = [], since, over = [] }) {
+  write(person, paper, { records = [], gone = [], known, over = [] }) {
     return this.#run("readwrite", (marks, papers) => {
-      const known = new Set(over.map(String));
+      const stamps = new Set(over.map(String));
       const changes = new Map(/** @type {[string, MarkRecord | null][]} */ (gone.map((id) => [id, null])));
       for (const one of records) changes.set(one.id, one);
       for (const [id, next] of changes) {
@@ -162,12 +163,12 @@ export class MarksDisk {
         /** @type {IDBRequest<MarkRecord | undefined>} */
         const asked = marks.get(key);
         asked.onsuccess = () => {
-          if (stays(asked.result, next, known)) return;
+          if (stays(asked.result, next, stamps)) return;
           if (next) marks.put(next);
           else marks.delete(key);
         };
       }
-      if (since !== undefined) papers.put({ person, paper, since });
+      if (known) papers.put({ person, paper, ...known });
       return () => {};
     }, WRITE_MS + MARK_MS * (records.length + gone.length));
   }

@@ -2,7 +2,8 @@
    of a page are kept as a bitmap, which moves and grows with the page, and is made again when the page rests in another size. */
 
 /** @import { Box, Corners, Frame, Mark, PlacedMark, Reader, View } from "./types" */
-/** @import { MarksChange, PageMarks } from "./marks_store.js" */
+/** @import { MarksChange } from "./marks_places.js" */
+/** @import { PageMarks } from "./marks_store.js" */
 
 import { h } from "./elements.js";
 import { frameOf } from "./frames.js";
@@ -13,6 +14,7 @@ const WHOLE_PX = 6_000_000; // a page of no more is kept as a whole; of a larger
 const AROUND = 0.25; // of the view, on each side
 const SLICE_MS = 6; // of painting: marks of a full page come bit by bit, and nothing waits for them
 const SETTLE_MS = 160; // after the last movement
+const FEW = 20; // places that are shown one by one
 const MOST_BITMAPS = 4; // with those that are made to take the place of another one
 
 /** A page as it lies on the view. @typedef {{page: number, box: Box, view: View, matrix: Frame["matrix"]}} Lies */
@@ -299,41 +301,50 @@ export class MarksLayer {
     }
   }
 
-  /** Paint the places of marks anew, with all that lies there. @param {PlacedMark[]} all */
+  /** Paint the places of marks anew, with all that lies there: each of these once, however many places it lies in. */
+  /** @param {PlacedMark[]} all */
   #repaintBoxes(all) {
+    /** @type {Map<number, PlacedMark[]>} */
+    const byPage = new Map();
     for (const one of all) {
-      const part = one.mark.body && kindOf(one.mark.body)?.box(one.mark.body);
-      const bitmap = one.page && this.#bitmaps.get(one.page);
-      if (!part || !bitmap) continue;
+      if (!one.page || !this.#bitmaps.has(one.page)) continue;
+      const there = byPage.get(one.page);
+      if (there) there.push(one);
+      else byPage.set(one.page, [one]);
+    }
+    for (const [page, some] of byPage) {
+      const bitmap = /** @type {PageBitmap} */ (this.#bitmaps.get(page));
       const { context } = bitmap;
       if (bitmap.left.length) { // it was not ready
         context.save();
         context.resetTransform();
         context.clearRect(0, 0, bitmap.canvas.width, bitmap.canvas.height);
         context.restore();
-        bitmap.left = this.shown(bitmap.page);
+        bitmap.left = this.shown(page);
         this.#goOn();
         continue;
       }
-      const grown = /** @type {Corners} */ ([part[0] - 1, part[1] - 1, part[2] + 1, part[3] + 1]);
+      const parts = some.map(({ mark }) => boxOf(mark)).filter((one) => one !== null)
+        .map(([x0, y0, x1, y1]) => /** @type {Corners} */ ([x0 - 1, y0 - 1, x1 + 1, y1 + 1]));
       context.save();
       context.beginPath();
-      context.rect(grown[0], grown[1], grown[2] - grown[0], grown[3] - grown[1]);
+      for (const [x0, y0, x1, y1] of parts) context.rect(x0, y0, x1 - x0, y1 - y0);
       context.clip();
-      context.clearRect(grown[0], grown[1], grown[2] - grown[0], grown[3] - grown[1]);
-      for (const other of this.shown(bitmap.page)) {
-        const there = other.mark.body && kindOf(other.mark.body)?.box(other.mark.body);
-        if (there && overlap(there, grown)) paintMark(bitmap, other.mark);
+      for (const [x0, y0, x1, y1] of parts) context.clearRect(x0, y0, x1 - x0, y1 - y0);
+      for (const { mark } of this.shown(page)) {
+        const there = boxOf(mark);
+        if (there && parts.some((one) => overlap(there, one))) paintMark(bitmap, mark);
       }
       context.restore();
-      this.#show(one);
+      if (some.length > FEW) this.#compose();
+      else for (const one of some) this.#show(one);
     }
   }
 
   /** Show the place of a mark as its bitmap has it. @param {PlacedMark} placed */
   #show({ page, mark }) {
     const lies = this.#lies.find((one) => one.page === page);
-    const part = mark.body && kindOf(mark.body)?.box(mark.body);
+    const part = boxOf(mark);
     if (lies && part) this.#blit(lies, part);
   }
 }
@@ -344,6 +355,9 @@ function drop(all, page) {
   if (bitmap) bitmap.canvas.width = bitmap.canvas.height = 0;
   all.delete(page);
 }
+
+/** What a mark covers of its page, in points. @param {Mark} mark @returns {Corners | null} */
+const boxOf = ({ body }) => (body && kindOf(body)?.box(body)) ?? null;
 
 /** @param {PageBitmap} bitmap @param {Mark} mark */
 function paintMark({ context, scale }, mark) {

@@ -1,6 +1,7 @@
 /* On which pages somebody has marks of their own. It is kept with each change, so that nobody who turns pages pays for it. */
 
-/** @import { MarksChange, PageMarks } from "./marks_store.js" */
+/** @import { MarksChange } from "./marks_places.js" */
+/** @import { PageMarks } from "./marks_store.js" */
 
 export class OwnPages {
   /** @type {Set<number>} */

@@ -155,7 +155,7 @@ function writer(desk, { mark }, isFirst) {
   const tell = () => {
     const now = marks.get(id);
     const isSaved = input.value !== "" && input.value === saved;
-    const text = input.value.length >= limit ? t("mark_too_long") : isSaved && now ? savedText(marks, now) : "";
+    const text = !now ? t("mark_gone") : input.value.length >= limit ? t("mark_too_long") : isSaved ? savedText(marks, now) : "";
     if (told.textContent !== text) told.textContent = text;
   };
   const save = () => {
@@ -184,8 +184,10 @@ function writer(desk, { mark }, isFirst) {
   addEventListener("pagehide", finish, true); // before the last request is sent, which marks_sync.js does then
   document.addEventListener("visibilitychange", hide);
   const unsubscribe = marks.subscribe(() => {
-    const now = textOf(marks.get(id)?.mark.body ?? null);
-    if (input.value === saved && now !== saved) { // it was changed on another device, and nothing is being written here
+    const there = marks.get(id);
+    const now = textOf(there?.mark.body ?? null);
+    input.readOnly = !there; // it was deleted on another device: what stands here can be copied
+    if (there && input.value === saved && now !== saved) { // it was changed on another device, and nothing is being written here
       saved = now;
       input.value = now;
     }

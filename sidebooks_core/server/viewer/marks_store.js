@@ -1,18 +1,20 @@
 /* The marks of one paper, as one person sees them: in memory, on this device, and on the server. What somebody does holds at once, is on
    the device a moment later, and goes to the server when it can. Pages count from 1 here, but for anchors, which count from 0. */
 
-/** @import { AddOptions, Mark, MarkBody, MarkChanges, MarkRecord, MarksApi, MarksPushed, PageFate, PlacedMark } from "./types" */
+/** @import { AddOptions, Mark, MarkBody, MarkChanges, MarkRecord, MarksApi, MarksPushed, PageFate } from "./types" */
 /** @import { MarksClock } from "./marks_clock.js" */
 /** @import { MarksDisk } from "./marks_disk.js" */
-/** @import { Fates } from "./marks_merge.js" */
+/** @import { MarksChange } from "./marks_places.js" */
 
-import { compared, newMarkId } from "./marks_clock.js";
+import { compared, newMarkId, NO_STAMP } from "./marks_clock.js";
 import { within } from "./marks_disk.js";
 import { MarksHistory } from "./marks_history.js";
-import { fatesByPage, isUnsent, placed } from "./marks_merge.js";
+import { isUnsent } from "./marks_merge.js";
+import { MarksPlaces } from "./marks_places.js";
 import { MarksSync } from "./marks_sync.js";
 import { askToKeep, MarksWriter } from "./marks_writer.js";
 
+const OF_FILE = "file"; // as marks/model.py has it
 const DISK_MS = 1000; // so long the server is not asked: what the device has need not come again
 
 /**
@@ -25,25 +27,13 @@ const DISK_MS = 1000; // so long the server is not asked: what the device has ne
  * }} MarksGiven
  */
 
-/**
- * What is different. `added`: marks that are to be painted, `removed`: those that were; both have the ones that changed. `isPlaced`:
- * other marks may stand elsewhere as well.
- * @typedef {{added: PlacedMark[], removed: PlacedMark[], isPlaced: boolean}} MarksChange
- */
-
 /** @param {MarksGiven} given */
 export const createMarks = (given) => new PageMarks(given);
 
 export class PageMarks {
-  /** @type {Map<string, MarkRecord>} */
-  #records = new Map();
+  #places;
   #since = 0;
-  /** @type {Map<number, PlacedMark[]> | null} */
-  #byPage = null;
-  /** By revision; null: nobody can say; not there: it is asked for. @type {Map<number, Fates | null>} */
-  #fates = new Map();
-  /** @type {Set<number>} */
-  #asked = new Set();
+  #epoch = ""; // of the server's shelf, when it was read last; "": nobody knows
   /** @type {Set<(change: MarksChange) => void>} */
   #listeners = new Set();
   #history = new MarksHistory();
@@ -60,6 +50,7 @@ export class PageMarks {
   /** @param {MarksGiven} given */
   constructor(given) {
     this.given = given;
+    this.#places = new MarksPlaces(given, () => this.#tell({ added: [], removed: [], isPlaced: true }));
     this.writer = new MarksWriter(given, () => this.#tell({ added: [], removed: [], isPlaced: false }));
     /** Resolves when the marks that the device keeps are here. @type {Promise<void>} */
     this.ready = this.#start();
@@ -67,31 +58,14 @@ export class PageMarks {
 
   // What there is
 
-  /** The marks that stand on a page, in the order in which they were made. @param {number} page @returns {PlacedMark[]} */
-  of(page) {
-    if (!this.#byPage) {
-      this.#byPage = new Map();
-      for (const one of this.all()) {
-        if (one.page === null) continue;
-        const there = this.#byPage.get(one.page);
-        if (there) there.push(one);
-        else this.#byPage.set(one.page, [one]);
-      }
-    }
-    return this.#byPage.get(page) || [];
-  }
+  /** The marks that stand on a page, in the order in which they were made. @param {number} page */
+  of(page) { return this.#places.of(page); }
 
-  /** All marks, also those of pages that were removed; none of which it is not known yet where they stand. @returns {PlacedMark[]} */
-  all() {
-    const found = [...this.#records.values()].map((one) => this.#placed(one)).filter((one) => one !== null);
-    return /** @type {PlacedMark[]} */ (found).sort((a, b) => (a.mark.id < b.mark.id ? -1 : 1));
-  }
+  /** All marks, also those of pages that were removed; none of which it is not known yet where they stand. */
+  all() { return this.#places.all(); }
 
-  /** @param {string} id @returns {PlacedMark | null} null: there is none, or not any more */
-  get(id) {
-    const record = this.#records.get(id);
-    return record ? this.#placed(record) : null;
-  }
+  /** @param {string} id null: there is none, or not any more */
+  get(id) { return this.#places.get(id); }
 
   /** How many the server has not taken, and why: see marks_sync.js; "local": they stay on the device. */
   get unsent() { return { count: this.#pending().length, state: this.#sync?.state ?? "local" }; }
@@ -179,6 +153,7 @@ export class PageMarks {
 
   close() {
     this.#isClosed = true;
+    this.#places.close();
     this.#sync?.close();
     this.#listeners.clear();
   }
@@ -191,10 +166,11 @@ export class PageMarks {
     await within(reading, DISK_MS).catch(() => {}); // a database that hangs keeps nobody from the server
     if (api && !this.#isClosed) {
       this.#sync = new MarksSync(api, clock, {
-        since: () => this.#since, pending: () => this.#pending().filter((one) => !this.#held.has(one.id)), told: () => this.#tell({ added: [], removed: [], isPlaced: false }),
+        since: () => this.#since, pending: () => this.#pending().filter((one) => !this.#held.has(one.id)),
+        told: () => this.#tell({ added: [], removed: [], isPlaced: false }),
         heard: (changes) => this.#heard(changes), took: (pushed, sent) => this.#took(pushed, sent),
         left: () => this.given.left?.(), leaving: () => this.#pending(),
-        isToSend: () => this.given.isToSend === true && ![...this.#records.values()].some((one) => one.isUnsure), // a reading corrects those
+        isToSend: () => this.given.isToSend === true && !this.#unsure().length, // a reading corrects those
       });
       this.#sync.now();
     }
@@ -202,31 +178,36 @@ export class PageMarks {
     await reading;
   }
 
-  /** What the device has kept is here. @param {{records: MarkRecord[], since: number}} kept */
-  #restore({ records, since }) {
+  /** What the device has kept is here. @param {{records: MarkRecord[], since: number, epoch: string}} kept */
+  #restore({ records, since, epoch }) {
     const { api, clock } = this.given;
     if (this.#isClosed) return;
-    for (const one of records) clock.see(one.mark.stamp);
+    for (const one of records) if (!one.isUnsure || !clock.isSure) clock.see(one.mark.stamp);
     const news = records.filter((one) => {
-      if (!this.#records.has(one.id)) return !this.#hasHeard || isUnsent(one);
+      if (!this.#places.records.has(one.id)) return !this.#hasHeard || isUnsent(one);
       return isUnsent(one) && !this.#isUnsent(one.id);
     });
-    if (!this.#hasHeard) this.#since = since;
-    this.#apply(news.map((one) => ((one.refused || one.isLocal) && api ? { ...one, isPending: true, refused: undefined, isLocal: undefined } : one)), []);
+    if (!this.#hasHeard) [this.#since, this.#epoch] = [since, epoch];
+    this.#apply(news.map((one) => ((one.refused || one.isLocal) && api
+      ? { ...one, isPending: true, refused: undefined, isLocal: undefined } : one)), []);
+    if (this.#unsure().length) this.#sync?.read();
     this.#sync?.send();
   }
 
-  #pending() { return [...this.#records.values()].filter((one) => one.isPending).map((one) => one.mark); }
+  /* Those whose stamps are of a clock that the server had not been asked about. */
+  #unsure() { return [...this.#places.records.values()].filter((one) => one.isUnsure); }
+
+  #pending() { return [...this.#places.records.values()].filter((one) => one.isPending).map((one) => one.mark); }
 
   /** @param {string} id */
   #isUnsent(id) {
-    const record = this.#records.get(id);
+    const record = this.#places.records.get(id);
     return record !== undefined && isUnsent(record);
   }
 
   /** @param {string} id */
   #mine(id) {
-    const record = this.#records.get(this.#history.idOf(id));
+    const record = this.#places.records.get(this.#history.idOf(id));
     if (!record?.mark.body || !record.isMine) throw new Error(`mark ${id} is not there, or not one's own: it cannot be changed`);
     return record;
   }
@@ -243,11 +224,13 @@ export class PageMarks {
   #own(marks) {
     const { api, clock, person, paper } = this.given;
     const records = marks.map((mark) => /** @type {MarkRecord} */ ({
-      person, paper, id: mark.id, mark, isMine: true, isPending: api !== null, ...(!api ? { isLocal: true } : clock.isSure ? {} : { isUnsure: true }),
+      person, paper, id: mark.id, mark, isMine: true, isPending: api !== null,
+      ...(!api ? { isLocal: true } : clock.isSure ? {} : { isUnsure: true }),
     }));
-    if (api) this.writer.write({ records });
-    else this.writer.write({ records: records.filter((one) => one.mark.body), gone: records.filter((one) => !one.mark.body).map((one) => one.id),
-      over: marks.map(({ id, stamp }) => this.#records.get(id)?.mark.stamp ?? stamp) });
+    const isOver = (/** @type {MarkRecord} */ { mark: { body } }) => !api && body === null; // nobody needs to be told
+    const gone = records.filter(isOver).map((one) => one.id);
+    const over = marks.map(({ id, stamp }) => this.#places.records.get(id)?.mark.stamp ?? stamp);
+    this.writer.write({ records: records.filter((one) => !isOver(one)), gone, over });
     this.#apply(records, []);
     this.#sync?.send();
     askToKeep();
@@ -268,7 +251,7 @@ export class PageMarks {
 
   /** @param {import("./marks_history.js").Step} step @param {boolean} isBack */
   #step(step, isBack) {
-    const held = (/** @type {string} */ id) => this.#records.get(this.#history.idOf(id))?.mark;
+    const held = (/** @type {string} */ id) => this.#places.records.get(this.#history.idOf(id))?.mark;
     if (step.kind === "change") {
       const mark = held(step.id);
       if (mark?.body) this.#own([{ ...mark, body: isBack ? step.before : step.after, stamp: this.given.clock.tick() }]);
@@ -280,26 +263,40 @@ export class PageMarks {
   }
 
   /** What the server knows. @param {MarkChanges} changes */
-  #heard({ seq, is_whole, marks, gone }) {
+  #heard({ seq, is_whole, marks, gone, epoch }) {
     const { clock, person, paper } = this.given;
-    const there = new Set(marks.map((one) => one.id));
-    const lost = (is_whole ? [...this.#records.keys()].filter((id) => !there.has(id)) : gone).filter((id) => !this.#isUnsent(id));
-    const unsure = [...this.#records.values()].filter((one) => one.isUnsure)
+    const there = new Map(marks.map((one) => [one.id, one]));
+    const again = this.#epoch && epoch !== this.#epoch ? this.#sendAgain(there) : [];
+    const lost = (is_whole ? [...this.#places.records.keys()].filter((id) => !there.has(id)) : gone).filter((id) => !this.#isUnsent(id));
+    const unsure = this.#unsure()
       .map((one) => ({ ...one, mark: { ...one.mark, stamp: clock.corrected(one.mark.stamp) }, isUnsure: undefined }));
-    const over = unsure.map((one) => /** @type {MarkRecord} */ (this.#records.get(one.id)).mark.stamp);
-    for (const one of unsure) this.#records.set(one.id, one);
+    const over = unsure.map((one) => /** @type {MarkRecord} */ (this.#places.records.get(one.id)).mark.stamp);
+    for (const one of unsure) this.#places.records.set(one.id, one);
     const records = marks.map(({ mine = false, ...mark }) => {
       clock.see(mark.stamp);
-      const known = this.#records.get(mark.id);
+      const known = this.#places.records.get(mark.id);
       if (known && isUnsent(known)) return known; // the server decides when it has it, and keeps the text that loses
       return /** @type {MarkRecord} */ ({ person, paper, id: mark.id, mark, isMine: mine, isPending: false });
     });
     const kept = records.filter((one) => one.mark.body);
     const ended = [...lost, ...records.filter((one) => !one.mark.body && !isUnsent(one)).map((one) => one.id)];
-    this.#since = seq;
-    this.#hasHeard = true;
-    this.writer.write({ records: [...unsure.filter((one) => !ended.includes(one.id)), ...kept], gone: ended, since: seq, over });
+    const isAnew = this.#epoch !== "" && epoch !== this.#epoch && !is_whole; // marks of others may be those of before
+    [this.#since, this.#epoch, this.#hasHeard] = [isAnew ? 0 : seq, epoch, true];
+    const goes = new Set(ended);
+    const changed = [...again, ...unsure].filter((one) => !goes.has(one.id));
+    this.writer.write({ records: [...changed, ...kept], gone: ended, known: { since: this.#since, epoch }, over });
     this.#apply(kept, ended);
+    if (isAnew) this.#sync?.read();
+  }
+
+  /* A backup was restored on the server, which lacks what it took after that: it gets all again. What it has read from a file it can read
+     once more. */
+  /** @param {Map<string, Mark>} there what it has */
+  #sendAgain(there) {
+    const lacking = [...this.#places.records.values()].filter((one) => one.isMine && !isUnsent(one) && one.mark.stamp[2] !== OF_FILE
+      && compared(there.get(one.id)?.stamp ?? NO_STAMP, one.mark.stamp) < 0).map((one) => ({ ...one, isPending: true }));
+    for (const one of lacking) this.#places.records.set(one.id, one);
+    return lacking;
   }
 
   /** What the server took. @param {MarksPushed} pushed @param {Mark[]} sent */
@@ -312,85 +309,27 @@ export class PageMarks {
     /** @type {string[]} */
     const gone = [];
     for (const one of sent) {
-      const known = this.#records.get(one.id);
+      const known = this.#places.records.get(one.id);
       const server = held.get(one.id);
       if (!known) continue;
       if (server) clock.see(server.stamp);
       const isSame = compared(known.mark.stamp, one.stamp) === 0;
       const reason = reasons.get(one.id);
-      if (reason !== undefined) records.push({ ...known, isPending: !isSame, refused: isSame ? reason : undefined });
+      if (reason !== undefined && isSame && !one.body) gone.push(one.id); // the server has nothing that could be deleted
+      else if (reason !== undefined) records.push({ ...known, isPending: !isSame, refused: isSame ? reason : undefined });
       else if (!(server ?? one).body) gone.push(one.id);
       else if (isSame) records.push({ ...known, mark: server ?? one, isPending: false });
     }
-    const over = sent.flatMap((one) => [one.stamp, this.#records.get(one.id)?.mark.stamp ?? one.stamp]);
+    const over = sent.flatMap((one) => [one.stamp, this.#places.records.get(one.id)?.mark.stamp ?? one.stamp]);
     this.writer.write({ records, gone, over });
     this.#apply(records, gone);
   }
 
   /** What holds from now on. @param {MarkRecord[]} records @param {string[]} gone */
-  #apply(records, gone) {
-    /** @type {MarksChange} */
-    const change = { added: [], removed: [], isPlaced: false };
-    /** @type {PlacedMark[]} */
-    const same = []; // as before, but for what the server says of them
-    for (const id of gone) {
-      const before = this.get(id);
-      if (before) change.removed.push(before);
-      this.#records.delete(id);
-    }
-    for (const one of records) {
-      const before = this.#records.get(one.id);
-      const isSame = before && compared(before.mark.stamp, one.mark.stamp) === 0 && (before.mark.body === null) === (one.mark.body === null);
-      const was = isSame ? null : this.get(one.id);
-      this.#records.set(one.id, isSame ? { ...one, mark: { ...one.mark, body: before.mark.body } } : one); // a body is known by itself
-      const is = this.get(one.id);
-      if (was) change.removed.push(was);
-      if (is) (isSame ? same : change.added).push(is);
-    }
-    this.#keepPlaces(change.removed, [...same, ...change.added]);
-    this.#askFates();
-    this.#tell(change);
-  }
-
-  /* A few changes go through their own pages only; the marks of the other pages are not sorted anew. */
-  /** @param {PlacedMark[]} removed @param {PlacedMark[]} added */
-  #keepPlaces(removed, added) {
-    if (added.length + removed.length > 20) this.#byPage = null;
-    if (!this.#byPage) return;
-    for (const [all, isAdded] of /** @type {[PlacedMark[], boolean][]} */ ([[removed, false], [added, true]])) {
-      for (const one of all) {
-        if (one.page === null) continue;
-        const others = (this.#byPage.get(one.page) || []).filter(({ mark }) => mark.id !== one.mark.id);
-        const later = others.findIndex(({ mark }) => mark.id > one.mark.id);
-        if (isAdded) others.splice(later < 0 ? others.length : later, 0, one);
-        this.#byPage.set(one.page, others);
-      }
-    }
-  }
+  #apply(records, gone) { this.#tell(this.#places.apply(records, gone)); }
 
   /** @param {MarksChange} change */
   #tell(change) { for (const listener of this.#listeners) listener(change); }
-
-  /** @param {MarkRecord} record */
-  #placed(record) {
-    if (!record.mark.body) return null;
-    return placed(record, this.given.revision, this.#fates.get(record.mark.anchor.revision), this.given.pageCount);
-  }
-
-  /* Where marks of other revisions stand now. */
-  #askFates() {
-    const revisions = new Set([...this.#records.values()].map((one) => one.mark.anchor.revision));
-    for (const revision of revisions) {
-      if (revision === this.given.revision || this.#asked.has(revision)) continue;
-      this.#asked.add(revision);
-      this.given.fatesOf(revision).then((fates) => {
-        if (this.#isClosed) return;
-        this.#fates.set(revision, fates && fatesByPage(fates));
-        this.#byPage = null;
-        this.#tell({ added: [], removed: [], isPlaced: true });
-      }, () => { this.#asked.delete(revision); }); // there is no connection: it is asked for with the next change
-    }
-  }
 }
 
 /** @param {MarkBody} one @param {MarkBody} other */

@@ -63,7 +63,7 @@ export class MarksWriter {
     } catch {
       this.#unkept = all;
       this.lose();
-      if (left) await disk.write(person, paper, { ...change, since: undefined }).catch(() => {}); // there may be room for this alone
+      if (left) await disk.write(person, paper, { ...change, known: undefined }).catch(() => {}); // there may be room for this alone
     }
   }
 }

@@ -5,8 +5,14 @@
 /** @param {string} text */
 const folded = (text) => text.normalize("NFKC").trim().toLowerCase();
 
-/** Whether a document has labels of its own, other than the count. @param {Labelled[]} pages */
-export const hasLabels = (pages) => pages.some((one, index) => one.label && one.label !== String(index + 1));
+/** @type {WeakMap<Labelled[], boolean>} */
+const known = new WeakMap(); // each turn asks
+
+/** Whether a document has labels of its own, other than the count. @param {Labelled[]} pages the same list each time */
+export function hasLabels(pages) {
+  if (!known.has(pages)) known.set(pages, pages.some((one, index) => one.label && one.label !== String(index + 1)));
+  return known.get(pages);
+}
 
 /**
  * What stands on a page: its label, or the printed number.

@@ -73,7 +73,7 @@ export class Reader extends EventTarget {
 
   /** Whether pages lie side by side. */
   get together() {
-    const typical = this.pages.slice(1).find((one) => one.height_pt >= one.width_pt) || this.pages[0];
+    const typical = this.pages.find((one, index) => index && one.height_pt >= one.width_pt) || this.pages[0];
     const { width, height } = this.#inner();
     /** @param {number} count */
     const scale = (count) => Math.min(width / (count * typical.width_pt), height / typical.height_pt);

@@ -175,6 +175,8 @@ export interface MarkKind<B extends MarkBody = any> {
 }
 export type MarkChanges = {
   seq: number; server_ms: number; is_whole: boolean; marks: (Mark & { mine?: boolean })[]; gone: string[];
+  /** Another one than before: a backup was restored. */
+  epoch: string;
   /** To ask with for the marks that follow; empty: there are none. */
   next?: string;
 };

@@ -15,7 +15,7 @@ from zlib import crc32
 from msgspec import Struct
 
 from sidebooks_core.databases.database import Database, Reading
-from sidebooks_core.documents.model import SearchHit
+from sidebooks_core.documents.model import Matching, SearchHit
 from sidebooks_core.documents.page_ranges import NO_PAGES, PageRanges, runs
 from sidebooks_core.shelf import catalogue, folders
 from sidebooks_core.shelf.model import Paper, Revision
@@ -24,9 +24,11 @@ from sidebooks_core.shelf.search.grams import grams_of_query
 from sidebooks_core.shelf.search.paper_map import KnownPapers
 from sidebooks_core.shelf.search.storing import readable
 from sidebooks_core.shelf.search.stretches import Stretch
-from sidebooks_core.text.folding import fold, query_pattern
+from sidebooks_core.text.folding import fold
+from sidebooks_core.text.matching import Finder
 from sidebooks_core.text.pages import search as search_text
 
+ANY_MATCH = Matching()
 NEWEST = 1 << 62
 """A search that begins: higher than any `Found.next`."""
 _PLACES = 1 << 20
@@ -82,7 +84,7 @@ class Found(Struct, frozen=True):
 class AskDocument(Protocol):
     """Searches some pages of the document of a revision, by a worker."""
 
-    def __call__(self, revision: Revision, query: str, pages: range, *, old_forms: bool) -> list[SearchHit]: ...
+    def __call__(self, revision: Revision, query: str, pages: range, matching: Matching) -> list[SearchHit]: ...
 
 
 class Searcher:
@@ -94,7 +96,16 @@ class Searcher:
         self._ask = ask
         self._known = KnownPapers()
 
-    def search(self, query: str, where: Where, *, before: int = NEWEST, limit: int = 50, budget_s: float = BUDGET_S) -> Found:
+    def search(
+        self,
+        query: str,
+        where: Where,
+        *,
+        before: int = NEWEST,
+        limit: int = 50,
+        budget_s: float = BUDGET_S,
+        matching: Matching = ANY_MATCH,
+    ) -> Found:
         """Pages that match: at most `limit`, but 1 if `limit` is less. It stops after `budget_s` seconds, however many it has.
 
         If several papers have the same page, two of them may have the same number in rare cases. Then both come in one step,
@@ -102,8 +113,8 @@ class Searcher:
 
         before: `Found.next` of the step before. A page that stands in several papers is a hit in each.
         """
-        pattern = query_pattern(query)
-        if pattern is None:
+        finder = Finder.of(query, matching)
+        if finder is None:
             return Found([], None)
         grams, pages = grams_of_query(fold(query)), list[PageHit]()
         deadline_s = time.monotonic() + budget_s
@@ -116,7 +127,7 @@ class Searcher:
                 ids = index.texts_with(reading, block, grams)
                 for text, places in papers.places(ids[ids < below], pages_of):
                     row = page_texts.text_row(reading, text)
-                    hits = search_text(readable(row.text), pattern, 0, old_forms=False) if row else []
+                    hits = search_text(readable(row.text), finder, 0) if row else []
                     end = text * _PLACES
                     if row is not None and hits:
                         some, end = _some_places(text, places, before, max(1, limit - len(pages)))
@@ -133,7 +144,7 @@ class Searcher:
         query: str,
         number: int | None,
         *,
-        old_forms: bool = False,
+        matching: Matching = ANY_MATCH,
         limit: int = 1000,
         pages: PageRanges | None = None,
     ) -> list[SearchHit]:
@@ -144,15 +155,15 @@ class Searcher:
         with self._database.reading() as reading:
             revision = catalogue.revision(reading, paper_id, number)
             indexed = stretches.of_revision(reading, paper_id, revision.number)
-        pattern, grams = query_pattern(query, old_forms=old_forms), grams_of_query(fold(query))
-        if pattern is None:
+        finder, grams = Finder.of(query, matching), grams_of_query(fold(query))
+        if finder is None:
             return []
         hits: list[SearchHit] = []
         done = 0
         for one in [*indexed, Stretch(paper_id, revision.number, revision.page_count, 0, 0)]:
             for run in runs(range(done, one.page), pages):
                 if len(hits) < limit:
-                    hits += self._ask(revision, query, run, old_forms=old_forms)
+                    hits += self._ask(revision, query, run, matching)
             done = one.page + one.count
             searched = runs(range(one.page, done), pages)
             with self._database.reading() as reading:
@@ -161,7 +172,7 @@ class Searcher:
                     is_read = len(hits) < limit and any(page in run for run in searched)
                     row = page_texts.text_row(reading, text) if is_read else None
                     if row is not None:
-                        hits += search_text(readable(row.text), pattern, page, old_forms=old_forms)
+                        hits += search_text(readable(row.text), finder, page)
         return hits[:limit]
 
 

@@ -1,0 +1,183 @@
+"""`sidebooks serve` on a Unix socket, and the log of requests."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import socket
+import stat
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from http.client import HTTPConnection
+from pathlib import Path
+
+import pytest
+
+from sidebooks_core.cli.commands import main
+from sidebooks_core.errors import RequestError
+from sidebooks_core.server.http import SIGNED
+from sidebooks_core.server.request_log import line
+from sidebooks_core.server.unix_socket import unix_listening
+
+PATIENCE_S = 60.0
+
+
+class OverSocket(HTTPConnection):
+    """A client of a server that listens on a Unix socket."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__("localhost", timeout=PATIENCE_S)
+        self._path = path
+
+    def connect(self) -> None:
+        self.sock = socket.socket(socket.AF_UNIX)
+        self.sock.settimeout(PATIENCE_S)
+        self.sock.connect(os.fspath(self._path))
+
+
+@contextmanager
+def served(folder: Path, *arguments: str | Path) -> Iterator[tuple[subprocess.Popen[str], str]]:
+    """The process, and what it says first."""
+    command = [sys.executable, "-m", "sidebooks_core", "serve", *map(os.fspath, arguments), "--no-browser"]
+    process = subprocess.Popen(
+        [*command, "--cache-dir", os.fspath(folder / "cache")], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    assert process.stdout is not None
+    try:
+        yield process, process.stdout.readline()
+    finally:
+        process.kill()
+        process.communicate(timeout=PATIENCE_S)
+
+
+def first_listed(client: HTTPConnection) -> dict[str, str]:
+    """The first document, as soon as it is served."""
+    deadline_s = time.monotonic() + PATIENCE_S
+    while time.monotonic() < deadline_s:
+        client.request("GET", "/documents?secret=1", headers={"X-Forwarded-For": "192.0.2.7", "X-Forwarded-Proto": "https"})
+        documents: list[dict[str, str]] = json.load(client.getresponse())["documents"]
+        if documents:
+            client.close()
+            return documents[0]
+        time.sleep(0.05)
+    raise AssertionError("the document is not served")
+
+
+@pytest.mark.parametrize("processes", ["1", "2"])
+def test_a_socket_with_its_rights_that_is_gone_at_the_end(sample: Path, tmp_path: Path, processes: str) -> None:
+    path = tmp_path / "s"
+    with served(tmp_path, sample, "--uds", path, "--uds-mode", "600", "--access-log", "--processes", processes) as (
+        process,
+        said,
+    ):
+        assert f" at unix:{path}" in said
+        assert stat.S_IMODE(path.lstat().st_mode) == 0o600
+        listed = first_listed(OverSocket(path))
+        assert listed["pages"].startswith("https://localhost/documents/"), "the proxy's word counts"
+        process.terminate()
+        _, errors = process.communicate(timeout=PATIENCE_S)
+        assert process.returncode == 128 + signal.SIGTERM
+    assert not path.exists()
+    assert re.search(r'^192\.0\.2\.7 - - \[[^]]+\] "GET /documents HTTP/1\.1" 200 \d+ \d+\.\d{3}$', errors, re.M), errors
+    assert "secret" not in errors
+
+
+def test_nobody_who_comes_by_a_socket_counts_as_being_at_this_machine(tmp_path: Path) -> None:
+    path = tmp_path / "s"
+    with served(tmp_path, "--data", tmp_path / "shelf", "--uds", path, "--open"):
+        client = OverSocket(path)
+        body = json.dumps({"name": "mine"})
+        client.request("POST", "/folders/top", body, {"Content-Type": "application/json"})
+        answer = client.getresponse()
+        assert answer.status in (401, 403, 404), answer.read()
+        client.close()
+
+
+def test_a_shelf_on_a_socket_needs_to_be_told_who_comes_in(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as end:
+        main(["serve", "--data", str(tmp_path / "shelf"), "--uds", str(tmp_path / "s"), "--no-browser"])
+    assert end.value.code == 2
+    assert "--uds gives others a way to this server" in capsys.readouterr().err
+    assert not (tmp_path / "s").exists()
+
+
+def test_a_socket_that_a_killed_server_left_is_replaced(tmp_path: Path) -> None:
+    path = tmp_path / "s"
+    with socket.socket(socket.AF_UNIX) as left:
+        left.bind(os.fspath(path))
+    with unix_listening(path, 0o660) as listener:
+        with socket.socket(socket.AF_UNIX) as client:
+            client.connect(os.fspath(path))
+        with pytest.raises(RequestError, match="listens there already"), unix_listening(path, 0o660):
+            pass
+        assert listener.getsockname() == os.fspath(path)
+    assert not path.exists()
+
+
+def test_what_another_server_put_in_its_place_stays(tmp_path: Path) -> None:
+    path = tmp_path / "s"
+    with unix_listening(path, 0o660):
+        path.unlink()
+        other = socket.socket(socket.AF_UNIX)
+        other.bind(os.fspath(path))
+    assert path.exists()
+    other.close()
+
+
+def test_nothing_else_is_removed_or_hidden(tmp_path: Path) -> None:
+    other = tmp_path / "paper.txt"
+    other.write_text("mine", encoding="utf-8")
+    for path, error in ((other, "something else lies there"), (tmp_path / ("x" * 200), "too long")):
+        with pytest.raises(RequestError, match=error), unix_listening(path, 0o660):
+            pass
+    with pytest.raises(FileNotFoundError, match=r"--uds .*: No such file"), unix_listening(tmp_path / "none" / "s", 0o660):
+        pass
+    assert other.read_text(encoding="utf-8") == "mine"
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        ["--uds", "s", "--port", "1"],
+        ["--uds", "s", "--host", "::1"],
+        ["--uds-mode", "600"],
+        ["--uds", "s", "--uds-mode", "8"],
+    ],
+)
+def test_contradictions_are_told(sample: Path, wrong: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as end:
+        main(["serve", str(sample), "--no-browser", *wrong])
+    assert end.value.code == 2
+    assert "--uds" in capsys.readouterr().err
+
+
+def test_a_wrong_port_of_the_environment_is_told(
+    sample: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SIDEBOOKS_PORT", "99999")
+    with pytest.raises(SystemExit) as end:
+        main(["serve", str(sample), "--no-browser"])
+    assert end.value.code == 2
+    assert "SIDEBOOKS_PORT: 99999 is no port" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("path", "shown"),
+    [
+        (b"/documents", "/documents"),
+        (b"/documents?q=who", "/documents"),
+        (f"/{SIGNED}/abc.def/documents/x/pages/1".encode(), f"/{SIGNED}/-/documents/x/pages/1"),
+        (b'/a"b\nc\\', "/a\\x22b\\x0ac\\x5c"),
+    ],
+)
+def test_a_line_has_no_query_no_signature_and_nothing_that_ends_it(path: bytes, shown: str) -> None:
+    scope = {"type": "http", "method": "GET", "http_version": "1.1", "client": ("::1", 5), "raw_path": path, "path": "/"}
+    made = line(scope, 200, 12, datetime(2026, 3, 31, 9, tzinfo=UTC), 0.0123)
+    assert made == f'::1 - - [31/Mar/2026:09:00:00 +0000] "GET {shown} HTTP/1.1" 200 12 0.012'
+    assert '" - 0 ' in line({**scope, "client": None}, None, 0, datetime(2026, 3, 31, 9, tzinfo=UTC), 0.0)
