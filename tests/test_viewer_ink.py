@@ -268,6 +268,50 @@ def test_a_line_is_drawn_without_painting_the_page_or_the_other_lines(open_at: O
     assert counted.get("marks", 0) + counted.get("", 0) < 40, "only the new line is painted on the page's bitmap"
 
 
+def test_a_stroke_grows_on_tiles_that_stay(open_at: Open) -> None:
+    tab = open_at("予算書", 3, "desktop", viewport=UPRIGHT)
+    x, y = middle(tab)
+    begin(tab)
+    tiles = tab.locator(".live").count()
+    pen = Stylus(tab)
+    pen.down((x - 300, y - 200))
+    for step in range(1, 31):
+        pen.move((x - 300 + 20 * step, y - 200 + step))
+    along = [[x - 280 + 20 * step, y - 199 + step] for step in range(29)]
+    assert tab.evaluate(GAPS, along) == [], "the line goes on from tile to tile"
+    assert 1 < tab.evaluate(INKED) < tiles, "what is not under the line is not painted"
+    assert tab.locator(".live").count() == tiles
+    pen.up((x + 300, y - 170))
+    strokes(tab, 1)
+    assert tab.evaluate(INKED) == 0
+    tab.set_viewport_size({"width": 1100, "height": 700})
+    tab.wait_for_function(COVERED, timeout=LATE_MS)
+    tab.click("[data-ink=done]")
+    assert tab.locator(".live").count() == 0, "their memory is given back"
+
+
+INKED = """() => [...document.querySelectorAll('.live')].filter(one =>
+    one.getContext('2d').getImageData(0, 0, one.width, one.height).data.some(value => value)).length"""
+
+GAPS = """points => points.filter(([x, y]) => {
+    for (const one of document.querySelectorAll('.live')) {
+        const box = one.getBoundingClientRect();
+        if (x < box.left || y < box.top || x >= box.right || y >= box.bottom) continue;
+        const scale = one.width / box.width;
+        const [u, v] = [x - box.left, y - box.top].map(value => Math.max(0, Math.floor(value * scale) - 2));
+        return !one.getContext('2d').getImageData(u, v, 5, 5).data.some(value => value);
+    }
+    return true;
+})"""
+
+COVERED = """() => {
+    const stage = document.querySelector('.ink').getBoundingClientRect();
+    const boxes = [...document.querySelectorAll('.live')].map(one => one.getBoundingClientRect());
+    const [right, bottom] = [Math.max(...boxes.map(one => one.right)), Math.max(...boxes.map(one => one.bottom))];
+    return Math.abs(right - stage.right) < 1 && Math.abs(bottom - stage.bottom) < 1;
+}"""
+
+
 MANY = """async ([document, page, count]) => {
     const { id: person } = await (await fetch('me')).json();
     const { MarksDisk } = await import('./viewer/marks_disk.js');

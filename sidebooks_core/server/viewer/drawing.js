@@ -118,6 +118,7 @@ export class Drawing {
       if (!mayMean(this.#before ?? this.#hands, effect, by)) event.preventDefault();
     }, { signal });
     for (const name of ["moving", "refitted", "closed"]) reader.addEventListener(name, () => this.finish(), { signal });
+    reader.addEventListener("refitted", () => this.#live.fit(reader), { signal });
     addEventListener("pagehide", () => this.finish(), { signal });
     reader.addEventListener("opened", this.lookAround, { signal });
     signal.addEventListener("abort", () => this.#listenTo(null));
@@ -132,6 +133,7 @@ export class Drawing {
     this.#ending?.abort();
     this.#ground.remove();
     this.#live.element.remove();
+    this.#live.drop();
     this.marking.layer.hold(false);
     this.onchange();
   }

@@ -75,6 +75,9 @@ export class LiveStroke {
   /** Before a pen goes down: what takes time here does not then. @param {Reader} reader */
   fit(reader) { this.#tiles.fit(reader.view()); }
 
+  /** Nobody draws any more. */
+  drop() { this.#tiles.drop(); }
+
   /** It is not on these tiles any more. */
   clear() {
     this.samples = [];

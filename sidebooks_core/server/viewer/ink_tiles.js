@@ -16,7 +16,6 @@ export class InkTiles {
   element = h("div", { class: "ink", "aria-hidden": "true" });
   /** Row by row. @type {Tile[]} */
   #tiles = [];
-  #columns = 0;
   #fitted = "";
   #opacity = 1;
 
@@ -26,7 +25,6 @@ export class InkTiles {
     if (this.#fitted === fitted) return;
     this.#fitted = fitted;
     const [columns, rows] = [Math.ceil(width / SIDE_PX), Math.ceil(height / SIDE_PX)];
-    this.#columns = columns;
     this.#tiles = Array.from({ length: columns * rows }, (_, at) => {
       const [x, y] = [(at % columns) * SIDE_PX, Math.floor(at / columns) * SIDE_PX];
       const size = { width: Math.min(SIDE_PX, width - x), height: Math.min(SIDE_PX, height - y) };
@@ -39,6 +37,13 @@ export class InkTiles {
       return { context, x, y, isUsed: false };
     });
     this.element.replaceChildren(...this.#tiles.map((one) => one.context.canvas));
+  }
+
+  /** Nobody draws: give the memory back. */
+  drop() {
+    this.#fitted = "";
+    this.#tiles = [];
+    this.element.replaceChildren();
   }
 
   /** Before a stroke. @param {Seen} view @param {number} opacity of the stroke */
