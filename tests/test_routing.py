@@ -236,6 +236,19 @@ def test_the_spare_does_not_take_it_either(scene: Scene) -> None:
     assert spare.takes().names == ["seen"]
 
 
+def test_the_spare_takes_a_page_when_the_patience_of_the_other_worker_ends(scene: Scene) -> None:
+    """The spare had no time to look again, since another worker was idle when the pages came."""
+    scene.busy()
+    other, spare = scene.idle(), scene.idle(is_spare=True)
+    for name in ("seen 1", "seen 2"):
+        scene.ask(name)
+    assert (scene.dispatcher.counts()[0], other.waits, spare.waits) == (2, True, True)
+    scene.now_s += 0.15
+    assert other.takes().names == ["seen 1"]
+    scene.now_s += 0.15
+    assert spare.takes().names == ["seen 2"]
+
+
 def test_of_many_pages_another_worker_takes_what_the_holder_would_come_to_too_late(scene: Scene) -> None:
     scene.busy()
     other = scene.idle()

@@ -103,7 +103,7 @@ class Dispatcher:
             while seat.flight is None and not self._closed:
                 if not seat.wake.wait(self._busy.seconds_until(seat.look_again_s)) and seat.flight is None and not self._closed:
                     seat.look_again_s = None
-                    self._giving.give(seat)
+                    self._giving.hand_out()  # what this worker takes may leave work for others, such as the spare
             return seat.flight
 
     def take_ahead(self, held_documents: set[str], flight: Flight) -> Flight | None:
