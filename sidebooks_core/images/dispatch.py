@@ -126,7 +126,7 @@ class Dispatcher:
         """A flight that was taken ahead was not begun, and holds no lease: it waits first in its class, if it is wanted."""
         with self._lock:
             self._seats.end(flight)
-            self._busy.end(flight, is_answered=False)
+            self._busy.put_back(flight)
             if flight.waiting and not self._closed:
                 self._put_back(flight, self._flights.repeat)
                 return
