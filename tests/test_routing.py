@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import threading
 from concurrent.futures import Future
 from typing import Any
 
 import pytest
-from by_hand import Worker
+from by_hand import WAIT_S, Worker
 from hypothesis import given
 from hypothesis import strategies as st
 from quiet import wait_until
@@ -318,6 +319,25 @@ def test_the_spare_takes_a_page_when_the_patience_of_the_other_worker_ends(scene
     assert other.takes().names == ["seen 1"]
     scene.now_s += 0.15
     assert spare.takes().names == ["seen 2"]
+
+
+def test_a_page_that_is_left_to_a_busy_worker_ends_no_other_job_before_it_wants_a_worker(scene: Scene) -> None:
+    forgotten = scene.ask("long", token="another")
+    dragging = Worker(scene.dispatcher)
+    flight = dragging.takes()
+    interrupted = threading.Event()
+    dragging.ages(interrupted.set)
+    forgotten.cancel()
+    assert not flight.waiting
+    scene.busy(priority=Priority.BULK)
+    other = scene.idle()
+    for name in ("seen 1", "seen 2"):
+        scene.ask(name)
+    assert (scene.dispatcher.counts()[0], other.waits) == (2, True)
+    assert not interrupted.is_set(), "an idle worker would take the pages, if they did not wait on purpose"
+    scene.now_s += 0.15
+    assert other.takes().names == ["seen 1"]
+    assert interrupted.wait(WAIT_S), "now the other page wants a worker"
 
 
 def test_of_many_pages_another_worker_takes_what_the_holder_would_come_to_too_late(scene: Scene) -> None:
