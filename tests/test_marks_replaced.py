@@ -355,6 +355,35 @@ def test_pages_that_share_a_list_of_annotations_have_replies_of_their_own(servic
         assert threads(exported(shelf, paper, "anna")) == [changed, changed]
 
 
+def with_inline(annotation: str, data: bytes) -> bytes:
+    """An annotation that is written into the list of the first page itself, before those that it has."""
+    with pymupdf.open(stream=data, filetype="pdf") as document:
+        listed = document.xref_get_key(document[0].xref, "Annots")[1]
+        document.xref_set_key(document[0].xref, "Annots", f"[<</Type/Annot{annotation}>>{listed[1:]}")
+        changed: bytes = document.tobytes()
+        return changed
+
+
+def test_a_reply_gets_no_link_to_what_replaces_an_annotation_without_a_number(service: sb.TileService) -> None:
+    text = "/Subtype/Text/Rect[40 340 60 360]"
+    data = with_annotations(f"{text}/Contents(said)/NM(one)", f"{text}/Contents(no)/IRT {{0}} 0 R")
+    with Shelf(None, service) as shelf:
+        paper = shelf.register(with_inline(f"{text}/Contents(inline)/NM(two)", data), name="議案")
+        own = shelf.marks(paper, owner="anna")
+        for mark in own.import_pdf().marks:
+            assert isinstance(mark.body, Note)
+            own.change(mark.id, replace(mark.body, text=f"new {mark.body.text}"))
+        file = exported(shelf, paper, "anna")
+        assert sorted(replies(file)) == [("new inline", ""), ("new said", ""), ("no", "new said")]
+        with pymupdf.open(stream=file, filetype="pdf") as document:
+            listed = [number for number, *_ in document[0].annot_xrefs()]
+            (reply,) = [one for one in listed if document.xref_get_key(one, "Contents")[1] == "no"]
+            assert {key: document.xref_get_key(reply, key)[0] for key in ("Parent", "Popup")} == {
+                "Parent": "null",
+                "Popup": "null",
+            }
+
+
 FIRST = Annotation(page=0, place=0, kind="note", x_pt=10, y_pt=10, text="said", replies=("Bob: no", "Bob: no\nindeed"))
 FURTHER = [
     (("Bob: no", "Bob: no\nindeed", "Eve: yes"), "said"),
