@@ -23,6 +23,8 @@ from sidebooks_core.cli.commands import main
 from sidebooks_core.errors import RequestError
 from sidebooks_core.server.http import SIGNED
 from sidebooks_core.server.request_log import line
+from sidebooks_core.server.route import PARAMETERS
+from sidebooks_core.server.routes import ROUTES
 from sidebooks_core.server.unix_socket import unix_listening
 
 PATIENCE_S = 60.0
@@ -173,11 +175,39 @@ def test_a_wrong_port_of_the_environment_is_told(
         (b"/documents", "/documents"),
         (b"/documents?q=who", "/documents"),
         (f"/{SIGNED}/abc.def/documents/x/pages/1".encode(), f"/{SIGNED}/-/documents/x/pages/1"),
+        (f"/{SIGNED}/abc.def".encode(), f"/{SIGNED}/-"),
+        (f"/{SIGNED}/abc.def?q=who".encode(), f"/{SIGNED}/-"),
+        (f"//{SIGNED}/abc.def/documents".encode(), f"/{SIGNED}/-"),
+        (f"/%{ord(SIGNED):x}/abc.def/documents".encode(), f"/{SIGNED}/-"),
+        (f"/{SIGNED}".encode(), f"/{SIGNED}/-"),
+        (f"http://localhost/{SIGNED}/abc.def".encode(), "-"),
+        (b"*", "*"),
+        (b"/documents/x/search/%E5%B8%82", "/documents/x/search/-"),
+        (b"/documents/x/search/who/else?start=2", "/documents/x/search/-"),
+        (b"/documents//x/%73earch/who", "/documents/x/%73earch/-"),
+        (b"/documents/x/search", "/documents/x/search"),
+        (f"/{SIGNED}/abc.def/documents/x/search/who".encode(), f"/{SIGNED}/-/documents/x/search/-"),
         (b'/a"b\nc\\', "/a\\x22b\\x0ac\\x5c"),
     ],
 )
-def test_a_line_has_no_query_no_signature_and_nothing_that_ends_it(path: bytes, shown: str) -> None:
+def test_a_line_has_no_words_no_query_no_signature_and_nothing_that_ends_it(path: bytes, shown: str) -> None:
     scope = {"type": "http", "method": "GET", "http_version": "1.1", "client": ("::1", 5), "raw_path": path, "path": "/"}
     made = line(scope, 200, 12, datetime(2026, 3, 31, 9, tzinfo=UTC), 0.0123)
     assert made == f'::1 - - [31/Mar/2026:09:00:00 +0000] "GET {shown} HTTP/1.1" 200 12 0.012'
+    mounted = {**scope, "raw_path": b"/books/" + path.removeprefix(b"/"), "root_path": "/books"}
+    if path.startswith(b"/"):
+        below = line(mounted, 200, 0, datetime(2026, 3, 31, 9, tzinfo=UTC), 0.0)
+        assert "who" not in below
+        assert "abc.def" not in below
     assert '" - 0 ' in line({**scope, "client": None}, None, 0, datetime(2026, 3, 31, 9, tzinfo=UTC), 0.0)
+
+
+def test_each_route_whose_path_has_private_words_is_left_out_of_the_log() -> None:
+    begun = datetime(2026, 3, 31, 9, tzinfo=UTC)
+    routes = [route for route in ROUTES if any(PARAMETERS[name].is_private for name in route.parameters)]
+    assert routes
+    for path in (path for route in routes for path in (route.path, *route.also_at)):
+        asked = path.replace("{", "").replace("}", "").replace("query", "private-words")
+        made = line({"type": "http", "method": "GET", "path": asked, "headers": []}, 200, 0, begun, 0.0)
+        assert "private-words" in asked
+        assert "private-words" not in made
