@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import re
@@ -18,10 +19,13 @@ from http.client import HTTPConnection
 from pathlib import Path
 
 import pytest
+from starlette.types import Message, Receive, Scope, Send
 
 from sidebooks_core.cli.commands import main
 from sidebooks_core.errors import RequestError
+from sidebooks_core.server.command import at_the_door
 from sidebooks_core.server.http import SIGNED
+from sidebooks_core.server.options import ServeOptions
 from sidebooks_core.server.request_log import line
 from sidebooks_core.server.route import PARAMETERS
 from sidebooks_core.server.routes import ROUTES
@@ -200,6 +204,50 @@ def test_a_line_has_no_words_no_query_no_signature_and_nothing_that_ends_it(path
         assert "who" not in below
         assert "abc.def" not in below
     assert '" - 0 ' in line({**scope, "client": None}, None, 0, datetime(2026, 3, 31, 9, tzinfo=UTC), 0.0)
+
+
+@pytest.mark.parametrize(
+    ("forwarded", "client"),
+    [
+        ("192.0.2.7", "192.0.2.7"),
+        ("2001:db8::1", "2001:db8::1"),
+        ('1.2.3.4 - - "GET /forged', "127.0.0.1"),
+        ("fe80::1%\t- forged", "127.0.0.1"),
+        ("somebody", "127.0.0.1"),
+    ],
+)
+@pytest.mark.parametrize("is_unix", [False, True])
+def test_what_a_header_gives_counts_only_if_it_is_an_address(
+    forwarded: str, client: str, is_unix: bool, tmp_path: Path
+) -> None:
+    seen: list[Scope] = []
+
+    async def noted(scope: Scope, receive: Receive, send: Send) -> None:
+        seen.append(scope)
+
+    async def receive() -> Message:
+        raise AssertionError("nothing is asked for")
+
+    async def send(message: Message) -> None:
+        raise AssertionError("nothing is sent")
+
+    options = ServeOptions(paths=[], host="127.0.0.1", port=0, browser=False, uds=tmp_path / "s" if is_unix else None)
+    scope = {
+        "type": "http",
+        "headers": [(b"x-forwarded-for", forwarded.encode())],
+        "client": None if is_unix else ("127.0.0.1", 5),
+    }
+    asyncio.run(at_the_door(noted, options)(scope, receive, send))
+    assert seen[0]["client"][0] == client
+
+
+@pytest.mark.parametrize(
+    ("client", "who"),
+    [(("fe80::1%a\nb", 5), "fe80::1%a\\x0ab"), (('x" 200 1 0.0', 5), "-"), (("a\nb", 5), "-"), (None, "-")],
+)
+def test_a_line_begins_with_an_address_or_nothing(client: tuple[str, int] | None, who: str) -> None:
+    scope = {"type": "http", "method": "GET", "client": client, "path": "/"}
+    assert line(scope, 200, 0, datetime(2026, 3, 31, 9, tzinfo=UTC), 0.0).startswith(f"{who} - - [31/")
 
 
 def test_each_route_whose_path_has_private_words_is_left_out_of_the_log() -> None:

@@ -14,6 +14,7 @@ from urllib.parse import unquote
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from sidebooks_core.server.http import SIGNED, raw_path, root_and_path, signature_of
+from sidebooks_core.server.listening import is_ip_address
 from sidebooks_core.server.routes import ROUTES
 
 _log = logging.getLogger("sidebooks_core.server.requests")
@@ -55,7 +56,7 @@ class RequestLog:
 def line(scope: Scope, status: int | None, sent_bytes: int, begun: datetime, took_s: float) -> str:
     """One line. begun: with a time zone."""
     client = scope.get("client")
-    who = str(client[0]) if client else "-"
+    who = _shown(str(client[0])) if client and is_ip_address(str(client[0])) else "-"
     asked = f"{scope.get('method', 'GET')} {_shown(_path(scope))} HTTP/{scope.get('http_version', '1.1')}"
     return f'{who} - - [{begun:{TIME_FORM}}] "{asked}" {status or "-"} {sent_bytes} {took_s:.3f}'
 
