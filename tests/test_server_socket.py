@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import fcntl
 import json
 import os
 import re
@@ -13,7 +14,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
 from http.client import HTTPConnection
 from pathlib import Path
@@ -120,7 +121,7 @@ def test_a_socket_that_a_killed_server_left_is_replaced(tmp_path: Path) -> None:
     with unix_listening(path, 0o660) as listener:
         with socket.socket(socket.AF_UNIX) as client:
             client.connect(os.fspath(path))
-        with pytest.raises(RequestError, match="listens there already"), unix_listening(path, 0o660):
+        with pytest.raises(RequestError, match="listens there already"), unix_listening(path, 0o660, wait_s=0):
             pass
         assert listener.getsockname() == os.fspath(path)
     assert not path.exists()
@@ -136,6 +137,59 @@ def test_what_another_server_put_in_its_place_stays(tmp_path: Path) -> None:
     other.close()
 
 
+def test_a_successor_leaves_the_file_of_a_server_that_ends_and_waits_for_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "s"
+    with ExitStack() as first:
+        first.enter_context(unix_listening(path, 0o660)).close()
+        before = path.lstat()
+        with (
+            pytest.raises(RequestError, match=r"has not ended: it has the lock .*s\.lock"),
+            unix_listening(path, 0o660, wait_s=0),
+        ):
+            pass
+        assert os.path.samestat(path.lstat(), before)
+        monkeypatch.setattr("sidebooks_core.server.unix_socket.time.sleep", lambda _: first.close())
+        with unix_listening(path, 0o660, wait_s=PATIENCE_S), socket.socket(socket.AF_UNIX) as client:
+            client.connect(os.fspath(path))
+    assert not list(tmp_path.iterdir()), "neither a socket nor a lock is left"
+
+
+def test_a_lock_that_its_holder_removed_is_made_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path, lock = tmp_path / "s", tmp_path / "s.lock"
+    taken = fcntl.flock
+
+    def removed_before(descriptor: int, how: int) -> None:
+        monkeypatch.undo()
+        lock.unlink()
+        taken(descriptor, how)
+
+    monkeypatch.setattr(fcntl, "flock", removed_before)
+    with unix_listening(path, 0o660):
+        assert lock.exists()
+        with pytest.raises(RequestError, match="the lock"), unix_listening(path, 0o660, wait_s=0):
+            pass
+
+
+def test_a_lock_that_a_killed_server_left_keeps_nobody_out(tmp_path: Path) -> None:
+    (tmp_path / "s.lock").touch()
+    with unix_listening(tmp_path / "s", 0o660, wait_s=0):
+        pass
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_file_with_the_same_number_from_another_time_is_not_ours(tmp_path: Path) -> None:
+    path = tmp_path / "s"
+    with unix_listening(path, 0o660):
+        path.chmod(0o600)
+        os.utime(path, ns=(1, 1))
+    assert path.exists()
+    with unix_listening(path, 0o660):
+        path.chmod(0o600)
+    assert not path.exists(), "other rights do not make it another file"
+
+
 def test_nothing_else_is_removed_or_hidden(tmp_path: Path) -> None:
     other = tmp_path / "paper.txt"
     other.write_text("mine", encoding="utf-8")
@@ -145,6 +199,7 @@ def test_nothing_else_is_removed_or_hidden(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError, match=r"--uds .*: No such file"), unix_listening(tmp_path / "none" / "s", 0o660):
         pass
     assert other.read_text(encoding="utf-8") == "mine"
+    assert list(tmp_path.iterdir()) == [other]
 
 
 @pytest.mark.parametrize(
