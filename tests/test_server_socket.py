@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import fcntl
 import json
 import os
 import re
@@ -12,17 +14,22 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
 from http.client import HTTPConnection
 from pathlib import Path
 
 import pytest
+from starlette.types import Message, Receive, Scope, Send
 
 from sidebooks_core.cli.commands import main
 from sidebooks_core.errors import RequestError
+from sidebooks_core.server.command import at_the_door
 from sidebooks_core.server.http import SIGNED
+from sidebooks_core.server.options import ServeOptions
 from sidebooks_core.server.request_log import line
+from sidebooks_core.server.route import PARAMETERS
+from sidebooks_core.server.routes import ROUTES
 from sidebooks_core.server.unix_socket import unix_listening
 
 PATIENCE_S = 60.0
@@ -114,7 +121,7 @@ def test_a_socket_that_a_killed_server_left_is_replaced(tmp_path: Path) -> None:
     with unix_listening(path, 0o660) as listener:
         with socket.socket(socket.AF_UNIX) as client:
             client.connect(os.fspath(path))
-        with pytest.raises(RequestError, match="listens there already"), unix_listening(path, 0o660):
+        with pytest.raises(RequestError, match="listens there already"), unix_listening(path, 0o660, wait_s=0):
             pass
         assert listener.getsockname() == os.fspath(path)
     assert not path.exists()
@@ -130,6 +137,59 @@ def test_what_another_server_put_in_its_place_stays(tmp_path: Path) -> None:
     other.close()
 
 
+def test_a_successor_leaves_the_file_of_a_server_that_ends_and_waits_for_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "s"
+    with ExitStack() as first:
+        first.enter_context(unix_listening(path, 0o660)).close()
+        before = path.lstat()
+        with (
+            pytest.raises(RequestError, match=r"has not ended: it has the lock .*s\.lock"),
+            unix_listening(path, 0o660, wait_s=0),
+        ):
+            pass
+        assert os.path.samestat(path.lstat(), before)
+        monkeypatch.setattr("sidebooks_core.server.unix_socket.time.sleep", lambda _: first.close())
+        with unix_listening(path, 0o660, wait_s=PATIENCE_S), socket.socket(socket.AF_UNIX) as client:
+            client.connect(os.fspath(path))
+    assert not list(tmp_path.iterdir()), "neither a socket nor a lock is left"
+
+
+def test_a_lock_that_its_holder_removed_is_made_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path, lock = tmp_path / "s", tmp_path / "s.lock"
+    taken = fcntl.flock
+
+    def removed_before(descriptor: int, how: int) -> None:
+        monkeypatch.undo()
+        lock.unlink()
+        taken(descriptor, how)
+
+    monkeypatch.setattr(fcntl, "flock", removed_before)
+    with unix_listening(path, 0o660):
+        assert lock.exists()
+        with pytest.raises(RequestError, match="the lock"), unix_listening(path, 0o660, wait_s=0):
+            pass
+
+
+def test_a_lock_that_a_killed_server_left_keeps_nobody_out(tmp_path: Path) -> None:
+    (tmp_path / "s.lock").touch()
+    with unix_listening(tmp_path / "s", 0o660, wait_s=0):
+        pass
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_file_with_the_same_number_from_another_time_is_not_ours(tmp_path: Path) -> None:
+    path = tmp_path / "s"
+    with unix_listening(path, 0o660):
+        path.chmod(0o600)
+        os.utime(path, ns=(1, 1))
+    assert path.exists()
+    with unix_listening(path, 0o660):
+        path.chmod(0o600)
+    assert not path.exists(), "other rights do not make it another file"
+
+
 def test_nothing_else_is_removed_or_hidden(tmp_path: Path) -> None:
     other = tmp_path / "paper.txt"
     other.write_text("mine", encoding="utf-8")
@@ -139,6 +199,7 @@ def test_nothing_else_is_removed_or_hidden(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError, match=r"--uds .*: No such file"), unix_listening(tmp_path / "none" / "s", 0o660):
         pass
     assert other.read_text(encoding="utf-8") == "mine"
+    assert list(tmp_path.iterdir()) == [other]
 
 
 @pytest.mark.parametrize(
@@ -173,11 +234,83 @@ def test_a_wrong_port_of_the_environment_is_told(
         (b"/documents", "/documents"),
         (b"/documents?q=who", "/documents"),
         (f"/{SIGNED}/abc.def/documents/x/pages/1".encode(), f"/{SIGNED}/-/documents/x/pages/1"),
+        (f"/{SIGNED}/abc.def".encode(), f"/{SIGNED}/-"),
+        (f"/{SIGNED}/abc.def?q=who".encode(), f"/{SIGNED}/-"),
+        (f"//{SIGNED}/abc.def/documents".encode(), f"/{SIGNED}/-"),
+        (f"/%{ord(SIGNED):x}/abc.def/documents".encode(), f"/{SIGNED}/-"),
+        (f"/{SIGNED}".encode(), f"/{SIGNED}/-"),
+        (f"http://localhost/{SIGNED}/abc.def".encode(), "-"),
+        (b"*", "*"),
+        (b"/documents/x/search/%E5%B8%82", "/documents/x/search/-"),
+        (b"/documents/x/search/who/else?start=2", "/documents/x/search/-"),
+        (b"/documents//x/%73earch/who", "/documents/x/%73earch/-"),
+        (b"/documents/x/search", "/documents/x/search"),
+        (f"/{SIGNED}/abc.def/documents/x/search/who".encode(), f"/{SIGNED}/-/documents/x/search/-"),
         (b'/a"b\nc\\', "/a\\x22b\\x0ac\\x5c"),
     ],
 )
-def test_a_line_has_no_query_no_signature_and_nothing_that_ends_it(path: bytes, shown: str) -> None:
+def test_a_line_has_no_words_no_query_no_signature_and_nothing_that_ends_it(path: bytes, shown: str) -> None:
     scope = {"type": "http", "method": "GET", "http_version": "1.1", "client": ("::1", 5), "raw_path": path, "path": "/"}
     made = line(scope, 200, 12, datetime(2026, 3, 31, 9, tzinfo=UTC), 0.0123)
     assert made == f'::1 - - [31/Mar/2026:09:00:00 +0000] "GET {shown} HTTP/1.1" 200 12 0.012'
+    mounted = {**scope, "raw_path": b"/books/" + path.removeprefix(b"/"), "root_path": "/books"}
+    if path.startswith(b"/"):
+        below = line(mounted, 200, 0, datetime(2026, 3, 31, 9, tzinfo=UTC), 0.0)
+        assert "who" not in below
+        assert "abc.def" not in below
     assert '" - 0 ' in line({**scope, "client": None}, None, 0, datetime(2026, 3, 31, 9, tzinfo=UTC), 0.0)
+
+
+@pytest.mark.parametrize(
+    ("forwarded", "client"),
+    [
+        ("192.0.2.7", "192.0.2.7"),
+        ("2001:db8::1", "2001:db8::1"),
+        ('1.2.3.4 - - "GET /forged', "127.0.0.1"),
+        ("fe80::1%\t- forged", "127.0.0.1"),
+        ("somebody", "127.0.0.1"),
+    ],
+)
+@pytest.mark.parametrize("is_unix", [False, True])
+def test_what_a_header_gives_counts_only_if_it_is_an_address(
+    forwarded: str, client: str, is_unix: bool, tmp_path: Path
+) -> None:
+    seen: list[Scope] = []
+
+    async def noted(scope: Scope, receive: Receive, send: Send) -> None:
+        seen.append(scope)
+
+    async def receive() -> Message:
+        raise AssertionError("nothing is asked for")
+
+    async def send(message: Message) -> None:
+        raise AssertionError("nothing is sent")
+
+    options = ServeOptions(paths=[], host="127.0.0.1", port=0, browser=False, uds=tmp_path / "s" if is_unix else None)
+    scope = {
+        "type": "http",
+        "headers": [(b"x-forwarded-for", forwarded.encode())],
+        "client": None if is_unix else ("127.0.0.1", 5),
+    }
+    asyncio.run(at_the_door(noted, options)(scope, receive, send))
+    assert seen[0]["client"][0] == client
+
+
+@pytest.mark.parametrize(
+    ("client", "who"),
+    [(("fe80::1%a\nb", 5), "fe80::1%a\\x0ab"), (('x" 200 1 0.0', 5), "-"), (("a\nb", 5), "-"), (None, "-")],
+)
+def test_a_line_begins_with_an_address_or_nothing(client: tuple[str, int] | None, who: str) -> None:
+    scope = {"type": "http", "method": "GET", "client": client, "path": "/"}
+    assert line(scope, 200, 0, datetime(2026, 3, 31, 9, tzinfo=UTC), 0.0).startswith(f"{who} - - [31/")
+
+
+def test_each_route_whose_path_has_private_words_is_left_out_of_the_log() -> None:
+    begun = datetime(2026, 3, 31, 9, tzinfo=UTC)
+    routes = [route for route in ROUTES if any(PARAMETERS[name].is_private for name in route.parameters)]
+    assert routes
+    for path in (path for route in routes for path in (route.path, *route.also_at)):
+        asked = path.replace("{", "").replace("}", "").replace("query", "private-words")
+        made = line({"type": "http", "method": "GET", "path": asked, "headers": []}, 200, 0, begun, 0.0)
+        assert "private-words" in asked
+        assert "private-words" not in made

@@ -111,7 +111,10 @@ def _add_where(serve: argparse.ArgumentParser) -> None:
     serve.add_argument("--host", help="address to listen on (default 127.0.0.1: this machine only)")
     serve.add_argument("--port", type=port, help="default 8000; 0 takes any that is free")
     serve.add_argument(
-        "--uds", type=Path, metavar="PATH", help="a Unix socket to listen on, for a proxy, instead of --host and --port"
+        "--uds",
+        type=Path,
+        metavar="PATH",
+        help="a Unix socket to listen on, for a proxy, instead of --host and --port; the proxy must overwrite X-Forwarded-For",
     )
     serve.add_argument(
         "--uds-mode", type=mode, metavar="MODE", help="who may use that socket, as of chmod (default 660: its owner and group)"

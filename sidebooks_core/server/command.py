@@ -126,15 +126,34 @@ class _PeerNoted:
         await self._application(scope, receive, send)
 
 
+class _OnlyAddresses:
+    """Puts the address of a connection back, if what a header gave instead of it is no address."""
+
+    def __init__(self, application: ASGIApp) -> None:
+        self._application = application
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        client = scope.get("client")
+        if client and ("%" in str(client[0]) or not is_ip_address(str(client[0]))):  # a zone may be any text
+            scope["client"] = scope.get(PEER)
+        await self._application(scope, receive, send)
+
+
+def at_the_door(application: ASGIApp, options: ServeOptions) -> ASGIApp:
+    """The application behind what says who asks: `client` is what a believed proxy gives, or the address of the connection."""
+    checked = cast("ASGI3Application", _OnlyAddresses(application))
+    behind_proxy = ProxyHeadersMiddleware(checked, trusted_hosts=believed(options))
+    return _PeerNoted(cast(ASGIApp, behind_proxy), is_unix=options.uds is not None)
+
+
 class BoundedServer(uvicorn.Server):
     """uvicorn with a longer queue of connections, and streams of events that end when it does."""
 
     def __init__(self, application: Application, limits: ServerLimits, listener: socket.socket, options: ServeOptions) -> None:
         inner = RequestLog(application) if options.access_log else application
-        behind_proxy = ProxyHeadersMiddleware(cast("ASGI3Application", inner), trusted_hosts=believed(options))
         super().__init__(
             uvicorn.Config(
-                _PeerNoted(cast(ASGIApp, behind_proxy), is_unix=options.uds is not None),
+                at_the_door(inner, options),
                 proxy_headers=False,  # it is in between: after the note
                 http=type("Protocol", (PatientProtocol,), {"doors": Doors(limits)}),
                 ws=PatientSocket,

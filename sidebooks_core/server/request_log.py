@@ -1,7 +1,7 @@
 """The log of requests: a line for each answer, as web servers write it, so that their programs read it.
 
-`ADDRESS - - [TIME] "METHOD PATH HTTP/1.1" STATUS BYTES SECONDS`. Queries have what people search for, and a signature in a path
-lets in whoever reads it: both are left out.
+`ADDRESS - - [TIME] "METHOD PATH HTTP/1.1" STATUS BYTES SECONDS`. Queries, and private parameters of paths, have what people
+search for; a signature in a path lets in whoever reads it. They are left out: `-` stands for them.
 """
 
 from __future__ import annotations
@@ -9,16 +9,21 @@ from __future__ import annotations
 import logging
 import time
 from datetime import datetime
+from urllib.parse import unquote
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from sidebooks_core.server.http import SIGNED, raw_path, root_and_path, signature_of
+from sidebooks_core.server.listening import is_ip_address
+from sidebooks_core.server.routes import ROUTES
 
 _log = logging.getLogger("sidebooks_core.server.requests")
 TIME_FORM = "%d/%b/%Y:%H:%M:%S %z"
 REFUSED_SOCKET = 403
 """What a client of a socket is told if the application closes before it accepts."""
 SWITCHING = 101
+HIDDEN = "-"
+_BEFORE_PRIVATE = tuple(before for route in ROUTES for before in route.before_private)
 
 
 def write_requests() -> None:
@@ -51,14 +56,33 @@ class RequestLog:
 def line(scope: Scope, status: int | None, sent_bytes: int, begun: datetime, took_s: float) -> str:
     """One line. begun: with a time zone."""
     client = scope.get("client")
-    who = str(client[0]) if client else "-"
+    who = _shown(str(client[0])) if client and is_ip_address(str(client[0])) else "-"
     asked = f"{scope.get('method', 'GET')} {_shown(_path(scope))} HTTP/{scope.get('http_version', '1.1')}"
     return f'{who} - - [{begun:{TIME_FORM}}] "{asked}" {status or "-"} {sent_bytes} {took_s:.3f}'
 
 
 def _path(scope: Scope) -> str:
-    signature, path = signature_of(root_and_path(scope)[1])
-    return f"/{SIGNED}/-{path}" if signature else raw_path(scope).split(b"?")[0].decode("latin-1")
+    """The path without what must not be written."""
+    whole = raw_path(scope).split(b"?")[0].decode("latin-1")
+    if not whole.startswith("/"):
+        return whole if whole == "*" else HIDDEN  # a whole address, which hides where its path begins
+    below = root_and_path(scope)[1]
+    signature, path = signature_of(below)
+    if signature:
+        return f"/{SIGNED}/{HIDDEN}{_without_private(path)}"
+    if unquote(below.lstrip("/").split("/")[0]) == SIGNED:
+        return f"/{SIGNED}/{HIDDEN}"
+    return whole.removesuffix(below) + _without_private(below)
+
+
+def _without_private(path: str) -> str:
+    """A path below the mount, up to the first private parameter. Needless slashes and percent signs hide none."""
+    said = [(part, unquote(part)) for part in path.split("/") if part]
+    for before in _BEFORE_PRIVATE:
+        pairs = zip(before, said, strict=False)
+        if len(said) > len(before) and all(wanted in ("{}", meant) for wanted, (_, meant) in pairs):
+            return "".join(f"/{part}" for part, _ in said[: len(before)]) + f"/{HIDDEN}"
+    return path
 
 
 def _shown(text: str) -> str:

@@ -28,6 +28,8 @@ class Parameter(Struct, frozen=True):
     meaning: str
     pattern: str
     """A regular expression of good values. Handlers check the value: a bad one gets 404, or 400 if the route declares that."""
+    is_private: bool = False
+    """It has what people search for: the log of requests leaves it out of paths, with all that follows."""
 
 
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
@@ -41,8 +43,8 @@ PARAMETERS = {
     "span": Parameter("First and last page, from 1, at most 64 pages", "[1-9][0-9]{0,6}-[1-9][0-9]{0,6}"),
     "pages": Parameter("First and last page, from 1", "[1-9][0-9]{0,6}-[1-9][0-9]{0,6}"),
     "size": Parameter("Such as 1620x2160; `.png`, `.jpg`, `.webp` or `.avif` may follow", rf"[0-9]+x[0-9]+(\.({_ENDINGS}))?"),
-    "query": Parameter("What to look for", ".+"),
-    "q": Parameter("What to look for", ".*"),
+    "query": Parameter("What to look for", ".+", is_private=True),
+    "q": Parameter("What to look for", ".*", is_private=True),
     "old_forms": Parameter("1: old and new forms of characters (國 and 国, 髙 and 高) are one", "0|1|false|true"),
     "whole_words": Parameter("1: a hit begins and ends where words do", "0|1|false|true"),
     "match_case": Parameter("1: capital and small letters are two", "0|1|false|true"),
@@ -195,6 +197,18 @@ class Route(Struct, frozen=True, kw_only=True):
     def parameters(self) -> tuple[str, ...]:
         """Names of the parts of its path, in order."""
         return tuple(_PARAMETER.findall(self.path))
+
+    @property
+    def before_private(self) -> tuple[tuple[str, ...], ...]:
+        """Of each way to write the path that has a private parameter: its parts before that. `{}` stands for any part."""
+        found = []
+        for path in (self.path, *self.also_at):
+            names = [_PARAMETER.findall(part) for part in path.split("/")[1:]]
+            places = [at for at, inside in enumerate(names) if any(PARAMETERS[name].is_private for name in inside)]
+            if places:
+                parts = path.split("/")[1 : places[0] + 1]
+                found.append(tuple("{}" if inside else part for part, inside in zip(parts, names, strict=False)))
+        return tuple(found)
 
     @property
     def changes_something(self) -> bool:
