@@ -296,3 +296,28 @@ def test_who_may_not_have_what_is_being_drawn_does_not_wait_for_it(
     with contextlib.closing(application):
         first, refused = asyncio.run(both())
     assert (first.status, refused.status) == (200, 403)
+
+
+def test_when_all_who_wait_for_an_image_have_left_it_is_not_drawn(
+    application: Application, document: sb.Document, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also those who began to wait on the short way."""
+    admitted = counted(application.gate, "admit", monkeypatch)
+    queued: Future[sb.Tile] = Future()
+    monkeypatch.setattr(application.service.parts.images, "submit", lambda *_: queued)
+    path = f"/documents/{document.id}/pages/3/1225x1999"
+
+    async def everybody() -> None:
+        leaves = asyncio.Event()
+        asking = [ask_and_leave(application, path, leaves, ((b"host", b"test"),)) for _ in range(4)]
+        waiting = asyncio.gather(*asking)
+        async with asyncio.timeout(30):
+            while not application.images.waiting:
+                await asyncio.sleep(0)
+            leaves.set()
+            await waiting
+            while not queued.cancelled():
+                await asyncio.sleep(0)
+
+    asyncio.run(everybody())
+    assert len(admitted) == 1, "the others waited on the short way"

@@ -35,6 +35,7 @@ from sidebooks_core.server.fast_path import FastPath
 from sidebooks_core.server.framing import frame_headers
 from sidebooks_core.server.gate import Gate, GateRules
 from sidebooks_core.server.headers import ResponseHeaders
+from sidebooks_core.server.http import Gone
 from sidebooks_core.server.identity import House, Identity, WayIn
 from sidebooks_core.server.image_answers import ImageAnswers
 from sidebooks_core.server.joining import JoinedWork
@@ -209,7 +210,9 @@ class Application:
             quick = self.fast_path.answer(scope)
             if quick is None and (expected := self.fast_path.expected(scope)) is not None:
                 try:
-                    quick = await self.fast_path.joined(scope, expected)
+                    quick = await self.fast_path.joined(scope, receive, expected)
+                except Gone:
+                    return
                 except SidebooksError as error:
                     await self._sender.send(scope, receive, send, responses.refusal(refusal_of(error)))
                     return
