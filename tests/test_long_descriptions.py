@@ -21,7 +21,7 @@ from viewer_node import NODE, run
 from benchmarks.long_documents import flat_pdf
 from sidebooks_core import TileService
 from sidebooks_core.access.policy import UNLIMITED, Limits
-from sidebooks_core.documents.document import Document
+from sidebooks_core.documents.document import Document, KnownProblems
 from sidebooks_core.server import Application, Shelf, page_descriptions
 from sidebooks_core.server.iiif import presentation
 from sidebooks_core.server.json_text import json_bytes
@@ -215,6 +215,22 @@ def test_a_manifest_in_pieces_is_the_whole_manifest(application: Application, lo
     later = ask(application, address)
     assert later.headers["etag"] != plain.headers["etag"], "it says more now"
     assert later.json() != whole
+
+
+def test_a_manifest_with_other_problems_has_another_etag_in_any_process(application: Application, long: Document) -> None:
+    address = f"/presentation/3/{long.id}/manifest.json"
+    problems = [(3, ("an image is cut short",)), (5, ("a font is damaged",))]
+    tags = []
+    for known in (problems[:1], problems[1:], problems, problems[::-1]):
+        long.problems = KnownProblems()  # as in a process that has just begun
+        for page, told in known:
+            long.problems.learn(page, told)
+        reply = ask(application, address, headers={"if-none-match": ", ".join(tags[:2])})
+        tags.append(reply.headers["etag"])
+        assert reply.status == 200
+    first, second, both, both_again = tags
+    assert len({first, second, both}) == 3
+    assert both == both_again, "whichever was learned first"
 
 
 def test_no_more_of_a_manifest_is_made_when_its_client_has_left(

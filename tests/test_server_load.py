@@ -296,3 +296,71 @@ def test_who_may_not_have_what_is_being_drawn_does_not_wait_for_it(
     with contextlib.closing(application):
         first, refused = asyncio.run(both())
     assert (first.status, refused.status) == (200, 403)
+
+
+def test_when_all_who_wait_for_an_image_have_left_it_is_not_drawn(
+    application: Application, document: sb.Document, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also those who began to wait on the short way."""
+    admitted = counted(application.gate, "admit", monkeypatch)
+    queued: Future[sb.Tile] = Future()
+    monkeypatch.setattr(application.service.parts.images, "submit", lambda *_: queued)
+    path = f"/documents/{document.id}/pages/3/1225x1999"
+
+    async def everybody() -> None:
+        leaves = asyncio.Event()
+        asking = [ask_and_leave(application, path, leaves, ((b"host", b"test"),)) for _ in range(4)]
+        waiting = asyncio.gather(*asking)
+        async with asyncio.timeout(30):
+            while not application.images.waiting:
+                await asyncio.sleep(0)
+            leaves.set()
+            await waiting
+            while not queued.cancelled():
+                await asyncio.sleep(0)
+
+    asyncio.run(everybody())
+    assert len(admitted) == 1, "the others waited on the short way"
+
+
+def test_who_waits_for_what_another_asked_for_gets_an_answer_after_any_fault(
+    application: Application, document: sb.Document, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(*_: object) -> Future[sb.Tile]:
+        raise ZeroDivisionError
+
+    admitted = counted(application.gate, "admit", monkeypatch)
+    monkeypatch.setattr(application.service.parts.images, "submit", fails)
+    path = f"/documents/{document.id}/pages/1/1226x1999"
+
+    async def all_at_once() -> list[Reply]:
+        return await asyncio.gather(*(ask_async(application, path) for _ in range(5)))
+
+    first, *others = asyncio.run(all_at_once())
+    assert (first.status, "log" in first.json()["detail"]) == (500, True)
+    assert others == [first] * 4, "with the headers that all answers have"
+    assert len(admitted) == 1, "the others waited on the short way"
+    assert 'sidebooks_responses_total{status="500"} 5' in ask(application, "/metrics").body.decode()
+
+
+def test_who_waits_for_what_another_asked_for_is_told_that_the_server_ends(
+    application: Application, document: sb.Document, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    admitted = counted(application.gate, "admit", monkeypatch)
+    monkeypatch.setattr(application.service.parts.images, "submit", lambda *_: Future())
+    path = f"/documents/{document.id}/pages/1/1227x1999"
+
+    async def everybody() -> list[Reply]:
+        asking = [asyncio.ensure_future(ask_async(application, path)) for _ in range(5)]
+        async with asyncio.timeout(30):
+            while not application.images.waiting:
+                await asyncio.sleep(0)
+            application.begin_close()
+            for one in asking:
+                one.cancel()  # as servers do with what takes too long
+            return await asyncio.gather(*asking)
+
+    first, *others = asyncio.run(everybody())
+    assert (first.status, first.headers["retry-after"]) == (503, "2")
+    assert others == [first] * 4
+    assert len(admitted) == 1, "the others waited on the short way"

@@ -20,7 +20,7 @@ from sidebooks_core import __version__
 from sidebooks_core.access import Access
 from sidebooks_core.access.oidc import Oidc
 from sidebooks_core.access.policy import FolderPolicy, Policy
-from sidebooks_core.errors import RequestError, SidebooksError, require_type
+from sidebooks_core.errors import RequestError, require_type
 from sidebooks_core.guest_marks import GuestMarks
 from sidebooks_core.meeting.meetings import Meetings
 from sidebooks_core.server import openapi, responses
@@ -35,6 +35,7 @@ from sidebooks_core.server.fast_path import FastPath
 from sidebooks_core.server.framing import frame_headers
 from sidebooks_core.server.gate import Gate, GateRules
 from sidebooks_core.server.headers import ResponseHeaders
+from sidebooks_core.server.http import Gone, HttpResponse
 from sidebooks_core.server.identity import House, Identity, WayIn
 from sidebooks_core.server.image_answers import ImageAnswers
 from sidebooks_core.server.joining import JoinedWork
@@ -63,7 +64,7 @@ from sidebooks_core.server.sessions import Sessions
 from sidebooks_core.server.sharing import Cache, Sharing
 from sidebooks_core.server.shelf import Shelf
 from sidebooks_core.server.shelf_feed import ShelfFeed
-from sidebooks_core.server.statuses import Refused, not_found, refusal_of
+from sidebooks_core.server.statuses import Refused, not_found
 from sidebooks_core.server.ways_in import BrowserLogins, HouseWithoutPeople, SignedAddresses
 from sidebooks_core.shelf import Change
 from sidebooks_core.shelf import Shelf as PaperShelf
@@ -209,10 +210,13 @@ class Application:
             quick = self.fast_path.answer(scope)
             if quick is None and (expected := self.fast_path.expected(scope)) is not None:
                 try:
-                    quick = await self.fast_path.joined(scope, expected)
-                except SidebooksError as error:
-                    await self._sender.send(scope, receive, send, responses.refusal(refusal_of(error)))
+                    joined = await self._sender.answered(self.fast_path.joined(scope, receive, expected))
+                except Gone:
                     return
+                if isinstance(joined, HttpResponse):
+                    await self._sender.send(scope, receive, send, joined)
+                    return
+                quick = joined
             if quick is not None:
                 status, headers, body = quick
                 self._sender.counts[status] += 1

@@ -18,7 +18,7 @@ from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 
 from msgspec import Struct
-from starlette.types import Scope
+from starlette.types import Receive, Scope
 
 from sidebooks_core.access.operations import Operation
 from sidebooks_core.access.policy import UNLIMITED
@@ -66,7 +66,7 @@ class Expected(Struct, eq=False):
     family: str
     opens: bool
     generation: int
-    answer: Callable[[], Awaitable[Answer | None]]
+    answer: Callable[[Receive], Awaitable[Answer | None]]
     headers: Headers | None = None
     """The headers of every response, without its length and timing. None: not known yet."""
 
@@ -133,11 +133,11 @@ class FastPath:
         self._known = OrderedDict()
 
     @contextmanager
-    def expecting(self, request: HttpRequest, answer: Callable[[], Awaitable[Answer | None]]) -> Iterator[None]:
+    def expecting(self, request: HttpRequest, answer: Callable[[Receive], Awaitable[Answer | None]]) -> Iterator[None]:
         """For the time in which a request waits for an image: requests for the same address wait with it.
 
-        answer: waits for the image as one request more, and gives the headers of every such response, and its body; None:
-        nobody waits for it any more.
+        answer: waits for the image as one request more, whose client its argument hears. It gives the headers of every such
+        response, and its body; None: nobody waits for it any more.
         """
         host, _ = _host_and_etag(request.scope)
         address = (raw_path(request.scope), host)
@@ -164,13 +164,13 @@ class FastPath:
             return None
         return found if self._may_have(scope, found.operation, found.document_id, opens=found.opens) else None
 
-    async def joined(self, scope: Scope, expected: Expected) -> tuple[int, Headers, bytes] | None:
-        """As `answer`, when the image is there. None also if documents came or went meanwhile. Raises SidebooksError.
+    async def joined(self, scope: Scope, receive: Receive, expected: Expected) -> tuple[int, Headers, bytes] | None:
+        """As `answer`, when the image is there. None also if documents came or went meanwhile.
 
-        A client that leaves is not noticed before.
+        Raises Gone if the client leaves first, and the errors of the work that makes the image.
         """
         since_s = time.perf_counter()
-        found = await expected.answer()
+        found = await expected.answer(receive)
         if found is None or expected.generation != self.generation:
             return None
         own, body = found

@@ -221,15 +221,20 @@ class HttpRequest(Struct, eq=False):
 
     async def unless_gone(self, wanted: asyncio.Future[_Result]) -> _Result:
         """The result of `wanted`. Raises Gone if the client leaves first: `wanted` goes on until its owner cancels it."""
+        return await unless_gone(self.receive, wanted)
+
+
+async def unless_gone(receive: Receive, wanted: asyncio.Future[_Result]) -> _Result:
+    """As `HttpRequest.unless_gone`, for the client that `receive` hears."""
+    if not wanted.done():
+        gone = asyncio.ensure_future(disconnected(receive))
+        try:
+            await asyncio.wait((wanted, gone), return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            gone.cancel()
         if not wanted.done():
-            gone = asyncio.ensure_future(disconnected(self.receive))
-            try:
-                await asyncio.wait((wanted, gone), return_when=asyncio.FIRST_COMPLETED)
-            finally:
-                gone.cancel()
-            if not wanted.done():
-                raise Gone
-        return wanted.result()
+            raise Gone
+    return wanted.result()
 
 
 async def disconnected(receive: Receive) -> None:

@@ -17,6 +17,7 @@ from concurrent.futures import Future
 from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
+from starlette.types import Receive
 
 from sidebooks_core import keys
 from sidebooks_core.encoding.recipe import Recipe
@@ -104,8 +105,8 @@ class ImageAnswers:
             made = await self._made(request, at)
             return made, own(made)
 
-        async def answer() -> Answer | None:
-            found = await self._joined.join(at)
+        async def answer(receive: Receive) -> Answer | None:
+            found = await self._joined.join(receive, at)
             if found is None:
                 return None
             tile: Tile = found[0]

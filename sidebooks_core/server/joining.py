@@ -12,9 +12,12 @@ from collections.abc import Awaitable, Callable, Hashable
 from typing import Any, TypeVar, cast
 
 from msgspec import Struct
+from starlette.types import Receive
 
-from sidebooks_core.server.http import HttpRequest
+from sidebooks_core.server.http import HttpRequest, unless_gone
 
+UNWATCHED_S = 0.05
+"""To hear whether a client leaves takes a task for each. Most images are drawn before, so nobody listens so long."""
 _Made = TypeVar("_Made")
 
 
@@ -45,17 +48,19 @@ class JoinedWork:
         finally:
             self._let_go(what, shared)
 
-    async def join(self, what: Hashable) -> Any:
-        """The result of what is under way, for one who waits to its end. None: nothing of that name is under way.
+    async def join(self, receive: Receive, what: Hashable) -> Any:
+        """The result of what is under way, for one request more. None: nothing of that name is under way.
 
-        Raises the errors of what was called.
+        Raises Gone if the request's client leaves, and the errors of what was called. A client that leaves is noticed after
+        UNWATCHED_S.
         """
         shared = self._under_way.get(what)
         if shared is None:
             return None
         shared.waiting += 1
         try:
-            return await asyncio.shield(shared.task)
+            await asyncio.wait((shared.task,), timeout=UNWATCHED_S)
+            return await unless_gone(receive, shared.task)
         finally:
             self._let_go(what, shared)
 

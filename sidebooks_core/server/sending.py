@@ -41,7 +41,7 @@ class Sender:
     async def respond(self, scope: Scope, receive: Receive, send: Send, making: Awaitable[HttpResponse]) -> None:
         """Send the response that `making` gives, or the response for its error. Nothing is sent if the client has left."""
         try:
-            response = await self._answered(making)
+            response = await self.answered(making)
         except Gone:
             return
         await self.send(scope, receive, send, response)
@@ -51,7 +51,7 @@ class Sender:
         done = asyncio.get_running_loop().create_future()
         self._sockets.add(done)
         try:
-            refusal = await self._answered(serving)
+            refusal = await self.answered(serving)
         except (Gone, SocketGone):
             return
         finally:
@@ -75,7 +75,7 @@ class Sender:
                 headers = self._headers.complete(scope, refusal.headers, refusal.length)
                 await socket.refuse(refusal.status, headers, refusal.body)
 
-    async def _answered(self, making: Awaitable[_Made]) -> _Made | HttpResponse:
+    async def answered(self, making: Awaitable[_Made]) -> _Made | HttpResponse:
         """What `making` gives, or the response for its error. Raises Gone and SocketGone."""
         try:
             return await making

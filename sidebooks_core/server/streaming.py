@@ -21,10 +21,12 @@ _LEVEL = 1
 def streamed(parts: ServerParts, request: HttpRequest, name: str, pieces: Iterator[bytes], media_type: str) -> HttpResponse:
     """Text, piece by piece, compressed for clients that accept gzip; 304 for those that have it.
 
-    name: of the description among those of its document, so that the ETag is known before the text.
+    name: of the description among those of its document, so that the ETag is known before the text. The ETag tells the
+    problems that are known, too: another process may know others of the same document.
     """
     document = parts.registered(request).document
-    told = "\n".join((__version__, request.base, document.id, document.name, document.direction, name))
+    problems = repr(sorted(document.problems.all().items()))
+    told = "\n".join((__version__, request.base, document.id, document.name, document.direction, name, problems))
     tag = hashlib.blake2b(told.encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
     own = headers.text(tag, headers.LEARNING, [])
     if request.has_etag(tag):

@@ -142,16 +142,16 @@ async def described(
     """
 
     def answered() -> HttpResponse:
-        body = parts.described.get(document, described_name(document, kind, request.limits), request.base, make)
+        name = f"{described_name(kind, request.limits)} {document.problems.version}"
+        body = parts.described.get(document, name, request.base, make)
         return responses.text(request, body, media_type, headers.LEARNING)
 
     return await parts.pools.run("descriptions", answered)
 
 
-def described_name(document: Document, kind: str, limits: Limits) -> str:
-    """A description's name among those of its document. Another description has another name."""
-    name = f"{kind} {document.problems.version}"
-    return name if limits == UNLIMITED else f"{name} {limits.pages} {limits.long_side_px} {limits.may_print}"
+def described_name(kind: str, limits: Limits) -> str:
+    """A description's name among those of its document, as long as no more of its problems are known."""
+    return kind if limits == UNLIMITED else f"{kind} {limits.pages} {limits.long_side_px} {limits.may_print}"
 
 
 def matching_of(request: HttpRequest) -> MatchOptions:

@@ -48,7 +48,7 @@ async def manifest(parts: ServerParts, request: HttpRequest) -> HttpResponse:
     kind = f"manifest {has_original} {has_marks}"
     if document.page_count > LONG_PAGES:
         pieces = presentation.manifest_pieces(request.base, document, has_original, limits, has_marks=has_marks)
-        return streamed(parts, request, described_name(document, kind, limits), pieces, media_type)
+        return streamed(parts, request, described_name(kind, limits), pieces, media_type)
 
     def made(base: str) -> object:
         return presentation.manifest(base, document, has_original, limits, has_marks=has_marks)
