@@ -43,6 +43,7 @@ export class PageMarks {
   #sync = null;
   #isClosed = false;
   #hasHeard = false;
+  #isRead = false; // what the device keeps is here: until then, nothing that the server says is written over it
   #begin = () => {};
   /** Resolves when the server is asked, if there is one. @type {Promise<void>} */
   #begun = new Promise((resolve) => { this.#begin = resolve; });
@@ -187,11 +188,28 @@ export class PageMarks {
       if (!this.#places.records.has(one.id)) return !this.#hasHeard || isUnsent(one);
       return isUnsent(one) && !this.#isUnsent(one.id);
     });
-    if (!this.#hasHeard) [this.#since, this.#epoch] = [since, epoch];
+    this.#isRead = true;
+    if (this.#hasHeard) news.push(...this.#restoreLate(records, epoch));
+    else [this.#since, this.#epoch] = [since, epoch];
     this.#apply(news.map((one) => ((one.refused || one.isLocal) && api
       ? { ...one, isPending: true, refused: undefined, isLocal: undefined } : one)), []);
     if (this.#unsure().length) this.#sync?.read();
     this.#sync?.send();
+  }
+
+  /* The server has told all that it has before the device did. What it lacks is not kept, unless a backup was restored meanwhile: then
+     it gets that again. */
+  /** @param {MarkRecord[]} records that are kept @param {string} epoch that is kept @returns {MarkRecord[]} what is sent again */
+  #restoreLate(records, epoch) {
+    const there = this.#places.records;
+    const free = records.filter((one) => !isUnsent(one) && !this.#isUnsent(one.id));
+    const again = epoch && epoch !== this.#epoch
+      ? lacking(free, (id) => there.get(id)?.mark).map((one) => ({ ...one, isPending: true })) : [];
+    const sent = new Set(again.map((one) => one.id));
+    const gone = free.map((one) => one.id).filter((id) => !there.has(id) && !sent.has(id));
+    const heard = [...there.values()].filter((one) => !isUnsent(one));
+    this.writer.write({ records: [...heard, ...again], gone, known: { since: this.#since, epoch: this.#epoch } });
+    return again;
   }
 
   /* Those whose stamps are of a clock that the server had not been asked about. */
@@ -284,7 +302,8 @@ export class PageMarks {
     [this.#since, this.#epoch, this.#hasHeard] = [isAnew ? 0 : seq, epoch, true];
     const goes = new Set(ended);
     const changed = [...again, ...unsure].filter((one) => !goes.has(one.id));
-    this.writer.write({ records: [...changed, ...kept], gone: ended, known: { since: this.#since, epoch }, over });
+    this.writer.write(this.#isRead ? { records: [...changed, ...kept], gone: ended, known: { since: this.#since, epoch }, over }
+      : { records: changed, over });
     this.#apply(kept, ended);
     if (isAnew) this.#sync?.read();
   }
@@ -293,10 +312,9 @@ export class PageMarks {
      once more. */
   /** @param {Map<string, Mark>} there what it has */
   #sendAgain(there) {
-    const lacking = [...this.#places.records.values()].filter((one) => one.isMine && !isUnsent(one) && one.mark.stamp[2] !== OF_FILE
-      && compared(there.get(one.id)?.stamp ?? NO_STAMP, one.mark.stamp) < 0).map((one) => ({ ...one, isPending: true }));
-    for (const one of lacking) this.#places.records.set(one.id, one);
-    return lacking;
+    const again = lacking([...this.#places.records.values()], (id) => there.get(id)).map((one) => ({ ...one, isPending: true }));
+    for (const one of again) this.#places.records.set(one.id, one);
+    return again;
   }
 
   /** What the server took. @param {MarksPushed} pushed @param {Mark[]} sent */
@@ -334,6 +352,14 @@ export class PageMarks {
 
 /** @param {MarkBody} one @param {MarkBody} other */
 const isSameBody = (one, other) => one === other || JSON.stringify(one) === JSON.stringify(other);
+
+/**
+ * Those of one's own that the server had taken, and that it has not, or in an older version. Pure.
+ * @param {MarkRecord[]} records
+ * @param {(id: string) => Mark | undefined} held what the server has
+ */
+const lacking = (records, held) => records.filter((one) => one.isMine && !isUnsent(one) && one.mark.stamp[2] !== OF_FILE
+  && compared(held(one.id)?.stamp ?? NO_STAMP, one.mark.stamp) < 0);
 
 /** Who sees a mark. @param {AddOptions} options @returns {Pick<Mark, "visibility" | "meeting">} */
 const shownTo = ({ visibility = "private", meeting = "" }) => ({ visibility, meeting });
