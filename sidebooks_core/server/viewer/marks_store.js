@@ -104,13 +104,13 @@ export class PageMarks {
     const { mark } = this.#mine(id);
     if (options.isNoted === false) this.#history.keepText(id, body);
     else if (mark.body && !isSameBody(mark.body, body)) this.#history.note({ kind: "change", id, before: mark.body, after: body });
-    this.#own([{ ...mark, ...shownTo({ ...mark, ...options }), body, stamp: this.given.clock.tick() }]);
+    this.#own([{ ...mark, ...shownTo({ ...mark, ...options }), body, stamp: this.#tick(mark.id) }]);
   }
 
   /** Show marks to others, all at once; it is no step. Throws if one is not one's own. @param {string[]} ids @param {AddOptions} options */
   show(ids, options) {
     const marks = ids.map((id) => this.#mine(id).mark);
-    if (marks.length) this.#own(marks.map((one) => ({ ...one, ...shownTo({ ...one, ...options }), stamp: this.given.clock.tick() })));
+    if (marks.length) this.#own(marks.map((one) => ({ ...one, ...shownTo({ ...one, ...options }), stamp: this.#tick(one.id) })));
   }
 
   /** Delete marks, as one step. Throws if one is not one's own. @param {string[]} ids */
@@ -255,7 +255,15 @@ export class PageMarks {
   }
 
   /** @param {Mark[]} marks */
-  #delete(marks) { this.#own(marks.map((one) => ({ ...one, body: null, stamp: this.given.clock.tick() }))); }
+  #delete(marks) { this.#own(marks.map((one) => ({ ...one, body: null, stamp: this.#tick(one.id) }))); }
+
+  /* The stamp of a change. The version before may be of a clock that was ahead: while the server has not corrected it, this one is after
+     it all the same. */
+  /** @param {string} id */
+  #tick(id) {
+    const record = this.#places.records.get(id);
+    return this.given.clock.tick(record && isUnsent(record) ? record.mark.stamp : NO_STAMP);
+  }
 
   /** Marks that were deleted, made anew where they stood. @param {Mark[]} marks */
   #revive(marks) {
@@ -272,7 +280,7 @@ export class PageMarks {
     const held = (/** @type {string} */ id) => this.#places.records.get(this.#history.idOf(id))?.mark;
     if (step.kind === "change") {
       const mark = held(step.id);
-      if (mark?.body) this.#own([{ ...mark, body: isBack ? step.before : step.after, stamp: this.given.clock.tick() }]);
+      if (mark?.body) this.#own([{ ...mark, body: isBack ? step.before : step.after, stamp: this.#tick(mark.id) }]);
     } else if ((step.kind === "add") === isBack) {
       const there = /** @type {Mark[]} */ (step.marks.map((one) => held(one.id)).filter((one) => one?.body));
       step.marks = there; // what is made anew is seen by no more people than it was
