@@ -191,7 +191,7 @@ def begin_restored(database: Database, *, is_in_use: bool) -> None:
     """If this is a backup that nobody has used yet, its changes and marks are counted anew, so that clients ask for everything.
 
     It is done here, not in the backup: one backup can be restored twice, and clients must notice the second time, too.
-    is_in_use: from now on it is a shelf as any other. Else, such as for a check of the backup, the next opening begins anew again.
+    is_in_use: from now on it is a shelf as any other. Else, as for a check of the backup, the next opening begins anew again.
     """
     with database.reading() as reading:
         if not changes.is_copy(reading):
