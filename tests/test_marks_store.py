@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import threading
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -181,3 +182,28 @@ def test_a_backup_has_the_marks_and_numbers_of_its_own(tmp_path: Path) -> None:
         known = marks.since(before.seq)
         assert (known.is_whole, texts(known.marks)) == (False, ["new"]), "that number is of both"
         assert shelf.verify().is_whole
+
+
+def test_each_restoring_of_a_backup_has_numbers_of_its_own(tmp_path: Path) -> None:
+    with marked_shelf(tmp_path / "data") as shelf:
+        paper = prepared(shelf, 1).id
+        shelf.back_up(tmp_path / "backup")
+        epochs = [shelf.epoch()]
+        service = shelf.service
+        for _ in range(2):
+            with Shelf(tmp_path / "backup", service, prepares=False) as checked:  # as `shelf verify` does
+                assert checked.verify().is_whole
+        after = 0
+        for name in ("first", "second"):
+            shutil.copytree(tmp_path / "backup", tmp_path / name)
+            with Shelf(tmp_path / name, service) as restored:
+                epochs.append(restored.epoch())
+                marks = restored.marks(paper, owner="anna")
+                if after:
+                    assert marks.since(after).is_whole, "that number is of the first one"
+                marks.add(0, Note(1.0, 2.0, name, RED))
+                after = marks.since(0).seq
+            with Shelf(tmp_path / name, service) as again:
+                assert again.epoch() == epochs[-1], "it is in use"
+                assert not again.marks(paper, owner="anna").since(after).is_whole
+    assert len(set(epochs)) == 3

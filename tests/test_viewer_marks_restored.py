@@ -51,6 +51,41 @@ def test_the_server_gets_again_what_it_lacks_and_nobody_sees_what_others_do_not_
     assert len(found["asked"]) == 1, "once"
 
 
+@pytest.mark.parametrize("is_closed", [False, True])
+def test_a_device_that_is_read_late_sends_again_what_the_server_lacks(is_closed: bool) -> None:
+    found = played(
+        RESTORED
+        + """
+      first.close();
+      restore();
+      api.put({ ...ofTheChair, id: "0000-new" });
+      const kept = await disk.read();
+      const { read } = disk;
+      let tell;
+      disk.read = () => new Promise(done => { tell = () => done(kept); });
+      let marks = made({ api, disk });
+      await marks.flush();
+      const [before, known] = [onServer(), disk.known.epoch];
+      if (given[0]) { // and the page goes away before the device has answered
+        marks.close();
+        disk.read = read;
+        marks = made({ api, disk });
+      } else tell();
+      await marks.ready;
+      await marks.flush();
+      await marks.flush();
+      const ids = [...disk.records.keys()];
+      const stays = ids.includes(ofTheChair.id) || [...disk.records.values()].some(one => one.isPending);
+      return { before, known, server: onServer(), here: ink(marks), epoch: disk.known.epoch, stays };
+    """,
+        is_closed,
+    )
+    assert sorted(found["before"], key=str) == [77, "before"]
+    assert found["known"] == "one", "what the device keeps is of that"
+    assert sorted(found["server"], key=str) == sorted(found["here"], key=str) == [7, 77, "after"]
+    assert (found["epoch"], found["stays"]) == ("two", False)
+
+
 def test_what_was_read_from_a_file_is_not_sent_again() -> None:
     found = played("""
       const api = new Server();

@@ -321,6 +321,37 @@ def test_an_edit_made_between_two_answers_is_on_the_device_though_its_first_stam
     assert found == ["second"] * 3
 
 
+@pytest.mark.parametrize("does", ["change", "show", "undo", "remove"])
+def test_what_is_done_to_a_mark_of_a_clock_that_was_ahead_is_after_it(does: str) -> None:
+    found = played(
+        """
+      const api = new Server();
+      let ahead_ms = 0;
+      const clock = new MarksClock("tablet", 0, () => api.server_ms + ahead_ms);
+      const marks = made({ api, clock });
+      await marks.flush();
+      ahead_ms = 86_400_000;
+      const mark = marks.add(1, note("one"));
+      marks.change(mark.id, note("two"));
+      marks.hold(mark.id); // it waits
+      ahead_ms = 0;
+      clock.hear(api.server_ms, api.server_ms);
+      const before = marks.get(mark.id).mark.stamp;
+      const other = marks.add(2, note("other"));
+      const pushed = [];
+      const { push } = api;
+      api.push = (device, sent) => { pushed.push(...sent); return push.call(api, device, sent); };
+      ({ change: () => marks.change(mark.id, note("three")), show: () => marks.show([mark.id], { visibility: "shared" }),
+        undo: () => { marks.undo(); marks.undo(); }, remove: () => marks.remove([mark.id]) })[given[0]]();
+      await marks.flush();
+      const after = pushed.find(one => one.id === mark.id).stamp;
+      return [compared(after, before) > 0, other.stamp[0] === api.server_ms];
+    """,
+        does,
+    )
+    assert found == [True, True]
+
+
 @pytest.mark.parametrize(
     ("last", "now_ms", "expected"),
     [

@@ -82,3 +82,18 @@ def begin_epoch(writing: Writing) -> None:
     """The numbers of the feed begin anew in the eyes of clients: they ask for everything again."""
     writing.run("UPDATE about SET value = lower(hex(randomblob(8))) WHERE name = 'epoch'")
     writing.run("UPDATE about SET value = (SELECT coalesce(max(seq), 0) FROM change) WHERE name = 'epoch_from'")
+
+
+def note_copy(writing: Writing) -> None:
+    """This is a copy of a shelf, which nobody uses yet."""
+    writing.run("INSERT OR IGNORE INTO about VALUES ('is_copy', '1')")
+
+
+def is_copy(reading: Reading) -> bool:
+    """Whether this is a copy that nobody has used yet: its numbers are those of the shelf that it was made of."""
+    return bool(reading.number("SELECT EXISTS (SELECT 1 FROM about WHERE name = 'is_copy')"))
+
+
+def forget_copy(writing: Writing) -> None:
+    """The copy is in use."""
+    writing.run("DELETE FROM about WHERE name = 'is_copy'")

@@ -70,7 +70,8 @@ class Shelf(Following, Keeping, Finding, Marking):
         """data_dir: made if it is not there; a local disk. None: a temporary folder, which `close` removes.
 
         convert: makes documents of files that cannot be opened, such as office files. prepares: have the workers of the service
-        prepare papers in the background, unless another process does, and tell when the times of papers begin and end.
+        prepare papers in the background, unless another process does, and tell when the times of papers begin and end. A backup
+        that is opened with it is in use from then on: see `upkeep.begin_restored`.
         Raises RequestError, StorageFailed, StorageDamaged.
         """
         self.service = service
@@ -86,6 +87,7 @@ class Shelf(Following, Keeping, Finding, Marking):
         self.searcher = Searcher(self.database, self._opened.search)
         self.feed = Feed(self.database)
         try:
+            upkeep.begin_restored(self.database, is_in_use=prepares)
             self.purger = Purger(self.database, self.originals, service)
             self.purger.finish()
             upkeep.sweep(self.database, self.originals)

@@ -138,8 +138,8 @@ def back_up(database: Database, originals: Originals, target: Path, more: Callab
     """Copy a shelf into a new folder, from which it can be opened. Returns how many originals it has.
 
     The copy is made beside its place, and is put there when it is whole and on the disk. more: adds something to the copy
-    before. Others may use the shelf meanwhile. What is purged meanwhile is in the copy, as it was at its beginning. The copy
-    counts its changes anew (`Shelf.epoch`), since it may be opened long after.
+    before. Others may use the shelf meanwhile. What is purged meanwhile is in the copy, as it was at its beginning. Each copy
+    of this copy counts its changes anew (`Shelf.epoch`) when it is opened: see `begin_restored`.
     Raises FileExistsError, StorageDamaged if an original is damaged or missing, StorageFailed, RequestError if another backup
     is being made. Then nothing stands at the target.
     """
@@ -169,8 +169,7 @@ def _copied(database: Database, originals: Originals, folder: Path) -> int:
     copied = Originals(folder / ORIGINALS_NAME, 0)
     try:
         with copy.writing() as writing:
-            changes.begin_epoch(writing)
-            marks_schema.begin_numbers_anew(writing, int(time.time() * 1000))
+            changes.note_copy(writing)
             catalogue.forget_purged(writing)
             digests = catalogue.originals(writing)
         for digest in digests:
@@ -186,6 +185,24 @@ def _copied(database: Database, originals: Originals, folder: Path) -> int:
     finally:
         copy.close()
     return len(digests)
+
+
+def begin_restored(database: Database, *, is_in_use: bool) -> None:
+    """If this is a backup that nobody has used yet, its changes and marks are counted anew, so that clients ask for everything.
+
+    It is done here, not in the backup: one backup can be restored twice, and clients must notice the second time, too.
+    is_in_use: from now on it is a shelf as any other. Else, as for a check of the backup, the next opening begins anew again.
+    """
+    with database.reading() as reading:
+        if not changes.is_copy(reading):
+            return
+    with database.writing() as writing:
+        if not changes.is_copy(writing):
+            return  # another process was here first
+        changes.begin_epoch(writing)
+        marks_schema.begin_numbers_anew(writing, int(time.time() * 1000))
+        if is_in_use:
+            changes.forget_copy(writing)
 
 
 def hold_files(originals: Originals) -> ProcessLock | None:

@@ -61,10 +61,11 @@ export class MarksClock {
     if (this.#last[0] > server_ms + MOST_AHEAD_MS) this.#last = [server_ms, 0, this.device];
   }
 
-  /** @returns {Stamp} */
-  tick() {
-    this.#last = ticked(this.#last, Math.max(0, Math.round(this.now() + (this.offset_ms ?? 0))), this.device);
-    return this.#last;
+  /** The stamp of what is done now. @param {Stamp} [after] it is greater than that one, too, which may be of a clock that was ahead */
+  tick(after = NO_STAMP) {
+    const now_ms = Math.max(0, Math.round(this.now() + (this.offset_ms ?? 0)));
+    this.#last = ticked(this.#last, now_ms, this.device);
+    return compared(this.#last, after) > 0 ? this.#last : ticked(after, now_ms, this.device); // others need not be ahead
   }
 
   /**

@@ -43,6 +43,7 @@ export class PageMarks {
   #sync = null;
   #isClosed = false;
   #hasHeard = false;
+  #isRead = false; // what the device keeps is here: until then, nothing that the server says is written over it
   #begin = () => {};
   /** Resolves when the server is asked, if there is one. @type {Promise<void>} */
   #begun = new Promise((resolve) => { this.#begin = resolve; });
@@ -103,13 +104,13 @@ export class PageMarks {
     const { mark } = this.#mine(id);
     if (options.isNoted === false) this.#history.keepText(id, body);
     else if (mark.body && !isSameBody(mark.body, body)) this.#history.note({ kind: "change", id, before: mark.body, after: body });
-    this.#own([{ ...mark, ...shownTo({ ...mark, ...options }), body, stamp: this.given.clock.tick() }]);
+    this.#own([{ ...mark, ...shownTo({ ...mark, ...options }), body, stamp: this.#tick(mark.id) }]);
   }
 
   /** Show marks to others, all at once; it is no step. Throws if one is not one's own. @param {string[]} ids @param {AddOptions} options */
   show(ids, options) {
     const marks = ids.map((id) => this.#mine(id).mark);
-    if (marks.length) this.#own(marks.map((one) => ({ ...one, ...shownTo({ ...one, ...options }), stamp: this.given.clock.tick() })));
+    if (marks.length) this.#own(marks.map((one) => ({ ...one, ...shownTo({ ...one, ...options }), stamp: this.#tick(one.id) })));
   }
 
   /** Delete marks, as one step. Throws if one is not one's own. @param {string[]} ids */
@@ -187,11 +188,28 @@ export class PageMarks {
       if (!this.#places.records.has(one.id)) return !this.#hasHeard || isUnsent(one);
       return isUnsent(one) && !this.#isUnsent(one.id);
     });
-    if (!this.#hasHeard) [this.#since, this.#epoch] = [since, epoch];
+    this.#isRead = true;
+    if (this.#hasHeard) news.push(...this.#restoreLate(records, epoch));
+    else [this.#since, this.#epoch] = [since, epoch];
     this.#apply(news.map((one) => ((one.refused || one.isLocal) && api
       ? { ...one, isPending: true, refused: undefined, isLocal: undefined } : one)), []);
     if (this.#unsure().length) this.#sync?.read();
     this.#sync?.send();
+  }
+
+  /* The server has told all that it has before the device did. What it lacks is not kept, unless a backup was restored meanwhile: then
+     it gets that again. */
+  /** @param {MarkRecord[]} records that are kept @param {string} epoch that is kept @returns {MarkRecord[]} what is sent again */
+  #restoreLate(records, epoch) {
+    const there = this.#places.records;
+    const free = records.filter((one) => !isUnsent(one) && !this.#isUnsent(one.id));
+    const again = epoch && epoch !== this.#epoch
+      ? lacking(free, (id) => there.get(id)?.mark).map((one) => ({ ...one, isPending: true })) : [];
+    const sent = new Set(again.map((one) => one.id));
+    const gone = free.map((one) => one.id).filter((id) => !there.has(id) && !sent.has(id));
+    const heard = [...there.values()].filter((one) => !isUnsent(one));
+    this.writer.write({ records: [...heard, ...again], gone, known: { since: this.#since, epoch: this.#epoch } });
+    return again;
   }
 
   /* Those whose stamps are of a clock that the server had not been asked about. */
@@ -237,7 +255,15 @@ export class PageMarks {
   }
 
   /** @param {Mark[]} marks */
-  #delete(marks) { this.#own(marks.map((one) => ({ ...one, body: null, stamp: this.given.clock.tick() }))); }
+  #delete(marks) { this.#own(marks.map((one) => ({ ...one, body: null, stamp: this.#tick(one.id) }))); }
+
+  /* The stamp of a change. The version before may be of a clock that was ahead: while the server has not corrected it, this one is after
+     it all the same. */
+  /** @param {string} id */
+  #tick(id) {
+    const record = this.#places.records.get(id);
+    return this.given.clock.tick(record && isUnsent(record) ? record.mark.stamp : NO_STAMP);
+  }
 
   /** Marks that were deleted, made anew where they stood. @param {Mark[]} marks */
   #revive(marks) {
@@ -254,7 +280,7 @@ export class PageMarks {
     const held = (/** @type {string} */ id) => this.#places.records.get(this.#history.idOf(id))?.mark;
     if (step.kind === "change") {
       const mark = held(step.id);
-      if (mark?.body) this.#own([{ ...mark, body: isBack ? step.before : step.after, stamp: this.given.clock.tick() }]);
+      if (mark?.body) this.#own([{ ...mark, body: isBack ? step.before : step.after, stamp: this.#tick(mark.id) }]);
     } else if ((step.kind === "add") === isBack) {
       const there = /** @type {Mark[]} */ (step.marks.map((one) => held(one.id)).filter((one) => one?.body));
       step.marks = there; // what is made anew is seen by no more people than it was
@@ -284,7 +310,8 @@ export class PageMarks {
     [this.#since, this.#epoch, this.#hasHeard] = [isAnew ? 0 : seq, epoch, true];
     const goes = new Set(ended);
     const changed = [...again, ...unsure].filter((one) => !goes.has(one.id));
-    this.writer.write({ records: [...changed, ...kept], gone: ended, known: { since: this.#since, epoch }, over });
+    this.writer.write(this.#isRead ? { records: [...changed, ...kept], gone: ended, known: { since: this.#since, epoch }, over }
+      : { records: changed, over });
     this.#apply(kept, ended);
     if (isAnew) this.#sync?.read();
   }
@@ -293,10 +320,9 @@ export class PageMarks {
      once more. */
   /** @param {Map<string, Mark>} there what it has */
   #sendAgain(there) {
-    const lacking = [...this.#places.records.values()].filter((one) => one.isMine && !isUnsent(one) && one.mark.stamp[2] !== OF_FILE
-      && compared(there.get(one.id)?.stamp ?? NO_STAMP, one.mark.stamp) < 0).map((one) => ({ ...one, isPending: true }));
-    for (const one of lacking) this.#places.records.set(one.id, one);
-    return lacking;
+    const again = lacking([...this.#places.records.values()], (id) => there.get(id)).map((one) => ({ ...one, isPending: true }));
+    for (const one of again) this.#places.records.set(one.id, one);
+    return again;
   }
 
   /** What the server took. @param {MarksPushed} pushed @param {Mark[]} sent */
@@ -334,6 +360,14 @@ export class PageMarks {
 
 /** @param {MarkBody} one @param {MarkBody} other */
 const isSameBody = (one, other) => one === other || JSON.stringify(one) === JSON.stringify(other);
+
+/**
+ * Those of one's own that the server had taken, and that it has not, or in an older version. Pure.
+ * @param {MarkRecord[]} records
+ * @param {(id: string) => Mark | undefined} held what the server has
+ */
+const lacking = (records, held) => records.filter((one) => one.isMine && !isUnsent(one) && one.mark.stamp[2] !== OF_FILE
+  && compared(held(one.id)?.stamp ?? NO_STAMP, one.mark.stamp) < 0);
 
 /** Who sees a mark. @param {AddOptions} options @returns {Pick<Mark, "visibility" | "meeting">} */
 const shownTo = ({ visibility = "private", meeting = "" }) => ({ visibility, meeting });
