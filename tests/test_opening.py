@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import io
+import os
 import signal
 import socket
+import subprocess
 import sys
 import time
 import zipfile
@@ -28,7 +30,8 @@ from sidebooks_core.images.dispatch import Dispatcher
 from sidebooks_core.tiling.raster import RasterSpec
 from sidebooks_core.worker import desk
 from sidebooks_core.worker import main as worker
-from sidebooks_core.workers.jobs import Draw, Hold, Open
+from sidebooks_core.workers.jobs import KEPT_DOCUMENTS, MAX_DOCUMENTS, Draw, Hold, Open
+from sidebooks_core.workers.process import WorkerProcess
 
 
 def drawing(ref: DocumentRef, page: int, scale: float) -> Draw:
@@ -127,7 +130,7 @@ def test_a_document_too_many_is_closed_when_nobody_waits() -> None:
 
     while held.has_chores:
         held.do_chore()
-    for number in range(desk.MAX_DOCUMENTS + 1):
+    for number in range(MAX_DOCUMENTS + 1):
         assert not held.has_chores
         assert answered(number, picture.getvalue())
     assert held.has_chores
@@ -136,14 +139,47 @@ def test_a_document_too_many_is_closed_when_nobody_waits() -> None:
         held.do_chore()
     assert not answered(1, None), "the one that was not used for longest"
     assert answered(0, None)
-    assert sum(answered(number, None) for number in range(desk.MAX_DOCUMENTS + 1)) == desk.KEPT_DOCUMENTS
+    assert sum(answered(number, None) for number in range(MAX_DOCUMENTS + 1)) == KEPT_DOCUMENTS
     for number in range(100, 110):
         assert answered(number, picture.getvalue())
-    opened = [*range(desk.MAX_DOCUMENTS + 1), *range(100, 110)]
-    assert sum(answered(number, None) for number in opened) == desk.MAX_DOCUMENTS + 1, "a bound also where no moment comes"
+    opened = [*range(MAX_DOCUMENTS + 1), *range(100, 110)]
+    assert sum(answered(number, None) for number in opened) == MAX_DOCUMENTS + 1, "a bound also where no moment comes"
     held.forget_everything()
     while held.has_chores:
         held.do_chore()
+
+
+def test_the_host_takes_no_more_documents_for_open_than_a_worker_keeps() -> None:
+    process = subprocess.Popen([sys.executable, "-c", ""], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    worker = WorkerProcess(process, None)
+    held = worker.held_documents
+    for number in range(MAX_DOCUMENTS):
+        worker.note_held(str(number))
+    worker.note_held("0")
+    assert len(held) == MAX_DOCUMENTS
+    worker.note_held("new")
+    assert len(held) == KEPT_DOCUMENTS
+    assert {"0", "new"} < held
+    assert "1" not in held, "the one that was not used for longest"
+    worker.note_closed("0")
+    worker.note_closed("1")
+    assert "0" not in held
+    worker.bury()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no descriptors are handed over on this platform")
+def test_a_descriptor_of_a_document_that_is_open_already_is_closed() -> None:
+    picture = io.BytesIO()
+    Image.new("RGB", (6, 8), "red").save(picture, "PNG")
+    held = new_desk()
+    opening = Open(document=DocumentRef(token="1", name="picture.png", path=None, file_state=None), timeout_s=60.0)
+    held.do(opening, picture.getvalue())
+    given, other = os.pipe()
+    held.do(opening, given)
+    os.close(other)
+    with pytest.raises(OSError, match="descriptor"):
+        os.fstat(given)
+    held.forget_everything()
 
 
 def test_the_first_page_of_what_was_just_opened_is_read_before_anybody_asks(

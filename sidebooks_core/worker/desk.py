@@ -42,6 +42,8 @@ from sidebooks_core.worker.memory import resident_bytes
 from sidebooks_core.worker.sheets import MIN_LIST_BYTES, Held, Keeping, Place, Sheet, forget_read_objects, is_to_be_mended
 from sidebooks_core.workers.answers import Drawn, Inspected
 from sidebooks_core.workers.jobs import (
+    KEPT_DOCUMENTS,
+    MAX_DOCUMENTS,
     Annotate,
     Draw,
     DrawBands,
@@ -60,12 +62,6 @@ from sidebooks_core.workers.jobs import (
 )
 
 Image.preinit()  # else the first save would import it: a job would wait, and a confined worker could not read the files
-
-MAX_DOCUMENTS = 12
-"""The most documents that one worker keeps open; for a moment one more. Each costs a file descriptor and up to a few MB."""
-KEPT_DOCUMENTS = 8
-"""The documents that stay open when a worker closes some. It closes several together, since closing also drops objects that
-the engine shares between documents."""
 
 
 A = TypeVar("A")
@@ -253,6 +249,8 @@ class Desk:
             _require_unchanged(held.source, ref)
             held.document.name = ref.name  # one content may be open under several names
             self._held.move_to_end(ref.token)
+            if isinstance(given, int):
+                os.close(given)  # the host took the document for closed already
             return held
         while len(self._held) > MAX_DOCUMENTS:  # only if there was no idle moment for chores
             self._forget(next(iter(self._held)))

@@ -184,7 +184,7 @@ class Exchange:
         except _Lost as lost:
             return self._loss(worker, flight.work.job, lost)
         if not reply.need_data:
-            worker.held_documents.add(flight.work.job.document.token)
+            worker.note_held(flight.work.job.document.token)
         worker.rss_bytes = reply.rss_bytes
         fate = Fate.GOES_ON
         # The time limit passed in the moment of the answer, or the worker must be replaced anyway. A worker that has the next
@@ -265,7 +265,7 @@ class Exchange:
         """Send a worker that encodes a raster its next job, and add that job to `taken`. So it need not wait for the host."""
         if worker.is_worn or worker.rss_bytes > self._recycle_bytes:
             return
-        worker.held_documents.add(flight.work.job.document.token)
+        worker.note_held(flight.work.job.document.token)
         following = listener.take_ahead(worker.held_documents, flight)
         if following is None:
             return

@@ -21,6 +21,13 @@ from sidebooks_core.fonts.discovery import Face, FontSet
 from sidebooks_core.tiling.raster import RasterSpec
 from sidebooks_core.workers.answers import AnnotatedFile, AnnotationsRead, BandsDrawn, BandsEncoded, Drawn, Inspected, Searched
 
+MAX_DOCUMENTS = 12
+"""The most documents that one worker keeps open; for a moment one more. Each costs a file descriptor and up to a few MB."""
+KEPT_DOCUMENTS = 8
+"""The documents that stay open when a worker closes some. It closes several together, since closing also drops objects that
+the engine shares between documents."""
+
+
 A_co = TypeVar("A_co", covariant=True)
 
 

@@ -16,6 +16,8 @@ from typing import IO, Any, Protocol
 
 from msgspec import Struct, field
 
+from sidebooks_core.workers.jobs import KEPT_DOCUMENTS, MAX_DOCUMENTS
+
 if sys.platform == "linux":  # here: who runs out of descriptors can import nothing any more
     import fcntl
     import termios
@@ -72,6 +74,9 @@ class WorkerProcess(Struct, eq=False):
     trust_domain: str | None = None
     """The trust domain of all documents that it has seen. None: it has seen no document."""
     held_documents: set[str] = field(default_factory=set)
+    """By their tokens. Other threads look into it; only `note_held`, `note_closed` and `bury` change it."""
+    recent: list[str] = field(default_factory=list)
+    """The same documents. The one that was used last is the last."""
     overran: bool = False
     was_interrupted: bool = False
     """It was killed in the middle of its job, since nobody wants that any more."""
@@ -79,6 +84,22 @@ class WorkerProcess(Struct, eq=False):
     cpu_s: float = 0.0
     """The processor time that it had taken when its job began."""
     rss_bytes: int = 0
+
+    def note_held(self, token: str) -> None:
+        """It has used a document. Beyond MAX_DOCUMENTS it closes all but the last KEPT_DOCUMENTS, as soon as nobody waits."""
+        if token in self.held_documents:
+            self.recent.remove(token)
+        self.recent.append(token)
+        self.held_documents.add(token)
+        if len(self.recent) > MAX_DOCUMENTS:
+            self.held_documents.difference_update(self.recent[:-KEPT_DOCUMENTS])
+            del self.recent[:-KEPT_DOCUMENTS]
+
+    def note_closed(self, token: str) -> None:
+        """It has said that it does not hold a document."""
+        if token in self.held_documents:
+            self.recent.remove(token)
+            self.held_documents.remove(token)
 
     def kill(self) -> None:
         if self.process.poll() is None:
@@ -144,6 +165,7 @@ class WorkerProcess(Struct, eq=False):
     def bury(self) -> None:
         """Kill, reap, and close the pipes. It holds no documents any more."""
         self.held_documents.clear()
+        self.recent.clear()
         self.kill()
         self.process.wait()
         if self.files is not None:

@@ -64,7 +64,7 @@ def _take_part(
     reply: Reply[BandsDrawn] = hear(worker, job)
     if reply.answer is None:
         if reply.need_data:
-            worker.held_documents.discard(job.document.token)
+            worker.note_closed(job.document.token)
         return None
     is_lost = _loss_of(worker)
     plan = banding.drew(number, reply.answer, is_lost)
