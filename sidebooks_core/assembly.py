@@ -10,7 +10,6 @@ from msgspec import Struct
 from sidebooks_core.documents.document import Document
 from sidebooks_core.documents.model import CONTENT_ID_VERSION
 from sidebooks_core.fonts.discovery import FontSet, discover
-from sidebooks_core.images.compacting import Compacting
 from sidebooks_core.images.dispatch import Dispatcher
 from sidebooks_core.images.finding import Images
 from sidebooks_core.images.keeping import Keeper
@@ -51,13 +50,11 @@ class Parts(Struct, frozen=True, eq=False):
     prerendering: Prerendering
     facts: Facts
     dispatcher: Dispatcher
-    compacting: Compacting
     pool: Pool
 
     def flush(self) -> None:
-        """Wait until all images shown so far are kept, or cannot be, and are as small as asked for; and all records written."""
+        """Wait until all images shown so far are kept, or cannot be, and all records made so far are written."""
         self.dispatcher.wait_shown(self.images.settings.render_timeout_s)
-        self.compacting.wait(self.images.settings.render_timeout_s)
         self.images.keeper.store.flush()
 
     def close(self, timeout_s: float, documents: list[Document]) -> None:
@@ -71,7 +68,6 @@ class Parts(Struct, frozen=True, eq=False):
             self.identification.remember(document)
         self.dispatcher.close()
         self.pool.close()
-        self.compacting.close()
         self.images.keeper.store.close(timeout_s)
         self.facts.close(timeout_s)
 
@@ -123,7 +119,6 @@ def _assembled(
         prerendering=Prerendering(images, fonts),
         facts=facts,
         dispatcher=dispatcher,
-        compacting=seeker.compacting,
         pool=pool(source, fonts),
     )
 

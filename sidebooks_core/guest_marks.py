@@ -13,7 +13,7 @@ class OwnedMarks(Protocol):
     """Where marks are kept (`marks.store.MarkStore`)."""
 
     def people(self, beginning: str, /) -> list[str]:
-        """Those who have marks, or whose devices have read some, and whose id begins so. Raises StorageError."""
+        """Those who have marks or had some, or whose devices have read some, and whose id begins so. Raises StorageError."""
 
     def end_owner(self, *owners: str) -> int:
         """Remove all marks of some people, in one step. Raises StorageError."""

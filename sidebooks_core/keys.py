@@ -69,12 +69,9 @@ def derived_key(tag: str, trust_domain: str, recipe: str) -> str:
     return _digest("derived", trust_domain, tag, recipe)
 
 
-def etag(tag: str, column: int, row: int, *, is_smaller: bool = False) -> str:
-    """ETag of one tile of a raster, quotes not included. tag: see `image_tag`.
-
-    is_smaller: the tile was encoded anew, with the same pixels in fewer bytes.
-    """
-    return f"{tag}-{column}-{row}-smaller" if is_smaller else f"{tag}-{column}-{row}"
+def etag(tag: str, column: int, row: int) -> str:
+    """ETag of one tile of a raster, quotes not included. tag: see `image_tag`."""
+    return f"{tag}-{column}-{row}"
 
 
 def _raster_parts(spec: RasterSpec) -> tuple[str, str]:

@@ -107,9 +107,8 @@ class Settings:
     isolation: bool = True
     """Workers give up the network, other processes, and all files but fonts, Python and its packages (Linux)."""
     image_format: ImageFormat = "auto"
-    """"auto" chooses per tile by what is in it; "compact" does too, and encodes pages of coloured text anew after the first
-    answer, as lossless WebP of two fifths of the bytes, where readers have a slow or crowded network. Others are one for all.
-    """
+    """"auto" chooses per tile by what is in it; "compact" does too, and spends some 100 ms more on a page of coloured text,
+    for lossless WebP of two fifths of the bytes, where readers have a slow or crowded network. Others are one for all."""
     quality: int = 85
     """Quality of lossy pictures, 1 to 100."""
     font_dirs: tuple[Path | str, ...] = ()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+import importlib
 import os
 import signal
 import socket
@@ -17,6 +19,7 @@ from quiet import wait_identified, wait_idle
 from taken_over import starter_of, taken_over
 
 import sidebooks_core as sb
+from sidebooks_core.worker import fork_server
 from sidebooks_core.workers import forking, starting
 
 linux_only = pytest.mark.skipif(not forking.is_available(), reason="this platform forks no workers")
@@ -203,3 +206,22 @@ def test_a_host_that_is_the_first_process_of_a_container_draws(sample: Path, how
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
     done = subprocess.run(command, check=True, capture_output=True, text=True, timeout=120, env=environment)
     assert done.stdout.split() == ["1", "200"]
+
+
+@pytest.mark.parametrize("error", [ImportError, MemoryError])
+def test_what_cannot_be_imported_ahead_ends_nothing(
+    error: type[Exception], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    asked = []
+
+    def imported(name: str) -> None:
+        asked.append(name.removeprefix("sidebooks_core."))
+        if asked[-1] == fork_server.LATE[1]:
+            raise error("not now")
+
+    monkeypatch.setattr(importlib, "import_module", imported)
+    monkeypatch.setattr(gc, "freeze", lambda: None)  # it would hold for all tests that follow
+    fork_server._import_late()
+    assert asked == list(fork_server.LATE)
+    assert gc.isenabled()
+    assert [record.message.split()[0] for record in caplog.records] == [fork_server.LATE[1]]

@@ -78,6 +78,30 @@ def test_no_byte_is_left(tmp_path: Path, remove: Callable[[Shelf, str], None]) -
     assert found(tmp_path / "data") == []
 
 
+@pytest.mark.parametrize("is_destroyed", [False, True])
+def test_where_somebody_wrote_is_not_kept(is_destroyed: bool) -> None:
+    with marked_shelf() as shelf:
+        paper = prepared(shelf, 1, 2).id
+        written(shelf, paper)
+        if is_destroyed:
+            shelf.mark_store.destroy([paper], "clerk")
+        assert shelf.mark_store.people("anna") == ["anna"], "else nobody ends them"
+        shelf.mark_store.read(paper, MarkReader("anna"), device="pad")
+        shelf.mark_store.sweep()  # writes that
+        shelf.mark_store.end_owner("anna")
+        assert shelf.mark_store.people("anna") == []
+        with shelf.database.reading() as reading:
+            tables = reading.all(str, "SELECT name FROM sqlite_schema WHERE type = 'table' AND name LIKE 'mark%'")
+            assert "mark_horizon" in tables
+            for table in tables:
+                columns = reading.all(str, "SELECT name FROM pragma_table_info(?)", table)
+                for column in {"owner", "reader"}.intersection(columns):
+                    told = reading.number(f"SELECT count(*) FROM {table} WHERE {column} = 'anna'")
+                    assert told == 0, (table, column)
+            others = reading.number("SELECT count(*) FROM mark_use WHERE owner = 'ben'")
+            assert others == (0 if is_destroyed else 1), "what is known of others stays"
+
+
 def test_the_log_that_somebody_reads_is_cut_when_they_have_read(tmp_path: Path) -> None:
     with marked_shelf(tmp_path / "data") as shelf:
         paper = prepared(shelf, 1, 2).id

@@ -103,6 +103,9 @@ class Town:
     def end_guest(self) -> None:
         self.store.end_owner("guest")
         self.known["guest"] = []
+        for pad in self.pads:
+            if pad.reader.id == "guest":  # it has no login any more, and another guest takes it
+                pad.has, pad.since, pad.rest = {}, 0, None
 
     def destroy(self) -> None:
         self.store.destroy([self.paper], "clerk")

@@ -274,7 +274,7 @@ def test_what_others_deleted_unseen_makes_nobody_begin_anew(shelf: Shelf, clock:
     store.push(paper, [note("y", clock.now_ms)], "guest")
     store.end_owner("guest")
     assert not store.read(paper, BEN, first.seq, device="pad").is_whole
-    assert store.read(paper, MarkReader("guest"), first.seq).is_whole
+    assert store.read(paper, MarkReader("guest"), first.seq).marks == []
 
 
 def test_an_answer_that_is_lost_is_given_again(store: MarkStore, clock: Clock, paper: str) -> None:

@@ -23,9 +23,10 @@ from sidebooks_core.marks import (
     MarkReader,
     Note,
     Stamp,
+    StampText,
     ending,
 )
-from sidebooks_core.marks.annotations import FileMarks, origin_of, salt_of, to_annotation
+from sidebooks_core.marks.annotations import FileMarks, origin_of, said_by, salt_of, to_annotation
 from sidebooks_core.marks.files import annotations_in, export_marks
 from sidebooks_core.marks.placing import PlacedMark
 from sidebooks_core.marks.replacing import MarksToWrite, Replacing, replacing
@@ -355,6 +356,35 @@ def test_pages_that_share_a_list_of_annotations_have_replies_of_their_own(servic
         assert threads(exported(shelf, paper, "anna")) == [changed, changed]
 
 
+def with_inline(annotation: str, data: bytes) -> bytes:
+    """An annotation that is written into the list of the first page itself, before those that it has."""
+    with pymupdf.open(stream=data, filetype="pdf") as document:
+        listed = document.xref_get_key(document[0].xref, "Annots")[1]
+        document.xref_set_key(document[0].xref, "Annots", f"[<</Type/Annot{annotation}>>{listed[1:]}")
+        changed: bytes = document.tobytes()
+        return changed
+
+
+def test_a_reply_gets_no_link_to_what_replaces_an_annotation_without_a_number(service: sb.TileService) -> None:
+    text = "/Subtype/Text/Rect[40 340 60 360]"
+    data = with_annotations(f"{text}/Contents(said)/NM(one)", f"{text}/Contents(no)/IRT {{0}} 0 R")
+    with Shelf(None, service) as shelf:
+        paper = shelf.register(with_inline(f"{text}/Contents(inline)/NM(two)", data), name="議案")
+        own = shelf.marks(paper, owner="anna")
+        for mark in own.import_pdf().marks:
+            assert isinstance(mark.body, Note)
+            own.change(mark.id, replace(mark.body, text=f"new {mark.body.text}"))
+        file = exported(shelf, paper, "anna")
+        assert sorted(replies(file)) == [("new inline", ""), ("new said", ""), ("no", "new said")]
+        with pymupdf.open(stream=file, filetype="pdf") as document:
+            listed = [number for number, *_ in document[0].annot_xrefs()]
+            (reply,) = [one for one in listed if document.xref_get_key(one, "Contents")[1] == "no"]
+            assert {key: document.xref_get_key(reply, key)[0] for key in ("Parent", "Popup")} == {
+                "Parent": "null",
+                "Popup": "null",
+            }
+
+
 FIRST = Annotation(page=0, place=0, kind="note", x_pt=10, y_pt=10, text="said", replies=("Bob: no", "Bob: no\nindeed"))
 FURTHER = [
     (("Bob: no", "Bob: no\nindeed", "Eve: yes"), "said"),
@@ -423,6 +453,57 @@ def test_what_is_written_beside_replies_stays(text: str, expected: str) -> None:
 def test_a_text_that_is_what_somebody_replied_stays_in_a_mark_that_was_never_imported() -> None:
     assert text_in_its_place("no", ("no",), is_imported=False) == "no"
     assert text_in_its_place("said", ("said",)) == "said", "its own is that of the annotation"
+
+
+@pytest.mark.parametrize(("kind", "most"), [("stamp", 40), ("bookmark", 200), ("note", MOST_TEXT), ("highlight", MOST_TEXT)])
+@pytest.mark.parametrize("replies", [("x{}",), ("Bob: no", "x{}"), ("x{}", "Bob: no"), ("x{}", "x{}")])
+@pytest.mark.parametrize("over", [0, 1])
+def test_a_flattened_export_keeps_replies_for_which_a_mark_has_no_room(
+    kind: Kind, most: int, replies: tuple[str, ...], over: int
+) -> None:
+    """Until they take one character more than it has room for, the mark says all of them."""
+    shortest = sum(map(len, ("said", *(one.format("") for one in replies)))) + len(replies)
+    longer = "x" * (most - shortest + over)
+    is_used = [one for one in range(len(replies)) if replies[one] == "x{}"][:1]
+    told = tuple(one.format(longer if place in is_used else "") for place, one in enumerate(replies))
+    assert sum(map(len, ("said", *told))) + len(told) == most + over
+    quads = packed_quads([(0, 0, 9, 0, 0, 9, 9, 9)]) if kind == "highlight" else b""
+    first = replace(FIRST, kind=kind, name="by another program", height_pt=9, packed_quads=quads, replies=told)
+    assert flattened_away(first) == (not over)
+    assert not flattened_away(replace(first, may_lack_replies=True))
+
+
+def flattened_away(first: Annotation) -> bool:
+    """Whether a flattened export of the mark that an annotation is removes what was replied to that, too."""
+    (read,) = FileMarks(1, salt_of("paper", "anna")).of([first], {0: ""})
+    told = MarksToWrite([PlacedMark(replace(read, owner="anna"), "exact", 0)], {}, "paper", frozenset({read.id}), "anna")
+    found = replacing([[first]], told, flattened=True)
+    assert len(found.removed) + len(found.replaced) == 1
+    assert [one.text for one in found.added] == [said_by(replace(first, replies=()) if found.replaced else first)]
+    return bool(found.removed)
+
+
+def test_a_stamp_has_a_reply_only_as_whole_words() -> None:
+    first = replace(FIRST, kind="stamp", name="by another program", height_pt=9, replies=("no",))
+    (read,) = FileMarks(1, salt_of("paper", "anna")).of([first], {0: ""})
+    for text, is_said in (("said nothing", False), ("said now no", True)):
+        assert isinstance(read.body, StampText)
+        mark = replace(read, owner="anna", body=replace(read.body, text=text), stamp=replace(read.stamp, device="pad"))
+        told = MarksToWrite([PlacedMark(mark, "exact", 0)], {}, "paper", frozenset({read.id}), "anna")
+        assert bool(replacing([[first]], told, flattened=True).removed) == is_said
+
+
+@pytest.mark.parametrize(
+    ("replied", "expected"),
+    [(("no",), False), (("x" * MOST_TEXT, "no"), True), (("x" * (MOST_TEXT + 1),), True), (("x" * 9, "no"), False)],
+)
+def test_an_annotation_tells_whether_all_its_replies_were_read(
+    service: sb.TileService, replied: tuple[str, ...], expected: bool
+) -> None:
+    text = "/Subtype/Text/Rect[40 340 60 360]"
+    data = with_annotations(text, *(f"{text}/IRT {{0}} 0 R/Contents({one})" for one in replied))
+    (found,) = [one for some, _ in annotations_in(service.parts.questions, service.open(data)) for one in some]
+    assert found.may_lack_replies == expected
 
 
 def test_a_text_that_is_cut_has_no_reply_twice() -> None:

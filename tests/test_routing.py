@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+import threading
 from concurrent.futures import Future
 from typing import Any
 
 import pytest
-from by_hand import Worker
+from by_hand import WAIT_S, Worker
 from hypothesis import given
 from hypothesis import strategies as st
 from quiet import wait_until
@@ -27,6 +30,7 @@ from sidebooks_core.scheduling.routing import (
     remaining_s,
 )
 from sidebooks_core.workers.jobs import Identify, ReadWords
+from sidebooks_core.workers.process import WorkerProcess
 
 UNKNOWN = None
 SECONDS = st.floats(0.0, 1.0)
@@ -129,6 +133,12 @@ class Scene:
         for wanted in self.dispatcher.land(flight):
             resolve(wanted.future, flight.names[0])
 
+    def ahead(self, flight: Flight) -> Flight:
+        """The worker that holds the document has its next job before it has ended this one."""
+        following = self.dispatcher.take_ahead(self.holder.held, flight)
+        assert following is not None
+        return following
+
     def idle(self, *held: str, is_spare: bool = False) -> Worker:
         """A worker that waits for a job."""
         before = self.dispatcher.idle_count()
@@ -227,6 +237,68 @@ def test_it_does_not_wait_for_a_worker_that_does_not_come_back(scene: Scene) -> 
     assert other.takes().names == ["seen"]
 
 
+def identification(budget_s: float) -> Work:
+    ref = DocumentRef(token="document", name="a.pdf", path=b"/a.pdf", file_state=(1, 2, 3))
+    return Work(Identify(document=ref, page=0, stop=9, timeout_s=1.0, budget_s=budget_s), None)
+
+
+def test_it_does_not_wait_for_a_worker_that_is_at_a_long_job_which_it_took_ahead(scene: Scene) -> None:
+    flight = scene.busy(priority=Priority.BULK)
+    scene.dispatcher.ask("three seconds", identification(3.0), Priority.BULK)
+    scene.ahead(flight)
+    scene.ends(scene.holder)
+    other = scene.idle()
+    scene.ask("seen")
+    assert other.takes().names == ["seen"]
+
+
+def test_the_time_of_a_job_that_was_taken_ahead_begins_when_the_one_before_ends(scene: Scene) -> None:
+    scene.dispatcher.ask("long", identification(3.0), Priority.BULK)
+    flight = scene.holder.takes()
+    scene.ask("short", priority=Priority.BULK)
+    following = scene.ahead(flight)
+    scene.now_s += 0.3
+    scene.ends(scene.holder)
+    scene.now_s += 0.01
+    scene.holder.flight = following
+    scene.ends(scene.holder)
+    scene.busy()
+    other = scene.idle()
+    scene.ask("seen")
+    assert is_waiting(scene, other), "such a job takes 10 ms, not 310"
+    scene.dispatcher.close()
+
+
+def test_a_job_that_was_put_back_leaves_its_worker_at_the_one_before(scene: Scene) -> None:
+    flight = scene.busy(priority=Priority.BULK)
+    scene.ask("next", priority=Priority.BULK)
+    following = scene.ahead(flight)
+    scene.now_s += 0.3
+    scene.dispatcher.put_back(following)
+    scene.ends(scene.holder)
+    assert scene.holder.takes().names == ["next"]
+    other = scene.idle()
+    scene.ask("seen")
+    assert other.takes().names == ["seen"], "such a job is known to take 300 ms"
+
+
+def test_it_does_not_wait_for_a_worker_that_was_replaced_after_its_answer(scene: Scene) -> None:
+    flight = scene.busy()
+    other = scene.idle()
+    scene.holder.held.clear()  # as `WorkerProcess.bury` does
+    scene.dispatcher.leave(flight, has_lost_worker=False, is_answered=True)
+    scene.dispatcher.land(flight)
+    scene.ask("seen")
+    assert other.takes().names == ["seen"]
+
+
+def test_a_worker_that_was_ended_holds_no_documents() -> None:
+    process = subprocess.Popen([sys.executable, "-c", ""], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    worker = WorkerProcess(process, None, held_documents={"document"})
+    worker.bury()
+    assert worker.held_documents == set()
+
+
 def test_the_spare_does_not_take_it_either(scene: Scene) -> None:
     scene.busy()
     spare = scene.idle(is_spare=True)
@@ -234,6 +306,38 @@ def test_the_spare_does_not_take_it_either(scene: Scene) -> None:
     assert is_waiting(scene, spare)
     scene.now_s += 0.15
     assert spare.takes().names == ["seen"]
+
+
+def test_the_spare_takes_a_page_when_the_patience_of_the_other_worker_ends(scene: Scene) -> None:
+    """The spare had no time to look again, since another worker was idle when the pages came."""
+    scene.busy()
+    other, spare = scene.idle(), scene.idle(is_spare=True)
+    for name in ("seen 1", "seen 2"):
+        scene.ask(name)
+    assert (scene.dispatcher.counts()[0], other.waits, spare.waits) == (2, True, True)
+    scene.now_s += 0.15
+    assert other.takes().names == ["seen 1"]
+    scene.now_s += 0.15
+    assert spare.takes().names == ["seen 2"]
+
+
+def test_a_page_that_is_left_to_a_busy_worker_ends_no_other_job_before_it_wants_a_worker(scene: Scene) -> None:
+    forgotten = scene.ask("long", token="another")
+    dragging = Worker(scene.dispatcher)
+    flight = dragging.takes()
+    interrupted = threading.Event()
+    dragging.ages(interrupted.set)
+    forgotten.cancel()
+    assert not flight.waiting
+    scene.busy(priority=Priority.BULK)
+    other = scene.idle()
+    for name in ("seen 1", "seen 2"):
+        scene.ask(name)
+    assert (scene.dispatcher.counts()[0], other.waits) == (2, True)
+    assert not interrupted.is_set(), "an idle worker would take the pages, if they did not wait on purpose"
+    scene.now_s += 0.15
+    assert other.takes().names == ["seen 1"]
+    assert interrupted.wait(WAIT_S), "now the other page wants a worker"
 
 
 def test_of_many_pages_another_worker_takes_what_the_holder_would_come_to_too_late(scene: Scene) -> None:

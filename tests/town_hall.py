@@ -44,7 +44,8 @@ EVERYBODY = (*NOBODY, "signed", "other folder", "other guest", "guest", "member"
 VALUES = {
     "page": "1", "level": "0", "size": "30x40.jpg", "query": "x", "file": "client.js", "region": "full", "iiifSize": "max",
     "rotation": "0", "quality": "default", "format": "png", "dziLevel": "0", "column": "0", "row": "0", "span": "1-1",
-    "pages": "1-1", "old_forms": "0", "q": "x", "session": "", "since": "0", "next": "", "view": "60x96", "start": "1",
+    "pages": "1-1", "old_forms": "0", "whole_words": "0", "match_case": "0", "q": "x", "session": "",
+    "since": "0", "next": "", "view": "60x96", "start": "1",
     "until": "9999999999", "as": "json", "revision": "1",
     "revisions": "1-1", "filename": "new.pdf", "name": "new", "from": "0", "before": "99", "few": "9", "limit": "9",
     "state": "state", "code": "code", "client": "c1", "projector": "0", "vote": "1",

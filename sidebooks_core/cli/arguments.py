@@ -47,7 +47,7 @@ def add_pages(parser: argparse.ArgumentParser) -> None:
 
 def add_format(parser: argparse.ArgumentParser) -> None:
     """--format."""
-    what = "of images (default auto: by content; compact: fewer bytes for coloured text, after the first answer)"
+    what = "of images (default auto: by content; compact: fewer bytes for coloured text, 100 ms later)"
     parser.add_argument("--format", choices=IMAGE_FORMATS, default="auto", help=what)
 
 

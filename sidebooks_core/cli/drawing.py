@@ -13,7 +13,7 @@ from msgspec import Struct, to_builtins
 from sidebooks_core.cli.arguments import DEFAULT_DPI
 from sidebooks_core.cli.pages import chosen_pages, report_failures
 from sidebooks_core.cli.terminal import ProgressBar, human_bytes, print_json
-from sidebooks_core.encoding.formats import BY_ENDING, BY_MEDIA_TYPE, COMPACT, FORMATS_BY_CONTENT, OTHER_ENDINGS, ImageFormat
+from sidebooks_core.encoding.formats import BY_ENDING, BY_MEDIA_TYPE, FORMATS_BY_CONTENT, OTHER_ENDINGS, ImageFormat
 from sidebooks_core.errors import PageError, RequestError
 from sidebooks_core.settings import Settings
 
@@ -77,9 +77,6 @@ def render(arguments: argparse.Namespace) -> int:
         for done, page in enumerate(pages):
             try:
                 tile = _drawn(service, document.pages[page], arguments, region_pt)
-                if image_format == COMPACT:  # the first answer is the fast one
-                    service.parts.flush()
-                    tile = _drawn(service, document.pages[page], arguments, region_pt)
             except PageError as error:
                 failed[page] = error
                 continue

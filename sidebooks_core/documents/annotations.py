@@ -75,6 +75,8 @@ class Annotation(Struct, frozen=True, kw_only=True):
     """Its own."""
     replies: Annotated[tuple[Annotated[str, Meta(max_length=MOST_TEXT)], ...], Meta(max_length=MOST_READ)] = ()
     """The texts of the replies to it, which are annotations of their own. Nothing that is added has any."""
+    may_lack_replies: bool = False
+    """Whether there may be more replies than these, or one of these is cut."""
     author: Annotated[str, Meta(max_length=1000)] = ""
     """The name of whoever made it."""
     made_ms: Annotated[int, Meta(ge=0, lt=1 << 48)] = 0

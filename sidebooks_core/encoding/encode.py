@@ -19,7 +19,7 @@ from PIL.PngImagePlugin import PngImageFile
 from PIL.WebPImagePlugin import WebPImageFile
 
 from sidebooks_core.encoding import content, png
-from sidebooks_core.encoding.formats import AVIF, BY_NAME, COMPACT, COMPACT_FROM_PIXELS, IMAGE_FORMATS, JPEG, PNG, WEBP, Format
+from sidebooks_core.encoding.formats import AVIF, BY_NAME, IMAGE_FORMATS, JPEG, PNG, WEBP, Format
 from sidebooks_core.encoding.png_file import flat_png
 from sidebooks_core.encoding.worth import is_beyond_estimate, lossless_pays
 from sidebooks_core.errors import RequestError
@@ -30,6 +30,9 @@ _DECODERS: dict[str, type[ImageFile]] = {
     WEBP.media_type: WebPImageFile,
     AVIF.media_type: AvifImageFile,
 }
+_FEWEST_PAGE_PIXELS = 1 << 19
+"""Smallest page that becomes WebP. WebP takes milliseconds even for a small image, and saves little there: tiles are PNG or
+JPEG."""
 _MOST_COLOURS = 2048
 """Most colours in the sample of a page that becomes WebP. Pages with more have shadings or pictures, which take libwebp most of
 a second."""
@@ -93,7 +96,7 @@ def _by_content(pixels: NDArray[np.uint8], quality: int, image_format: str) -> E
         image = EncodedImage(png.palette_png(indexed.indices, indexed.palette), PNG.media_type)
     elif pixels.ndim == 2:
         image = EncodedImage(png.grey_png(pixels, seen.row_filter), PNG.media_type)
-    elif image_format == COMPACT and _is_page_of_text(pixels, sample):
+    elif image_format == "compact" and _is_page_of_text(pixels, sample):
         image = _lossless_webp(pixels)
     else:
         image = EncodedImage(png.rgb_png(pixels, seen.row_filter), PNG.media_type)
@@ -105,7 +108,7 @@ def _by_content(pixels: NDArray[np.uint8], quality: int, image_format: str) -> E
 def _is_page_of_text(pixels: NDArray[np.uint8], sample: content.Sample) -> bool:
     """Whether this is a whole page of text or line art in a few inks that lossless WebP can hold."""
     height, width = pixels.shape[:2]
-    if height * width < COMPACT_FROM_PIXELS or max(height, width) > WEBP.longest_side_px:
+    if height * width < _FEWEST_PAGE_PIXELS or max(height, width) > WEBP.longest_side_px:
         return False
     return sample.has_few_runs and content.count_colours(sample) <= _MOST_COLOURS
 

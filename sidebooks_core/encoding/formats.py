@@ -13,13 +13,7 @@ FileFormat = Literal["png", "jpeg", "webp", "avif"]
 ImageFormat = Literal["auto", "compact", FileFormat]
 IMAGE_FORMATS: tuple[ImageFormat, ...] = ("auto", "compact", *get_args(FileFormat))
 """All formats that can be asked for."""
-FAST: ImageFormat = "auto"
-COMPACT: ImageFormat = "compact"
-"""As FAST, but for pages of coloured text, which have fewer bytes and take 0.1 s more."""
-COMPACT_FROM_PIXELS = 1 << 19
-"""The smallest image that COMPACT encodes in another way than FAST. WebP takes milliseconds even for a small one, and saves
-little there: tiles are PNG or JPEG."""
-FORMATS_BY_CONTENT: tuple[ImageFormat, ...] = (FAST, COMPACT)
+FORMATS_BY_CONTENT: tuple[ImageFormat, ...] = ("auto", "compact")
 """Those that choose a file format for each image by its content."""
 
 

@@ -114,22 +114,14 @@ def unpack_tile(record: bytes, column: int, row: int) -> PackedTile:
     return PackedTile(record[span], media_type, width_px, height_px, problems)
 
 
-def unpack_tiles(record: bytes) -> tuple[list[PackedTile], int]:
-    """All tiles of a record, row by row, and the number of columns. Raises RecordUnreadable."""
-    header, _ = _header(record)
-    columns = max(1, header.columns)
-    return [unpack_tile(record, place % columns, place // columns) for place in range(len(header.tiles))], header.columns
-
-
 def problems_of(record: bytes) -> tuple[str, ...]:
     """What of the page could not be drawn. Raises RecordUnreadable."""
     return _header(record)[0].problems
 
 
-def tile_span(record: bytes, column: int, row: int) -> tuple[slice, str]:
-    """The place of a tile's bytes in the record, and its media type. Raises RecordUnreadable."""
-    span, media_type, *_ = _tile(record, column, row)
-    return span, media_type
+def tile_span(record: bytes, column: int, row: int) -> slice:
+    """The place of a tile's bytes in the record. Raises RecordUnreadable."""
+    return _tile(record, column, row)[0]
 
 
 def _tile(record: bytes, column: int, row: int) -> tuple[slice, str, int, int, tuple[str, ...]]:

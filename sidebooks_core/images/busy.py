@@ -92,13 +92,26 @@ class Busy:
         return self._finishing.pop(flight, None) is not None
 
     def end(self, flight: Flight, *, is_answered: bool) -> None:
-        """A worker is done with a flight. is_answered: it did the work to the end."""
+        """A worker is done with a flight. is_answered: it did the work to the end.
+
+        If it has a flight that was taken ahead, it is at that one from now on. If it was ended, it holds no documents any more.
+        """
+        self._finishing.pop(flight, None)
         worker = self._at.pop(flight, None)
-        if worker is not None and is_answered:
+        if worker is None:
+            return
+        if is_answered:
             self._learn(worker)
+        ahead = next((one for one in self._at.values() if one.held_documents is worker.held_documents), None)
+        if ahead is not None:
+            ahead.began_s = self._clock()
+        elif is_answered and worker.held_documents:
             worker.kind, worker.bound_s, worker.began_s = _RETURNING, RETURNS_S, self._clock()
             self._returning[id(worker.held_documents)] = worker
-        self._finishing.pop(flight, None)
+
+    def put_back(self, flight: Flight) -> None:
+        """A flight that was taken ahead was not begun. Its worker is still at the one before, or was lost."""
+        self._at.pop(flight, None)
 
     def came(self, held_documents: Collection[str]) -> None:
         """A worker's thread came for its next job. held_documents: the same collection as before."""

@@ -103,8 +103,9 @@ class Dispatcher:
             while seat.flight is None and not self._closed:
                 if not seat.wake.wait(self._busy.seconds_until(seat.look_again_s)) and seat.flight is None and not self._closed:
                     seat.look_again_s = None
-                    self._giving.give(seat)
-            return seat.flight
+                    self._giving.hand_out()  # what this worker takes may leave work for others, such as the spare
+        self._make_room()  # what this worker left to a busy one until now may want a worker
+        return seat.flight
 
     def take_ahead(self, held_documents: set[str], flight: Flight) -> Flight | None:
         """The flight to begin after a bulk flight that ends in a moment: the next one if it is of the document. Never waits.
@@ -126,7 +127,7 @@ class Dispatcher:
         """A flight that was taken ahead was not begun, and holds no lease: it waits first in its class, if it is wanted."""
         with self._lock:
             self._seats.end(flight)
-            self._busy.end(flight, is_answered=False)
+            self._busy.put_back(flight)
             if flight.waiting and not self._closed:
                 self._put_back(flight, self._flights.repeat)
                 return
@@ -304,10 +305,10 @@ class Dispatcher:
         self._giving.hand_out(flight.document)
 
     def _make_room(self) -> None:
-        """For each visible flight that waits, interrupt one aged flight for which no request waits, if there is one."""
+        """For each visible flight in need of a worker, interrupt one aged flight for which no request waits, if any."""
         if not self._ageing:
             return  # nearly always; read without the lock, because `aged` calls this again after it adds a flight
         with self._lock:
-            interrupts = self._ageing.chosen(self._flights.count_waiting(Priority.VISIBLE))
+            interrupts = self._ageing.chosen(self._giving.count_in_need())
         for interrupt in interrupts:
             interrupt()

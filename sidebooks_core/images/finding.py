@@ -8,7 +8,6 @@ from concurrent.futures import Future
 from functools import partial
 
 from sidebooks_core.documents.document import Document
-from sidebooks_core.encoding.formats import COMPACT, WEBP
 from sidebooks_core.encoding.tileset import RecordUnreadable, unpack_tile
 from sidebooks_core.errors import RenderFailed
 from sidebooks_core.images import requests
@@ -121,23 +120,11 @@ class Images:
         except RecordUnreadable:
             return None  # `submit` gives the request its error
         self.keeper.count_shown(at.request, "memory", time.perf_counter() - started_s)
-        return tile_of(at.request, packed, self.etag(at, packed.media_type))
+        return tile_of(at.request, packed, self.etag(at))
 
-    def etag(self, at: TilePlace, media_type: str) -> str:
-        """The ETag of a tile with bytes of a media type. Raises RequestError."""
-        first, *others = self.etags(at)
-        return others[0] if others and media_type == WEBP.media_type else first
-
-    def etags(self, at: TilePlace) -> tuple[str, ...]:
-        """All ETags that a tile may have, which need not be drawn for this. The pixels are the same. Raises RequestError.
-
-        There are two if the tile may be encoded anew after it went out: see `compacting.py`.
-        """
-        tag = self.keeper.tag(at.request)
-        first = etag(tag, at.column, at.row)
-        if self.keeper.profile_of(at.request).image_format != COMPACT:
-            return (first,)
-        return first, etag(tag, at.column, at.row, is_smaller=True)
+    def etag(self, at: TilePlace) -> str:
+        """The ETag of a tile, which need not be drawn for this. Raises RequestError."""
+        return etag(self.keeper.tag(at.request), at.column, at.row)
 
     def is_crowded(self) -> bool:
         """Whether the workers keep all processors busy. Then the system wakes a sleeping thread late."""
@@ -163,7 +150,7 @@ class Images:
             fail(tile, RenderFailed(what, document_id=document.id, page=page))
             return
         self.keeper.count_shown(at.request, found.source, time.perf_counter() - started_s, priority)
-        resolve(tile, tile_of(at.request, packed, self.etag(at, packed.media_type)))
+        resolve(tile, tile_of(at.request, packed, self.etag(at)))
 
 
 def _cancel_too(found: Future[Found], tile: Future[Tile]) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 
-from sidebooks_core.images.busy import NOTHING, Busy
+from sidebooks_core.images.busy import NOTHING, Busy, Kept
 from sidebooks_core.images.seats import Seat, Seats
 from sidebooks_core.images.suspects import Suspects
 from sidebooks_core.images.work import Flight, Wanted, Work
@@ -41,8 +41,7 @@ class Giving:
         """
         if seat.is_spare and self._seats.has_worker():
             return
-        suspect = self._suspects.all(time.monotonic())
-        kept = self._busy.kept_from(seat.held_documents, self._flights.first_waiting(Priority.VISIBLE), suspect)
+        kept = self._kept_from(seat)
         reserved = self._busy.finishing | kept.documents
         least_urgent = Priority.VISIBLE if seat.is_spare else Priority.BULK if self._seats.has_visible else Priority.IDLE
         flight = self._flights.take(seat.held_documents, least_urgent, self._suspects.at_work(), reserved)
@@ -52,8 +51,20 @@ class Giving:
             seat.look_again_s = kept.until_s
             seat.wake.notify()
 
+    def count_in_need(self) -> int:
+        """Visible flights that wait for want of a worker. Those do not count that an idle worker leaves to a busy one."""
+        waiting = self._flights.count_waiting(Priority.VISIBLE)
+        if not waiting or not len(self._seats):
+            return waiting
+        kept = {document for seat in self._seats.in_order(None) for document in self._kept_from(seat).documents}
+        return waiting - sum(flight.document in kept for flight in self._flights.first_waiting(Priority.VISIBLE))
+
     def put_to_work(self, seat: Seat, flight: Flight) -> None:
         """Have an idle worker begin a flight."""
         self._suspects.begin(flight, flight.document, time.monotonic())
         self._busy.begin(flight, seat.held_documents)
         self._seats.wake(seat, flight)
+
+    def _kept_from(self, seat: Seat) -> Kept:
+        suspect = self._suspects.all(time.monotonic())
+        return self._busy.kept_from(seat.held_documents, self._flights.first_waiting(Priority.VISIBLE), suspect)

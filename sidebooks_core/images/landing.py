@@ -208,9 +208,7 @@ class Landing:
         else:
             written = flight.work.take_lease()
         try:
-            kept = replace(record, tag=content_id)
-            self._keeper.keep(key, kept, flight.priority, flight.work.asked_at, written)
-            self._seeker.compacting.offer(request, key, kept, flight.work.asked_at)
+            self._keeper.keep(key, replace(record, tag=content_id), flight.priority, flight.work.asked_at, written)
         except Exception as fault:  # noqa: BLE001 - those who wait are told, whatever it is
             written()
             return not_kept(request, fault)

@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterable, Sequence
 
 from sidebooks_core.documents.document import Document
 from sidebooks_core.errors import PageError, RenderFailed, RenderTimeout, SidebooksError
-from sidebooks_core.images.compacting import Compacting, first_format
 from sidebooks_core.images.dispatch import Dispatcher
 from sidebooks_core.images.keeping import Keeper
 from sidebooks_core.images.quarantine import Quarantine
@@ -48,7 +47,6 @@ class Seeker:
         self.leases = leases
         self._dispatcher = dispatcher
         self._first_image = first_image
-        self.compacting = Compacting(keeper, leases)
         self._seen: weakref.WeakSet[Document] = weakref.WeakSet()
         self._quarantine = Quarantine()
         self._too_slow_ahead = Quarantine()
@@ -66,11 +64,7 @@ class Seeker:
         found = Found(shown, "memory") if shown is not None else self.keeper.find(key) if key is not None else None
         if found is not None:
             resolve(wanted.future, found)
-            if found.source != "disk":
-                return []
-            if key is not None:
-                self.compacting.offer(request, key, found.record, wanted.asked_at)
-            return self.after_image(request.document)
+            return self.after_image(request.document) if found.source == "disk" else []
         if wanted.looks_only:
             resolve(wanted.future, None)
             return []
@@ -145,7 +139,7 @@ class Seeker:
             timeout_s=timeout_s,
             page=request.page,
             spec=request.spec,
-            image_format=first_format(profile.image_format, wanted.priority),
+            image_format=profile.image_format,
             quality=profile.quality,
             tells_drawn=wanted.priority is Priority.BULK,
             then=_identify_job(self.settings, document, request.page, wanted.priority) if key is None else None,

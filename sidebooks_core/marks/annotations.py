@@ -64,7 +64,9 @@ def to_annotation(one: PlacedMark, names: Mapping[str, str], paper_id: str) -> A
 def look_of(one: Body | Annotation) -> Annotation:
     """What a mark says and shows, as it is written, and nothing else: equal looks are drawn alike."""
     if isinstance(one, Annotation):
-        return replace(one, page=0, place=-1, name="", origin="", replies=(), author="", made_ms=0, changed_ms=0)
+        return replace(
+            one, page=0, place=-1, name="", origin="", replies=(), may_lack_replies=False, author="", made_ms=0, changed_ms=0
+        )
     return _look(one)
 
 

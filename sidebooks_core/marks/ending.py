@@ -137,11 +137,12 @@ def has_marks(reading: Reading, owner: str) -> bool:
 
 
 def end_owner(writing: Writing, owner: str) -> int:
-    """Remove all that is known of somebody's marks. Who saw some of them begins anew."""
+    """Remove all that is known of somebody's marks, also on which papers they were. Others who saw some of them begin anew."""
     papers = writing.all(str, "SELECT DISTINCT paper FROM mark WHERE owner = ?", owner)
     count = writing.number("SELECT count(*) FROM mark WHERE owner = ? AND body IS NOT NULL", owner)
     for paper_id in papers:
-        _end(writing, paper_id, writing.all(_Ending, f"{_ENDING} WHERE owner = ? AND paper = ?", owner, paper_id))
+        _end(writing, paper_id, writing.all(_Ending, f"{_ENDING} WHERE owner = ? AND paper = ?", owner, paper_id), ended=owner)
+    writing.run("DELETE FROM mark_horizon WHERE owner = ?", owner)
     writing.run("DELETE FROM mark_use WHERE owner = ?", owner)
     writing.run("DELETE FROM mark_device WHERE reader = ?", owner)
     return count
@@ -232,16 +233,18 @@ def count_anew(writing: Writing, paper_id: str, owner: str) -> None:
     )  # fmt: skip
 
 
-def _end(writing: Writing, paper_id: str, marks: Sequence[_Ending]) -> None:
+def _end(writing: Writing, paper_id: str, marks: Sequence[_Ending], *, ended: str | None = None) -> None:
     """Nothing is left of marks but digests, by which a device that brings one is told so, and another owner is refused.
 
-    Whoever could see one that was not deleted begins anew; of the others, who does not know yet that it is gone.
+    Whoever could see one that was not deleted begins anew; of the others, who does not know yet that it is gone. ended: an
+    owner of whom nothing is kept, so that their own devices do not begin anew.
     """
     seq = 0 if all(one.is_deleted for one in marks) else next_seq(writing)
     owners: dict[str, int] = {}
     audiences: dict[PageAudience, int] = {}
     for one in marks:
-        owners[one.owner] = max(owners.get(one.owner, 0), one.seq if one.is_deleted else seq)
+        if one.owner != ended:
+            owners[one.owner] = max(owners.get(one.owner, 0), one.seq if one.is_deleted else seq)
         for shown in shown_of(one.shown):
             audiences[shown.key] = max(audiences.get(shown.key, 0), shown.until or seq)
     set_horizons(writing, paper_id, owners, audiences)

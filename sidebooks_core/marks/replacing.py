@@ -139,7 +139,9 @@ class _Found:
 
     @property
     def says_replies(self) -> bool:
-        """Whether one of the marks has the texts of all replies, too."""
+        """Whether one of the marks has the texts of all replies, too, each to its end."""
+        if self._annotation.may_lack_replies:
+            return False
         made = [self._wanted[mark_id].annotation for mark_id in self.ids]
         return bool(self._annotation.replies) and any(not self._parted(one)[1] for one in made)
 
@@ -216,11 +218,13 @@ def _parted(made: Annotation, before: Annotation, imported: Collection[str]) -> 
         return made.text, list(before.replies)
     own = said_by(replace(before, replies=()))
     if made.text == said_by(before):
-        return own, []
+        return own, _beyond(before, len(made.text))
     if made.kind == "stamp":  # its words stand in one line
-        told = [" ".join(one.split()) for one in before.replies]
+        told = [said for one in before.replies if (said := _as_said(before, one))]
         is_own = made.text.startswith(f"{own} ")
-        return own if is_own else made.text, [one for one in told if not is_own or one not in made.text[len(own) :]]
+        return own if is_own else made.text, [
+            one for one in told if not is_own or f" {one} " not in f"{made.text[len(own) :]} "
+        ]
     has_own = made.text == own or made.text.startswith(f"{own}\n")
     head, rest = (own, made.text[len(own) + 1 :]) if has_own else ("", made.text)
     left = list(before.replies)
@@ -230,3 +234,24 @@ def _parted(made: Annotation, before: Annotation, imported: Collection[str]) -> 
             left.remove(reply)
             rest = "\n".join(one for one in (rest[: max(0, place - 1)], rest[place + len(reply) + 1 :]) if one)
     return "\n".join(one for one in (head, rest) if one), left
+
+
+def _beyond(before: Annotation, said: int) -> list[str]:
+    """The replies to an annotation that do not end within the first characters of its text and theirs.
+
+    said: how many characters, at least as many as its own text has.
+    """
+    end = len(_as_said(before, before.text))
+    found: list[str] = []
+    for reply in before.replies:
+        told = _as_said(before, reply)
+        if told:
+            end += len(told) + (end > 0)
+            if end > said:
+                found.append(reply)
+    return found
+
+
+def _as_said(one: Annotation, text: str) -> str:
+    """A text as it stands in that of a mark. The words of a stamp stand in one line."""
+    return " ".join(text.split()) if one.kind == "stamp" else text

@@ -158,10 +158,11 @@ class MarkStore:
             return audiences.meetings_of(reading, paper_id)
 
     def people(self, beginning: str) -> list[str]:
-        """Those who have marks, or whose devices have read some, and whose id begins so."""
+        """Those who have marks or had some that are gone, or whose devices have read some, and whose id begins so."""
         with self._database.reading() as reading:
             query = (
                 "SELECT owner FROM mark_use WHERE owner BETWEEN ?1 AND ?2 "
+                "UNION SELECT owner FROM mark_horizon WHERE owner BETWEEN ?1 AND ?2 "
                 "UNION SELECT reader FROM mark_device WHERE reader BETWEEN ?1 AND ?2 ORDER BY 1"
             )
             return reading.all(str, query, beginning, f"{beginning}\U0010ffff")
@@ -219,7 +220,8 @@ class MarkStore:
     def end_owner(self, *owners: str) -> int:
         """Remove all marks of somebody, a guest say, with all that is known of them. Returns how many there were.
 
-        Several are ended in one step, so do not call it for each guest of a meeting.
+        Their own devices are not told that the marks are gone: where somebody wrote is forgotten, too. So end their logins
+        first. Several are ended in one step, so do not call it for each guest of a meeting.
         """
         with self._database.writing() as writing:
             had_marks = any(ending.has_marks(writing, owner) for owner in owners)

@@ -180,7 +180,7 @@ class Painter:
         if not is_coarse and request not in screen.counted:
             screen.counted.add(request)
             self._images.keeper.count_shown(request, "memory", time.perf_counter() - screen.since_s)
-        tile = tile_of(request, packed, self._images.etag(TilePlace(request, wanted.column, wanted.row), packed.media_type))
+        tile = tile_of(request, packed, self._images.etag(TilePlace(request, wanted.column, wanted.row)))
         return PlacedImage(tile, wanted.page, wanted.x0_view, wanted.y0_view, wanted.width_view, wanted.height_view, is_coarse)
 
     def _stand_in(self, screen: Screen, placement: Placement) -> tuple[PlacedImage, float]:

@@ -24,7 +24,6 @@ from sidebooks_core.access.operations import Operation
 from sidebooks_core.access.policy import UNLIMITED
 from sidebooks_core.encoding.tileset import RecordUnreadable, tile_span
 from sidebooks_core.images.requests import TilePlace
-from sidebooks_core.images.tile import Tile
 from sidebooks_core.server.access import Allowed
 from sidebooks_core.server.headers import ResponseHeaders, etag
 from sidebooks_core.server.http import Headers, HttpRequest, family_of, origin_of, raw_path
@@ -46,8 +45,6 @@ class _Meaning(Struct):
     row: int
     etag: bytes
     """With its quotes."""
-    media_type: str
-    """Of the image. A record that was encoded anew has another one: then the meaning must be learned again."""
     headers: Headers
     """The headers of every response, without its length and timing."""
     family: str
@@ -108,7 +105,7 @@ class FastPath:
         """About the bytes that the remembered meanings take."""
         return self._bytes
 
-    def learn(self, request: HttpRequest, key: str, at: TilePlace, tile: Tile, own: Headers) -> None:
+    def learn(self, request: HttpRequest, key: str, at: TilePlace, tag: str, own: Headers) -> None:
         """A request was answered with this tile of the record with this key. own: the headers of every such answer."""
         known = self._known  # read before the generation: `forget` first changes the generation, and then replaces this
         host, _ = _host_and_etag(request.scope)
@@ -123,16 +120,7 @@ class FastPath:
         if replaced is not None:
             self._bytes -= _size(path, host, replaced.headers)
         known[path, host] = _Meaning(
-            request.operation,
-            request.document_id,
-            key,
-            at.column,
-            at.row,
-            etag(tile.etag)[1],
-            tile.media_type,
-            headers,
-            family,
-            request.opens,
+            request.operation, request.document_id, key, at.column, at.row, etag(tag)[1], headers, family, request.opens
         )
         self._bytes += _size(path, host, headers)
         while len(known) > MOST_PATHS or self._bytes > MOST_BYTES:
@@ -213,12 +201,9 @@ class FastPath:
             return 304, headers, b""
         if known.found is None or known.found[0]() is not record:
             try:
-                span, media_type = tile_span(record.data, known.column, known.row)
+                known.found = weakref.ref(record), tile_span(record.data, known.column, known.row)
             except RecordUnreadable:
                 return None
-            if media_type != known.media_type:
-                return None
-            known.found = weakref.ref(record), span
         body = record.data[known.found[1]]
         took_s = time.perf_counter() - started_s
         self._keeper.count_key_shown(known.key, "memory", took_s)

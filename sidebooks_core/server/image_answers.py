@@ -73,9 +73,9 @@ class ImageAnswers:
         allowance.require(request.limits, at)
         mark = await self._marks.of(request)
         document, page = at.request.document, at.request.page
-        had = next((tag for tag in self._images.etags(at) if mark is None and request.has_etag(tag)), None)
-        if had is not None:
-            return responses.unchanged(had, document.problems.of(page), links)
+        tag = self._images.etag(at)
+        if mark is None and request.has_etag(tag):
+            return responses.unchanged(tag, document.problems.of(page), links)
         is_loaded = self._render(at) not in self.waiting and self.waiting.before(request.client) >= self.loaded
         if is_loaded and self._images.tile_in_memory(at) is None:
             passing = await self._coarse(request, at, links, mark)
@@ -88,7 +88,7 @@ class ImageAnswers:
         tile, own = await self._for_all(request, at, links or [])
         key = self._keeper.key(at.request)
         if key is not None:  # if None, the page is not identified yet; the fast path learns from a later response
-            self._fast_path.learn(request, key, at, tile, own)
+            self._fast_path.learn(request, key, at, tag, own)
         return responses.image(request, tile.data, own)
 
     async def _for_all(self, request: HttpRequest, at: TilePlace, links: Headers) -> tuple[Tile, Headers]:
@@ -247,11 +247,9 @@ class ImageAnswers:
         allowance.require(request.limits, first)
         mark = await self._marks.of(request)
         tag = f"{self._render(first)}-bundle"
-        may_change = len(self._images.etags(first)) > 1
-        if mark is None and not may_change and request.has_etag(tag):
+        if mark is None and request.has_etag(tag):
             return responses.unchanged(tag)
         tiles = []
-        tags = hashlib.blake2b(digest_size=16)
         problems: dict[str, None] = {}
         for row in range(level.rows):
             for column in range(level.columns):
@@ -260,15 +258,10 @@ class ImageAnswers:
                 if mark is not None:
                     tile = await self._pools.run("derived", self._marked, mark, tile, at)
                 tiles.append(PackedTile(tile.data, tile.media_type, tile.width_px, tile.height_px))
-                tags.update(tile.etag.encode())
                 problems.update(dict.fromkeys(tile.problems))
         data = pack(tiles, level.columns, problems)
         if mark is not None:
             return responses.image(request, data, headers.marked_image(BUNDLE_TYPE, tuple(problems), []))
-        if may_change:
-            tag = f"{tags.hexdigest()}-bundle"
-            if request.has_etag(tag):
-                return responses.unchanged(tag)
         return _image(request, Tile(data, BUNDLE_TYPE, 0, 0, tag, tuple(problems)), [])
 
     async def previews(self, request: HttpRequest, document: Document, first: int, last: int) -> HttpResponse:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import gc
 import importlib
+import logging
 import math
 import os
 import select
@@ -52,6 +53,8 @@ LATE = (
 import it for the first job that needs it. They cannot write the compiled modules, so this process must have done so once."""
 _FILES = 3
 
+_log = logging.getLogger("sidebooks_core.workers")
+
 
 def main(desk_type: type[Desk] | None = None) -> None:
     """Fork a worker for each message from the socket whose number is the third argument, until that is closed.
@@ -73,7 +76,7 @@ def main(desk_type: type[Desk] | None = None) -> None:
     while os.getppid() == host:
         ready = [descriptor for descriptor, _ in poll.poll(HOST_CHECK_S * 1000)]
         if not ready and late_at_s <= time.monotonic():
-            _import(LATE)
+            _import_late()
             late_at_s = math.inf
         if woken in ready:
             os.read(woken, 4096)
@@ -104,12 +107,23 @@ def _load() -> None:
 
 
 def _import(names: Sequence[str]) -> None:
-    """Import modules of the package."""
+    """Import modules of the package. Raises whatever an import raises."""
     gc.disable()  # loaded modules stay for ever: a collection would find nothing
-    for name in names:
-        importlib.import_module(f"sidebooks_core.{name}")
-    gc.freeze()  # else a collection in a worker would write to every object, and so copy the shared memory
-    gc.enable()
+    try:
+        for name in names:
+            importlib.import_module(f"sidebooks_core.{name}")
+    finally:
+        gc.freeze()  # else a collection in a worker would write to every object, and so copy the shared memory
+        gc.enable()
+
+
+def _import_late() -> None:
+    """Import what was left out at the start. What cannot be imported here is left to the workers that need it."""
+    for name in LATE:
+        try:
+            _import((name,))
+        except Exception:  # noqa: BLE001 - else this process would end, and all workers with it
+            _log.warning("%s was not imported ahead; each worker imports it for itself", name, exc_info=True)
 
 
 def _forked() -> int:

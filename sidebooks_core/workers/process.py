@@ -142,7 +142,8 @@ class WorkerProcess(Struct, eq=False):
             return
 
     def bury(self) -> None:
-        """Kill, reap, and close the pipes."""
+        """Kill, reap, and close the pipes. It holds no documents any more."""
+        self.held_documents.clear()
         self.kill()
         self.process.wait()
         if self.files is not None:

@@ -50,7 +50,7 @@ def hang(
     )
     kept = [owned(one) for one in _kept(listed, removed, replaced)]
     by_place = dict(made)
-    instead = {mupdf.ll_pdf_to_num(listed[place]): by_place.get(place) for place in replaced}
+    instead = {number: by_place.get(place) for place in replaced if (number := mupdf.ll_pdf_to_num(listed[place]))}
     _answer(pdf, page, kept, instead, often)
     hung = mupdf.pdf_new_array(pdf, len(kept) + len(made))
     for annotation in (*kept, *(one for _, one in made)):
@@ -67,7 +67,8 @@ def _answer(
 ) -> None:
     """Let annotations that reply to one that is replaced reply to what takes its place, or to nothing.
 
-    instead: what takes the place of annotations, by their numbers. What other pages list, too, stays as it is for them, and
+    instead: what takes the place of annotations, by their numbers. One that has none, because it is written into the list
+    itself, is not among them: nothing can reply to it. What other pages list, too, stays as it is for them, and
     the page gets copies of it.
     """
     links: dict[int, mupdf.PdfObj | None] = dict(instead)
@@ -84,7 +85,7 @@ def _answer(
     for place in below:
         for key in ("IRT", "Parent", "Popup"):
             number = mupdf.ll_pdf_to_num(get(kept[place].m_internal, key))
-            if number not in links:
+            if not number or number not in links:
                 continue
             linked = links[number]
             if linked is not None:

@@ -58,6 +58,7 @@ def annotations_of(document: pymupdf.Document, page: int) -> tuple[list[Annotati
     every = get(page_object, "Annots")
     listed = list(islice(items(every), MOST_READ))
     left_out = max(0, mupdf.ll_pdf_array_len(every) - MOST_READ)
+    is_cut = left_out > 0
     replies = _replies(listed)
     weights = {number: sum(map(_reply_bytes, some)) for number, some in replies.items()}
     found: list[Annotation] = []
@@ -74,7 +75,8 @@ def annotations_of(document: pymupdf.Document, page: int) -> tuple[list[Annotati
         read = _read(one, plane, page, below)
         if read is None:
             continue
-        made = replace(read, place=place)
+        # One of those that were not looked at may reply to it.
+        made = replace(read, place=place, may_lack_replies=read.may_lack_replies or is_cut)
         if taken_bytes + made.size_bytes > MOST_READ_BYTES:
             left_out += 1
             continue
@@ -130,11 +132,14 @@ def _read(annotation: RawObj, plane: Plane, page: int, replies: list[RawObj]) ->
     if made is None:
         return None
     said = _lines(made.text or text(get(annotation, "Contents")))
-    answers, count = list[str](), len(said)
+    answers, count, lacks_replies = list[str](), len(said), False
     for reply in replies:
         if count >= MOST_TEXT:  # what follows is cut off
+            lacks_replies = True
             break
-        answers.append(_lines(_reply_text(reply))[:MOST_TEXT])
+        answer = _lines(_reply_text(reply))
+        lacks_replies = lacks_replies or len(answer) > MOST_TEXT
+        answers.append(answer[:MOST_TEXT])
         count += max(len(answers[-1]), _reply_bytes(reply) // _CHARACTER_BYTES)
     opacity = mupdf.ll_pdf_to_real(get(annotation, "CA")) if mupdf.ll_pdf_is_number(get(annotation, "CA")) else 1.0
     return Annotation(
@@ -152,6 +157,7 @@ def _read(annotation: RawObj, plane: Plane, page: int, replies: list[RawObj]) ->
         height_pt=made.height_pt,
         text=said[:MOST_TEXT],
         replies=tuple(one for one in answers if one),
+        may_lack_replies=lacks_replies,
         author=text(get(annotation, "T"))[:1000],
         made_ms=from_pdf_date(text(get(annotation, "CreationDate"))),
         changed_ms=from_pdf_date(text(get(annotation, "M"))),

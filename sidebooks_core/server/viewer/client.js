@@ -142,16 +142,9 @@ export class Library {
  * @returns {Page[]}
  */
 export function pagesOf({ runs, labels, problems, image_service }) {
-  /** @type {Page[]} */
-  const pages = [];
-  for (const { count, ...alike } of runs) for (let left = count; left > 0; left -= 1) pages.push(/** @type {Page} */ ({ ...alike }));
-  let page = 0;
-  for (const { count, text, number } of labels) {
-    for (let index = 0; index < count; index += 1) {
-      const label = text + (number === null ? "" : number + index);
-      Object.assign(pages[page], { page: page += 1, label, image_service: image_service.replace("{page}", `${page}`) });
-    }
-  }
+  const pages = /** @type {Page[]} */ (runs.flatMap(({ count, ...alike }) => Array.from({ length: count }, () => ({ ...alike }))));
+  labels.flatMap(({ count, text, number }) => Array.from({ length: count }, (_, index) => text + (number === null ? "" : number + index)))
+    .map((label, index) => Object.assign(pages[index], { page: index + 1, label, image_service: image_service.replace("{page}", `${index + 1}`) }));
   for (const [number, list] of problems) pages[number - 1].problems = list;
   return pages;
 }

@@ -14,7 +14,7 @@ const SIDE_PX = 512; // of a tile, in pixels of the view
 
 export class InkTiles {
   element = h("div", { class: "ink", "aria-hidden": "true" });
-  /** Row by row. @type {Tile[]} */
+  /** @type {Tile[]} */
   #tiles = [];
   #fitted = "";
   #opacity = 1;
@@ -23,24 +23,27 @@ export class InkTiles {
   fit({ width, height, ratio }) {
     const fitted = `${width} ${height} ${ratio}`;
     if (this.#fitted === fitted) return;
+    this.drop();
     this.#fitted = fitted;
-    const [columns, rows] = [Math.ceil(width / SIDE_PX), Math.ceil(height / SIDE_PX)];
-    this.#tiles = Array.from({ length: columns * rows }, (_, at) => {
-      const [x, y] = [(at % columns) * SIDE_PX, Math.floor(at / columns) * SIDE_PX];
-      const size = { width: Math.min(SIDE_PX, width - x), height: Math.min(SIDE_PX, height - y) };
-      const canvas = h("canvas", { class: "live", ...size });
-      Object.assign(canvas.style, {
-        left: `${x / ratio}px`, top: `${y / ratio}px`, width: `${size.width / ratio}px`, height: `${size.height / ratio}px`,
-      });
-      const context = /** @type {CanvasRenderingContext2D} */ (canvas.getContext("2d", { desynchronized: true }));
-      context.clearRect(0, 0, 1, 1); // the first paint on a canvas takes longest
-      return { context, x, y, isUsed: false };
-    });
-    this.element.replaceChildren(...this.#tiles.map((one) => one.context.canvas));
+    for (let y = 0; y < height; y += SIDE_PX) {
+      for (let x = 0; x < width; x += SIDE_PX) {
+        const size = { width: Math.min(SIDE_PX, width - x), height: Math.min(SIDE_PX, height - y) };
+        const canvas = h("canvas", { class: "live", ...size });
+        Object.assign(canvas.style, {
+          left: `${x / ratio}px`, top: `${y / ratio}px`, width: `${size.width / ratio}px`, height: `${size.height / ratio}px`,
+        });
+        const context = canvas.getContext("2d", { desynchronized: true });
+        if (!context) return; // no memory is left: what is drawn there is seen when it is kept
+        context.clearRect(0, 0, 1, 1); // the first paint on a canvas takes longest
+        this.#tiles.push({ context, x, y, isUsed: false });
+        this.element.append(canvas);
+      }
+    }
   }
 
-  /** Nobody draws: give the memory back. */
+  /** Nobody draws: give the memory back. Safari keeps that of a canvas that has a size. */
   drop() {
+    for (const { context: { canvas } } of this.#tiles) Object.assign(canvas, { width: 0, height: 0 });
     this.#fitted = "";
     this.#tiles = [];
     this.element.replaceChildren();
