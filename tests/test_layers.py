@@ -243,7 +243,7 @@ BAD_SOURCES: list[tuple[str, dict[str, str], str]] = [
     ("engine in worker", {"worker.desk": "import pymupdf.mupdf"}, "only engine may"),
     ("diskcache elsewhere in stores", {"stores.memory": "from diskcache import Disk"}, "only stores.pooled_cache may"),
     ("SQL in a reader", {"reading.reader": "import apsw"}, "only databases and library.facts_file may"),
-    ("fcntl elsewhere", {"service": "def f():\n    import fcntl"}, "workers.process and server.slow_clients and server.unix_socket may"),
+    ("fcntl elsewhere", {"service": "def f():\n    import fcntl"}, "server.slow_clients and server.unix_socket may"),
     ("starlette in the service", {"service": "from starlette.types import Scope"}, "only server may"),
     ("PIL in the service", {"service": "from PIL import Image"}, "only engine and encoding and worker may"),
     ("threads in tiling", {"tiling.slabs": "from threading import Lock"}, "is pure and imports threading"),
