@@ -60,8 +60,8 @@ export class Library {
     /** @type {(blob: Blob) => Promise<import("./bitmaps.js").Bitmap>} */
     this.decode = (blob) => decode(blob);
     this.EventSource = options.EventSource;
-    this.isVisible = options.isVisible ?? (() => globalThis.document?.visibilityState !== "hidden");
-    this.watchVisibility = options.watchVisibility ?? watchDocument;
+    this.isVisible = options.isVisible;
+    this.watchVisibility = options.watchVisibility;
   }
 
   /**
@@ -170,10 +170,3 @@ const decodedByBrowser = (blob) => createImageBitmap(blob);
 
 /* Pages that came without encryption have no randomUUID, and node 18 has no `crypto`. */
 const newSession = () => globalThis.crypto?.randomUUID?.() ?? `${Date.now()}-${Math.random()}`.slice(0, 40);
-
-/** @param {() => void} changed */
-function watchDocument(changed) {
-  const { document } = globalThis;
-  document?.addEventListener("visibilitychange", changed);
-  return () => document?.removeEventListener("visibilitychange", changed);
-}

@@ -37,15 +37,24 @@ const LOST_AFTER_MS = 5000; // the server ends each stream from time to time, an
 
 /**
  * What the stream needs of where it runs. `isVisible`: a page that nobody sees has no stream, which leaves the server a
- * connection; `watchVisibility` calls its argument when that changes, and returns what ends it.
+ * connection; `watchVisibility` calls its argument when that changes, and returns what ends it. Without them it asks the document.
  * @typedef {{
  *   base: string,
  *   session: string,
  *   EventSource: new (address: string) => EventStream,
- *   isVisible: () => boolean,
- *   watchVisibility: (changed: () => void) => () => void,
+ *   isVisible?: () => boolean,
+ *   watchVisibility?: (changed: () => void) => () => void,
  * }} Surroundings
  */
+
+const isDocumentVisible = () => globalThis.document?.visibilityState !== "hidden";
+
+/** @param {() => void} changed */
+function watchDocument(changed) {
+  const { document } = globalThis;
+  document?.addEventListener("visibilitychange", changed);
+  return () => document?.removeEventListener("visibilitychange", changed);
+}
 
 /**
  * Listen until the function that is returned is called.
@@ -54,6 +63,7 @@ const LOST_AFTER_MS = 5000; // the server ends each stream from time to time, an
  * @returns {() => void}
  */
 export function listen(place, { documents, page, shelf, progress, meetings, marks, lost, refused, view }) {
+  const { isVisible = isDocumentVisible, watchVisibility = watchDocument } = place;
   /** @type {EventStream | null} */
   let source = null;
   let since = ""; // the last change of the shelf that was told
@@ -66,7 +76,7 @@ export function listen(place, { documents, page, shelf, progress, meetings, mark
     clearTimeout(again);
     source?.close();
     source = null;
-    if (!place.isVisible()) { isFound(); return; }
+    if (!isVisible()) { isFound(); return; }
     const size = view?.();
     const mine = source = new place.EventSource(
       `${place.base}/events?session=${encodeURIComponent(place.session)}&since=${encodeURIComponent(since)}${size ? `&view=${size}` : ""}`,
@@ -87,7 +97,7 @@ export function listen(place, { documents, page, shelf, progress, meetings, mark
     };
     mine.onopen = () => { isFound(); lost?.(false); };
   };
-  const unwatch = place.watchVisibility(connect);
+  const unwatch = watchVisibility(connect);
   connect();
   return () => {
     clearTimeout(again);
