@@ -221,7 +221,7 @@ def test_what_cannot_be_imported_ahead_ends_nothing(
 
     monkeypatch.setattr(importlib, "import_module", imported)
     monkeypatch.setattr(gc, "freeze", lambda: None)  # it would hold for all tests that follow
-    fork_server._import_late()
+    fork_server.import_late()
     assert asked == list(fork_server.LATE)
     assert gc.isenabled()
     assert [record.message.split()[0] for record in caplog.records] == [fork_server.LATE[1]]

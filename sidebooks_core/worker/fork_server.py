@@ -76,7 +76,7 @@ def main(desk_type: type[Desk] | None = None) -> None:
     while os.getppid() == host:
         ready = [descriptor for descriptor, _ in poll.poll(HOST_CHECK_S * 1000)]
         if not ready and late_at_s <= time.monotonic():
-            _import_late()
+            import_late()
             late_at_s = math.inf
         if woken in ready:
             os.read(woken, 4096)
@@ -117,7 +117,7 @@ def _import(names: Sequence[str]) -> None:
         gc.enable()
 
 
-def _import_late() -> None:
+def import_late() -> None:
     """Import what was left out at the start. What cannot be imported here is left to the workers that need it."""
     for name in LATE:
         try:
