@@ -3,9 +3,8 @@
    Whatever asks the server takes a `signal`, and rejects with the signal's reason, an AbortError unless it has another, when
    that aborts or the book is closed. Being given up is no failure: nothing keeps it. */
 
-import { Bitmaps } from "./bitmaps.js";
+import { Bitmaps, Previews } from "./bitmaps.js";
 import { Flights } from "./flights.js";
-import { Previews } from "./previews.js";
 import {
   either, failureOf, granted, isGivenUp, overNetwork, pause, reasonOf, unlessAborted, WITHHELD, withPriority,
 } from "./requests.js";

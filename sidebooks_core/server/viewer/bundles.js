@@ -6,8 +6,8 @@ import { either, reasonOf, unlessAborted } from "./requests.js";
 
 /**
  * @typedef {import("./bitmaps.js").Bitmap} Bitmap
- * @typedef {import("./previews.js").PreviewSource} PreviewSource
- * @typedef {import("./previews.js").NearestKept<Bitmap>} Kept
+ * @typedef {import("./bitmaps.js").PreviewSource} PreviewSource
+ * @typedef {import("./bitmaps.js").NearestKept<Bitmap>} Kept
  */
 
 const AT_ONCE = 16;
