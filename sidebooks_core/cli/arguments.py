@@ -15,7 +15,7 @@ from sidebooks_core.documents.model import MatchOptions
 from sidebooks_core.encoding.formats import IMAGE_FORMATS
 from sidebooks_core.errors import RequestError
 from sidebooks_core.logs import LEVELS
-from sidebooks_core.settings import Settings, default_data_dir
+from sidebooks_core.settings import Settings, default_cache_dir, default_data_dir
 
 DEFAULT_DPI = 150
 T = TypeVar("T")
@@ -59,7 +59,7 @@ def add_matching(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="hits begin and end where words do; a word of Japanese is a run of kanji, of hiragana, or of katakana",
     )
-    parser.add_argument("--match-case", action="store_true", help="capital and small letters are two")
+    parser.add_argument("--match-case", action="store_true", help="capital and small letters differ")
 
 
 def match_options(arguments: argparse.Namespace) -> MatchOptions:
@@ -79,7 +79,7 @@ def add_workers(parser: argparse.ArgumentParser) -> None:
 
 def add_cache_dir(parser: argparse.ArgumentParser) -> None:
     """--cache-dir."""
-    default = from_environment("CACHE_DIR", Settings().cache_dir)
+    default = from_environment("CACHE_DIR", default_cache_dir())
     parser.add_argument("--cache-dir", type=Path, default=default, metavar="DIR", help="default: %(default)s")
 
 

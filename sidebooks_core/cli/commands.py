@@ -118,7 +118,7 @@ def _add_info(commands: Commands) -> None:
         commands,
         "info",
         reading.info,
-        "title, pages, their sizes, the table of contents",
+        "title, author, dates, pages, sizes, table of contents",
         "What the document says of itself. Draws nothing.",
     )
     add_document(info)
@@ -142,8 +142,8 @@ def _add_search(commands: Commands) -> None:
         "search",
         reading.search,
         "where a text occurs in a document",
-        "Prints each hit with its page as it is found. With --json, each is a line of JSON with its boxes. Exit status 1 if "
-        "there is none.",
+        "Prints each hit with its page as it is found. With --json, each is a line of JSON with its boxes. Case (without "
+        "--match-case), accents, width of characters and ruby do not matter. Exit status 1 if there is none.",
     )
     add_document(search)
     search.add_argument("query", metavar="TEXT", help="accents, width of characters and ruby do not matter")

@@ -120,7 +120,7 @@ class Matching(Struct, frozen=True, kw_only=True):
     whole_words: bool = False
     """A match begins and ends where words do: see `text/matching.py`."""
     match_case: bool = False
-    """Capital and small letters are two."""
+    """Capital and small letters differ."""
 
 
 class MatchOptions(TypedDict, total=False):

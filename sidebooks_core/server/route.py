@@ -47,7 +47,7 @@ PARAMETERS = {
     "q": Parameter("What to look for", ".*", is_private=True),
     "old_forms": Parameter("1: old and new forms of characters (國 and 国, 髙 and 高) are one", "0|1|false|true"),
     "whole_words": Parameter("1: a hit begins and ends where words do", "0|1|false|true"),
-    "match_case": Parameter("1: capital and small letters are two", "0|1|false|true"),
+    "match_case": Parameter("1: capital and small letters differ", "0|1|false|true"),
     "start": Parameter("Search in steps: the page at which this one begins, `next` of the step before", "[1-9][0-9]{0,6}"),
     "session": Parameter("Names the reader whose pages are told of", ".{0,200}"),
     "file": Parameter("main.js, client.js or another of its files", "[a-z0-9._-]+"),

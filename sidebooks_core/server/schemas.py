@@ -181,7 +181,7 @@ class LabelRun(Struct):
 
 
 class PageRuns(Struct):
-    """Every page of a document, in as many words as its pages differ. Its length does not grow with their number."""
+    """Every page of a document. It grows with the number of runs: scans of many sizes and Roman numbers make many."""
 
     document: str
     name: str

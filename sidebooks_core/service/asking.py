@@ -47,8 +47,9 @@ class Asking(Core):
         Case, accents, line breaks, the width of Japanese characters and the like do not matter; ruby is skipped, and found by
         itself. The explanation of searching has all of it.
         matching: False unless told. `old_forms`: old and new forms of characters (國 and 国, 髙 and 高) are one, too.
-        `match_case`: capital and small letters are two. `whole_words`: a hit begins and ends where words do. A word is a run
-        of letters and figures, of ideographs, of hiragana, or of katakana: 京都 is no whole word in 東京都, and one in 京都は.
+        `match_case`: capital and small letters differ. `whole_words`: a hit begins and ends where words do. A word is a run
+        of letters and figures, of ideographs, of hiragana, or of katakana. 京都 is not a whole word in
+        東京都. It is one in 京都は.
         """
         return self.submit_search(document, query, limit=limit, **matching).result()
 

@@ -42,7 +42,7 @@ class Filling(Core):
 
         fit_px: pages as large as fit screens of (width, height) pixels. Afterwards a Reader of such a screen renders nothing,
         and neither does a tablet that asks for the page in that size.
-        sizes: levels and widths beside these; the preview and the largest single-image level, unless told.
+        sizes: levels, widths and heights beside these; the preview and the largest single-image level, unless told.
         executor: where the work runs; this service's own workers, unless told. It must run functions in other processes.
         progress: told (pages done, pages in all), from this thread. A page that fails is reported and the rest goes on.
         Raises PageNotFound, RequestError, ServiceClosed.

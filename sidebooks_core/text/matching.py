@@ -59,8 +59,8 @@ def is_whole(text: str, start: int, end: int) -> bool:
     """Whether a part of a folded text begins and ends where words do.
 
     A word is a run of characters of one kind: letters and figures, ideographs, hiragana, or katakana. Japanese parts words by
-    nothing else that can be seen: 京都 is no whole word in 東京都, and one in 京都は. A line's end ends a word, unless a hyphen
-    divides it there.
+    nothing else that can be seen: 京都 is not a whole word in 東京都. It is one in 京都は. A line's end ends a word, unless
+    a hyphen divides it there.
     """
     return not _goes_on(text, _before(text, start), start) and not _goes_on(text, end - 1, _after(text, end))
 
