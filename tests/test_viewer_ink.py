@@ -431,6 +431,7 @@ def test_the_tool_bar_comes_before_all_else_of_marks(open_at: Open) -> None:
 
 def test_the_tool_bar_is_used_by_keys(open_at: Open) -> None:
     tab = open_at("予算書", 3, "desktop", viewport=UPRIGHT)
+    tab.wait_for_function("() => document.querySelector('.marks')", timeout=LATE_MS)  # then keys of marks are heard
     tab.keyboard.press("d")
     tab.wait_for_selector("#inkbar")
     tab.focus("[data-ink=red]")
