@@ -44,7 +44,7 @@ class Filling(Core):
         and neither does a tablet that asks for the page in that size.
         sizes: levels and widths beside these; the preview and the largest single-image level, unless told.
         executor: where the work runs; this service's own workers, unless told. It must run functions in other processes.
-        progress: told (pages done, pages in all), from the thread that called. A page that fails is reported and the rest goes on.
+        progress: told (pages done, pages in all), from the thread that called. A page that fails is reported; the rest goes on.
         Raises PageNotFound, RequestError, ServiceClosed.
         """
         require_document(self, document)
