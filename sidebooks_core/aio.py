@@ -2,6 +2,9 @@
 
 What a method does, takes and raises, the method of the same name of `TileService` says. A task that is cancelled drops its
 work, if nobody else wants it and no worker has begun it. A `Reader` returns at once, so it needs no other face.
+
+progress: called from another thread; use `loop.call_soon_threadsafe` for what belongs to the loop. That of `iter_search` alone
+is called from the event loop.
 """
 
 from __future__ import annotations
@@ -105,9 +108,8 @@ class AsyncTileService:
         finally:
             step.cancel()  # of no effect if it is done
 
-    async def inspect(self, document: Document) -> DocumentInspection:
-        told: ProgressCallback | None = None
-        return await _stoppable(lambda progress: self.service.inspect(document, progress), told)
+    async def inspect(self, document: Document, progress: ProgressCallback | None = None) -> DocumentInspection:
+        return await _stoppable(lambda told: self.service.inspect(document, told), progress)
 
     async def prerender(
         self, document: Document, pages: Iterable[int] | None = None, **options: Unpack[Prerendering]

@@ -127,3 +127,16 @@ def test_a_task_that_is_cancelled_drops_its_work(service: sb.TileService, sample
 
     assert asyncio.run(run())
     assert service.statistics().drops > 0
+
+
+def test_an_inspection_tells_how_far_it_is(service: sb.TileService, sample: Path) -> None:
+    told: list[tuple[int, int]] = []
+
+    async def run() -> int:
+        async with AsyncTileService(service=service) as one:
+            document = await one.open(sample)
+            await one.inspect(document, lambda *so_far: told.append(so_far))
+            return document.page_count
+
+    count = asyncio.run(run())
+    assert told == [(page, count) for page in range(1, count + 1)]

@@ -16,6 +16,7 @@ from conftest import ROOT
 from benchmarks import __main__ as command
 from benchmarks import catalogue, comparing, corpus, plots, results
 from benchmarks.catalogue import NoBenchmark
+from benchmarks.ink.__main__ import shown_ms
 from benchmarks.pages import write_page
 from benchmarks.programs.__main__ import Different, check_same
 from benchmarks.programs.candidates import OURS, PROGRAMS
@@ -336,3 +337,25 @@ def test_each_program_of_the_examples_has_a_peer() -> None:
         assert next(iter(one.files)) == OURS
         assert len(one.files) >= 2
         assert all(path.exists() for path in one.files.values())
+
+
+def test_a_line_is_shown_with_the_swap_after_its_canvas_was_handed_over() -> None:
+    def event(ts: int, name: str, pid: int = 1, **other: object) -> dict[str, object]:
+        return {"ts": ts, "name": name, "pid": pid, "args": {}, **other}
+
+    mark = {"detail": "1.5", "startTime": 2.5}
+    trace = [
+        event(2000, "pen down", args={"data": mark}),
+        event(2100, "ClientSharedImage::Map", pid=2, args={"size": "656x656"}),
+        event(2200, "ClientSharedImage::Map", args={"size": "1620x2160"}),
+        event(2300, "Surface::CommitFrame"),
+        event(2400, "Display::DrawAndSwap", dur=100),
+        event(3000, "ClientSharedImage::Map", args={"size": "656x656"}),
+        event(3500, "Display::DrawAndSwap", dur=100),
+        event(4000, "Surface::CommitFrame"),
+        event(5000, "Display::DrawAndSwap", dur=500),
+    ]
+    assert shown_ms([*reversed(trace), {"name": "without a time"}]) == [4.5]
+    for length, lacking in ((5, "ClientSharedImage::Map"), (7, "Surface::CommitFrame"), (8, "Display::DrawAndSwap")):
+        with pytest.raises(ValueError, match=lacking):
+            shown_ms(trace[:length])

@@ -78,6 +78,14 @@ def test_of_a_pdf_that_has_the_newer_kind_alone(service: sb.TileService, tmp_pat
     )
 
 
+def test_the_newer_kind_fills_what_the_older_one_leaves_empty(service: sb.TileService, tmp_path: Path) -> None:
+    packet = PACKET.replace(
+        "<pdf:Keywords>", "<dc:description><rdf:Alt><rdf:li>Taxes</rdf:li></rdf:Alt></dc:description><pdf:Keywords>"
+    )
+    told = service.open(pdf(tmp_path / "n.pdf", packet, Title="Old", Author="Anna")).metadata
+    assert (told.title, told.author, told.subject, told.keywords) == ("Old", "Anna", "Taxes", "tax")
+
+
 def test_of_an_epub(service: sb.TileService, tmp_path: Path) -> None:
     path = tmp_path / "c.epub"
     with zipfile.ZipFile(path, "w") as made:

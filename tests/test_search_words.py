@@ -33,6 +33,8 @@ def found(query: str, text: str, **rules: bool) -> list[str]:
         ("budget", "a bud-\nget", 1),
         ("get", "a bud-\nget", 0),
         ("bud", "a bud-\nget", 0),
+        ("bud", f"a bud-\n{' ' * 99}get", 1),
+        ("get", f"a bud-\n{' ' * 99}get", 1),
         ("get", "a bud\nget", 1),
         ("well", "well-known", 1),
         ("cafe", "café cafés", 1),

@@ -23,6 +23,7 @@ import shutil
 import sys
 import tempfile
 import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -225,7 +226,7 @@ def shown_ms(events: list[dict[str, Any]]) -> list[float]:
     """From each pen that went down to the end of the display's first swap with its line, in ms, from a browser's trace.
 
     A line is on its way when the page that heard of the pen hands a small canvas over, and in the display's reach with the
-    next frame that a surface commits.
+    next frame that a surface commits. Raises ValueError for a trace that lacks one of these.
     """
     timed = sorted((one for one in events if "ts" in one), key=lambda one: one["ts"])
     found = []
@@ -235,10 +236,19 @@ def shown_ms(events: list[dict[str, Any]]) -> list[float]:
         mark = one["args"]["data"]
         event_us = one["ts"] + (float(json.loads(mark["detail"])) - mark["startTime"]) * 1000
         after = iter(timed[at:])
-        next(e for e in after if e["pid"] == one["pid"] and e["name"] == "ClientSharedImage::Map" and _area(e) <= MOST_LIVE_PX)
-        next(e for e in after if e["name"] == "Surface::CommitFrame")
-        swap = next(e for e in after if e["name"] == "Display::DrawAndSwap")
+        pid = one["pid"]
+        _first(after, "ClientSharedImage::Map", lambda e, pid=pid: e["pid"] == pid and _area(e) <= MOST_LIVE_PX)
+        _first(after, "Surface::CommitFrame")
+        swap = _first(after, "Display::DrawAndSwap")
         found.append((swap["ts"] + swap["dur"] - event_us) / 1000)
+    return found
+
+
+def _first(events: Iterator[dict[str, Any]], name: str, fits: Callable[[dict[str, Any]], bool] = bool) -> dict[str, Any]:
+    """The first of that name that fits; what stands before it is taken, too. Raises ValueError."""
+    found = next((one for one in events if one["name"] == name and fits(one)), None)
+    if found is None:
+        raise ValueError(f"the trace has no {name!r} after a pen that went down: does this browser name its events otherwise?")
     return found
 
 

@@ -5,12 +5,11 @@ from __future__ import annotations
 import argparse
 from collections.abc import Mapping
 
-from sidebooks_core.cli.terminal import parse_pages, tell_error
-from sidebooks_core.errors import PageError, RenderFailed
+from sidebooks_core.cli.terminal import parse_pages, tell, tell_error
+from sidebooks_core.errors import RenderFailed
 
-
-class Incomplete(PageError):
-    """A page was drawn, but not all of it. Never raised: JSON names it."""
+INCOMPLETE = "Incomplete"
+"""What JSON calls it that a page was drawn, but not all of it."""
 
 
 def chosen_pages(arguments: argparse.Namespace, page_count: int) -> list[int]:
@@ -28,5 +27,5 @@ def report_failures(
     for page, error in failed.items():
         tell_error(error if isinstance(error, Exception) else RenderFailed(str(error), page=page), as_json=as_json)
     for page, told in (problems or {}).items():
-        tell_error(Incomplete(f"page {page + 1}: {'; '.join(told)}", page=page), as_json=as_json)
+        tell(INCOMPLETE, f"page {page + 1}: {'; '.join(told)}", page, as_json=as_json)
     return 1 if failed or problems else 0

@@ -24,10 +24,7 @@ HUB = "SIDEBOOKS_HUB"
 """The variable that may hold the address of the hub, which may have a password in it: others can see the command line."""
 METRICS_TOKEN = "SIDEBOOKS_METRICS_TOKEN"
 """The variable that may hold the token by which a monitoring program reads the metrics."""
-OWN_ADDRESS = "127.0.0.1"
 DEFAULT_PORT = 8000
-DEFAULT_MODE = 0o660
-"""Of a Unix socket: its owner and its group may connect."""
 SERVER_EXTRA = ("starlette", "anyio", "uvicorn", "httptools", "websockets")
 """The packages that `sidebooks serve` loads, and no other command."""
 
@@ -53,7 +50,7 @@ def serve(arguments: argparse.Namespace) -> int:
         processes=arguments.processes,
         hub=arguments.hub or os.environ.get(HUB) or None,
         metrics_token=os.environ.get(METRICS_TOKEN, ""),
-        **_where(arguments),
+        **_listening(arguments),
         access_log=arguments.access_log,
         browser=not arguments.no_browser,
         password=arguments.password,
@@ -63,7 +60,7 @@ def serve(arguments: argparse.Namespace) -> int:
     return serve_documents(settings, options)
 
 
-class Where(TypedDict, total=False):
+class Listening(TypedDict, total=False):
     """Where a server listens."""
 
     host: Required[str]
@@ -72,8 +69,10 @@ class Where(TypedDict, total=False):
     uds_mode: int
 
 
-def _where(arguments: argparse.Namespace) -> Where:
+def _listening(arguments: argparse.Namespace) -> Listening:
     """Raises RequestError. What is typed comes before the environment, so --uds is no contradiction to SIDEBOOKS_PORT."""
+    from sidebooks_core.server.options import OWN_ADDRESS
+
     if arguments.uds is None:
         if arguments.uds_mode is not None:
             raise RequestError("--uds-mode is of a socket: name it with --uds")
@@ -82,8 +81,8 @@ def _where(arguments: argparse.Namespace) -> Where:
         return {"host": host, "port": number}
     if arguments.host is not None or arguments.port is not None:
         raise RequestError("--uds takes the place of --host and --port: leave them out")
-    uds_mode = DEFAULT_MODE if arguments.uds_mode is None else arguments.uds_mode
-    return {"host": OWN_ADDRESS, "port": 0, "uds": arguments.uds, "uds_mode": uds_mode}
+    found: Listening = {"host": OWN_ADDRESS, "port": 0, "uds": arguments.uds}
+    return found if arguments.uds_mode is None else {**found, "uds_mode": arguments.uds_mode}
 
 
 def _port(given: int | str) -> int:

@@ -89,14 +89,19 @@ def human_bytes(count: int) -> str:
 
 def tell_error(error: BaseException, *, as_json: bool) -> None:
     """Print an error to standard error: as text, or as one line of JSON with its kind, document and page (from 1)."""
+    page, document_id = (getattr(error, name, None) for name in ("page", "document_id"))
+    tell(type(error).__name__, str(error), page, document_id, as_json=as_json)
+
+
+def tell(kind: str, message: str, page: int | None = None, document_id: str | None = None, *, as_json: bool) -> None:
+    """Print what went wrong as `tell_error` does. kind: its name in JSON; page: from 0."""
     if not as_json:
-        print(f"sidebooks: {error}", file=sys.stderr)
+        print(f"sidebooks: {message}", file=sys.stderr)
         return
-    page = getattr(error, "page", None)
     told = {
-        "error": type(error).__name__,
-        "message": str(error),
-        "document_id": getattr(error, "document_id", None),
+        "error": kind,
+        "message": message,
+        "document_id": document_id,
         "page": None if page is None else page + 1,
     }
     print(json.dumps(told, ensure_ascii=False), file=sys.stderr)

@@ -16,7 +16,7 @@ from sidebooks_core.engine.mupdf import ENGINE_ERRORS, EngineDocument, RawObj, R
 from sidebooks_core.engine.pdf import objects as pdf_objects
 
 PACKET_BYTES = 1 << 20
-"""Most that is read of a PDF's packet of metadata. Its title stands near the beginning."""
+"""Most that is read of a PDF's packet of metadata. What stands behind that is not seen."""
 MEMBER_BYTES = 4 << 20
 """Most that is read of a small member of an archive, such as the package file."""
 _INFO = {
@@ -56,20 +56,19 @@ def _of_pdf(pdf: RawPdf) -> Metadata:
     info = pdf_objects.get(mupdf.ll_pdf_trailer(pdf), "Info")
     told = {name: _text_of(pdf_objects.get(info, key)) for name, key in _INFO.items()}
     newer = pdf_objects.get(pdf_objects.catalog(pdf), "Metadata")
-    has_old = told["title"] and any(told[name] for name in _INFO if name != "title")
-    if not has_old and newer is not None and mupdf.ll_pdf_is_stream(newer):
+    if not all(told.values()) and newer is not None and mupdf.ll_pdf_is_stream(newer):
         written = xmp.properties(pdf_objects.stream(newer, PACKET_BYTES))
         told = {name: text or _line(written.get(name)) for name, text in told.items()}
     created, modified = (written_date(told[name]) for name in ("created", "modified"))
     return Metadata(
-        told["title"],
-        told["author"],
-        told["subject"],
-        told["keywords"],
-        told["creator"],
-        told["producer"],
-        created,
-        modified,
+        title=told["title"],
+        author=told["author"],
+        subject=told["subject"],
+        keywords=told["keywords"],
+        creator=told["creator"],
+        producer=told["producer"],
+        created=created,
+        modified=modified,
     )
 
 
@@ -88,14 +87,13 @@ def _of_epub(package: bytes, title: str, author: str) -> Metadata:
     authors = ", ".join(_texts(metadata, "creator"))
     modified = next((one.text or "" for one in metadata.iter("meta") if one.get("property") == "dcterms:modified"), "")
     return Metadata(
-        title,
-        _line(authors) or author,
-        _line(" ".join(_texts(metadata, "description"))),
-        _line(", ".join(_texts(metadata, "subject"))),
-        "",
-        _line(", ".join(_texts(metadata, "publisher"))),
-        next(filter(None, map(written_date, _texts(metadata, "date"))), None),
-        written_date(modified),
+        title=title,
+        author=_line(authors) or author,
+        subject=_line(" ".join(_texts(metadata, "description"))),
+        keywords=_line(", ".join(_texts(metadata, "subject"))),
+        producer=_line(", ".join(_texts(metadata, "publisher"))),
+        created=next(filter(None, map(written_date, _texts(metadata, "date"))), None),
+        modified=written_date(modified),
     )
 
 

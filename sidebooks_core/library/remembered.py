@@ -21,7 +21,7 @@ from sidebooks_core.errors import DocumentTooLarge, RequestError
 from sidebooks_core.keys import content_ids_key, document_key, path_key, scoped_id
 from sidebooks_core.library.facts import Facts
 
-DESCRIPTION_VERSION = 6
+DESCRIPTION_VERSION = 7
 
 
 class Source(Struct, frozen=True):

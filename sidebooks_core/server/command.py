@@ -41,10 +41,10 @@ from sidebooks_core.server.listening import (
     shown,
 )
 from sidebooks_core.server.nearness import BY_SOCKET, PEER, is_loopback_name
-from sidebooks_core.server.options import ALONE, Part, ServeOptions
+from sidebooks_core.server.options import ALONE, OWN_ADDRESS, Part, ServeOptions
 from sidebooks_core.server.registering import register_named, register_on_shelf
 from sidebooks_core.server.remembering import remember_accounts
-from sidebooks_core.server.request_log import RequestLog, write_requests
+from sidebooks_core.server.request_log import RequestLog, log_requests_to_stderr
 from sidebooks_core.server.shelf import Shelf
 from sidebooks_core.server.slow_clients import Doors, PatientProtocol
 from sidebooks_core.server.slow_sockets import PatientSocket
@@ -66,7 +66,6 @@ ACCEPTED_AT_ONCE = 64
 """Connections that the event loop takes before it does something else."""
 GRACE_S = 2
 MOST_PROCESSES = 64
-OWN_ADDRESS = "127.0.0.1"
 ENDING = tuple(getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name))
 
 
@@ -305,7 +304,7 @@ def serve_on(listener: socket.socket, settings: Settings, options: ServeOptions,
     """Serve on a socket until a signal comes; the exit status as for `serve`. part: of this process among several."""
     limits = ServerLimits().within(raise_descriptors())
     if options.access_log:
-        write_requests()
+        log_requests_to_stderr()
     ending = _Ending()
     with (
         suppress(_Told),

@@ -10,6 +10,9 @@ from msgspec import Struct
 from sidebooks_core.access.oidc import OidcRules
 from sidebooks_core.access.proxy import ProxyRules
 
+OWN_ADDRESS = "127.0.0.1"
+"""Of this machine, for itself: where a server listens unless told, and what whoever comes by a Unix socket counts as."""
+
 
 class ServeOptions(Struct, frozen=True, kw_only=True):
     """What is served, and where."""
@@ -40,7 +43,7 @@ class ServeOptions(Struct, frozen=True, kw_only=True):
     uds: Path | None = None
     """The path of a Unix socket, instead of host and port. Whoever connects by it counts as 127.0.0.1."""
     uds_mode: int = 0o660
-    """The rights of that socket's file."""
+    """The rights of that socket's file. Unless told, its owner and its group may connect."""
     access_log: bool = False
     """Write a line for each answer."""
     browser: bool

@@ -1,7 +1,7 @@
 """The log of requests: a line for each answer, as web servers write it, so that their programs read it.
 
 `ADDRESS - - [TIME] "METHOD PATH HTTP/1.1" STATUS BYTES SECONDS`. Queries, and private parameters of paths, have what people
-search for; a signature in a path lets in whoever reads it. They are left out: `-` stands for them.
+search for; a signature in a path lets in whoever reads it. Queries are cut. `-` stands for the other two.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ HIDDEN = "-"
 _BEFORE_PRIVATE = tuple(before for route in ROUTES for before in route.before_private)
 
 
-def write_requests() -> None:
+def log_requests_to_stderr() -> None:
     """Let the lines go to standard error, whatever the level of other lines is."""
     handler = logging.StreamHandler()
     handler.setFormatter(logging.Formatter("%(message)s"))

@@ -44,7 +44,7 @@ class Filling(Core):
         and neither does a tablet that asks for the page in that size.
         sizes: levels, widths and heights beside these; the preview and the largest single-image level, unless told.
         executor: where the work runs; this service's own workers, unless told. It must run functions in other processes.
-        progress: told (pages done, pages in all), from this thread. A page that fails is reported and the rest goes on.
+        progress: told (pages done, pages in all), from the thread that called. A page that fails is reported; the rest goes on.
         Raises PageNotFound, RequestError, ServiceClosed.
         """
         require_document(self, document)
@@ -76,7 +76,7 @@ class Filling(Core):
         sources: documents that are open, or what `open` takes; password: of those that need one. Several are worked on at
         once, so no worker waits for the last page of a document. A document that cannot be opened fails alone: its result
         has the error.
-        progress: told how far all of it is, from this thread. Raise in it to stop: what was drawn is kept.
+        progress: told how far all of it is, from the thread that called. Raise in it to stop: what was drawn is kept.
         Raises ServiceClosed; TypeError for what is no source.
         """
         self.require_open()

@@ -75,13 +75,13 @@ def _goes_on(text: str, left: int, right: int) -> bool:
 
 def _before(text: str, place: int) -> int:
     """The place of the character before one, on the other side of a hyphen that divides a word. -1: there is none."""
-    found = _DIVIDED_BEFORE.search(text, max(0, place - LONGEST_GAP), place)
+    found = _DIVIDED_BEFORE.search(text, max(0, place - _LONGEST_GAP), place)
     return (found.start() if found else place) - 1
 
 
 def _after(text: str, place: int) -> int:
     """The place of the character from a place on, on the other side of a hyphen that divides a word."""
-    found = _DIVIDED.match(text, place)
+    found = _DIVIDED.match(text, place, place + _LONGEST_GAP)
     return found.end() if found else place
 
 
@@ -101,7 +101,7 @@ _KINDS = {
     "hiragana": re.compile("[\u3041-\u309f]"),
     "katakana": re.compile("[\u30a1-\u30fa\u30fc-\u30ff\u31f0-\u31ff]"),
 }
-LONGEST_GAP = 64
+_LONGEST_GAP = 64
 """Characters of white space and hyphens between the two parts of a word, at most."""
 _DIVIDED = re.compile(r"\xad*(?:-[^\S\n]*\n\s*)?")
 _DIVIDED_BEFORE = re.compile(r"(?:\xad+|\xad*-[^\S\n]*\n\s*)$")

@@ -1,5 +1,6 @@
 /* Decoded images of a book under budgets of bytes: of pages and tiles, the least recently used goes first; of previews, those that
-   are nearest to the reader stay. What falls out is freed at once, not when the browser collects. */
+   are nearest to the reader stay. What falls out is freed at once, not when the browser collects.
+   One module, since the first page loads both and has a budget of 20 kB. */
 
 import { Flights } from "./flights.js";
 

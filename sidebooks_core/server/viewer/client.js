@@ -144,7 +144,7 @@ export class Library {
 export function pagesOf({ runs, labels, problems, image_service }) {
   const pages = /** @type {Page[]} */ (runs.flatMap(({ count, ...alike }) => Array.from({ length: count }, () => ({ ...alike }))));
   labels.flatMap(({ count, text, number }) => Array.from({ length: count }, (_, index) => text + (number === null ? "" : number + index)))
-    .map((label, index) => Object.assign(pages[index], { page: index + 1, label, image_service: image_service.replace("{page}", `${index + 1}`) }));
+    .forEach((label, index) => Object.assign(pages[index], { page: index + 1, label, image_service: image_service.replace("{page}", `${index + 1}`) }));
   for (const [number, list] of problems) pages[number - 1].problems = list;
   return pages;
 }
