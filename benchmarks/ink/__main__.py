@@ -24,6 +24,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -236,8 +237,7 @@ def shown_ms(events: list[dict[str, Any]]) -> list[float]:
         mark = one["args"]["data"]
         event_us = one["ts"] + (float(json.loads(mark["detail"])) - mark["startTime"]) * 1000
         after = iter(timed[at:])
-        pid = one["pid"]
-        _first(after, "ClientSharedImage::Map", lambda e, pid=pid: e["pid"] == pid and _area(e) <= MOST_LIVE_PX)
+        _first(after, "ClientSharedImage::Map", partial(_is_small, one["pid"]))
         _first(after, "Surface::CommitFrame")
         swap = _first(after, "Display::DrawAndSwap")
         found.append((swap["ts"] + swap["dur"] - event_us) / 1000)
@@ -252,8 +252,9 @@ def _first(events: Iterator[dict[str, Any]], name: str, fits: Callable[[dict[str
     return found
 
 
-def _area(handed: dict[str, Any]) -> int:
-    return math.prod(int(side) for side in handed["args"]["size"].split("x"))
+def _is_small(page: int, handed: dict[str, Any]) -> bool:
+    """Whether a canvas that was handed over is of the process of a page, and not larger than those that a line grows on."""
+    return handed["pid"] == page and math.prod(int(side) for side in handed["args"]["size"].split("x")) <= MOST_LIVE_PX
 
 
 def _context(playwright: Any, chromium: str) -> Any:
