@@ -14,7 +14,7 @@ from msgspec import Struct
 
 import sidebooks_core as sb
 from sidebooks_core.databases.database import Database, Reading, Writing
-from sidebooks_core.documents.model import PackedStream, PackedText, SearchHit, Word
+from sidebooks_core.documents.model import Matching, PackedStream, PackedText, SearchHit, Word
 from sidebooks_core.errors import StorageDamaged
 from sidebooks_core.shelf import PageHit, Paper, Revision, Shelf, Where
 from sidebooks_core.shelf.schema import SHELF
@@ -284,7 +284,7 @@ def catalogue_of(texts: Sequence[PackedText]) -> Database:
     return database
 
 
-def never_asked(revision: Revision, query: str, pages: range, *, old_forms: bool) -> list[SearchHit]:
+def never_asked(revision: Revision, query: str, pages: range, *, matching: Matching) -> list[SearchHit]:
     raise AssertionError("all pages are indexed")
 
 

@@ -106,6 +106,8 @@ class ImageAnswers:
             return made, own(made)
 
         async def answer(receive: Receive) -> Answer | None:
+            if len(self.waiting) >= self.loaded:
+                return None
             found = await self._joined.join(receive, at)
             if found is None:
                 return None

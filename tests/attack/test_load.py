@@ -17,6 +17,7 @@ from asgi import ask, ask_async
 from attack_server import IS_FULL, Served, documents_of, serving, status_of
 
 import sidebooks_core as sb
+from sidebooks_core.documents.model import Matching
 from sidebooks_core.errors import QueueFull
 from sidebooks_core.scheduling.queue import Priority
 from sidebooks_core.server import Application, Shelf
@@ -147,7 +148,7 @@ class SlowSearch:
         self.waiting: list[tuple[str, int, Future[Searched]]] = []
         monkeypatch.setattr(service.parts.questions, "search", self.submit)
 
-    def submit(self, document: sb.Document, query: str, page: int, stop: int, *, old_forms: bool) -> Future[Searched]:
+    def submit(self, document: sb.Document, query: str, page: int, stop: int, *, matching: Matching) -> Future[Searched]:
         future: Future[Searched] = Future()
         self.waiting.append((query, page, future))
         return future
@@ -168,6 +169,7 @@ def test_searches_leave_workers_and_threads_to_pages(
     async def scenario() -> None:
         searching = [asyncio.create_task(ask_async(application, f"{base}/search/query{n}")) for n in range(count)]
         while not slow.waiting:
+            assert not any(task.done() for task in searching), "a search ended that nobody answered"
             await asyncio.sleep(0.01)
         for path in ("pages/3/333x444", "pages/2/preview", "pages.json", "original", "pages/1/text", "previews/1-4"):
             assert (await asyncio.wait_for(ask_async(application, f"{base}/{path}"), 60)).status == 200, path
